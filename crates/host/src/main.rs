@@ -1,0 +1,2 @@
+//! The `azure-device` program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The `local-hub` program.
+fn main() {}

@@ -1,0 +1,240 @@
+//! What the device needs from the place it runs on: one trait per concern, implemented once over Zephyr
+//! and once over std.
+//!
+//! Calls may block where their documentation says so, and only there. None of them may panic.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::time::{Instant, UnixTime};
+
+/// Time: one clock that never jumps and one that people share.
+pub trait Clock {
+    /// Now, on the clock that deadlines are counted on.
+    fn now(&self) -> Instant;
+
+    /// Now, as people count it; `None` until the clock has been set.
+    fn unix(&self) -> Option<UnixTime>;
+
+    /// Sets the shared clock (SNTP on a device; a host has it already). May block for some seconds.
+    fn synchronize(&mut self) -> Result<UnixTime, ClockError>;
+}
+
+/// Random bytes that an attacker cannot guess.
+pub trait Entropy {
+    /// Fills `buffer` completely.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), EntropyError>;
+}
+
+/// The name and port of a hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint<'a> {
+    /// What the certificate must be valid for and SNI carries.
+    pub host_name: &'a str,
+    /// Where to connect if that is not where `host_name` resolves to: a gateway or a local test hub.
+    pub address: &'a str,
+    /// TCP port; IoT Hub listens on 8883.
+    pub port: u16,
+}
+
+/// Opens verified TLS connections.
+pub trait Connector {
+    /// What it opens.
+    type Stream: Stream;
+
+    /// Resolves, connects and completes the TLS handshake, presenting the client certificate that the
+    /// platform was configured with, if any. The server's chain, name and dates must have been verified.
+    /// Blocks, for a time that the implementation bounds.
+    fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<Self::Stream, ConnectError>;
+}
+
+/// An open TLS connection. Dropping it closes it.
+///
+/// `read` is called only after `read_ready` said true, and then does not block; it returns 0 at the end of
+/// the stream. `write` may block for a time that the implementation bounds.
+pub trait Stream: embedded_io::Read + embedded_io::ReadReady + embedded_io::Write {}
+
+/// A place for a few small values that survive a restart.
+pub trait Storage {
+    /// Copies the value into `buffer` and gives its length; `None` if there is none.
+    fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError>;
+    /// Stores the value, all or nothing.
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError>;
+    /// Removes the value; it is no error if there is none.
+    fn remove(&mut self, key: &str) -> Result<(), StorageError>;
+}
+
+/// What a person sees of the device: the three LEDs of a development board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Starting or connecting: green blinks or shines.
+    Starting,
+    /// Joined the hub, nothing to do.
+    Connected,
+    /// Sending a message: blue.
+    Sending,
+    /// Cannot go on without a person, or is waiting before the next attempt: red.
+    Failed,
+}
+
+/// Shows [`Status`]. A board without LEDs does nothing.
+pub trait Indicator {
+    /// Shows `status` until told otherwise.
+    fn show(&mut self, status: Status);
+}
+
+/// One reading: a JSON member of the telemetry message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// The member's name, also the name of the DTDL telemetry, such as `temperature`.
+    pub name: &'static str,
+    /// The value, in thousandths of the unit that the name's documentation gives: no floating point is
+    /// needed on a device to print it.
+    pub thousandths: i64,
+}
+
+/// Measures something.
+pub trait Sensor {
+    /// Gives every reading to `take`. May block for a measurement's time (some milliseconds).
+    fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError>;
+}
+
+/// Why [`Platform::wait`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The stream has bytes, or has ended.
+    Readable,
+    /// The deadline passed.
+    Deadline,
+    /// Somebody asks for something: see [`Platform::requests`].
+    Request,
+}
+
+/// What a person or another thread asked for since the last look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Send a telemetry message now: the button of the board, a shell command.
+    pub send_now: bool,
+    /// Say goodbye and end `device::run`.
+    pub stop: bool,
+    /// The network came up, or the configuration changed: an attempt that waits should start at once.
+    pub retry_now: bool,
+}
+
+/// Everything together.
+pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
+    /// Sleeps until `stream` can be read, somebody asks for something, or `until` has come.
+    fn wait(&mut self, stream: Option<&mut Self::Stream>, until: Instant) -> Wake;
+
+    /// Takes what was asked for since the last call.
+    fn requests(&mut self) -> Requests;
+
+    /// Proof of life for a watchdog: called whenever the device loop made progress, and at least every
+    /// [`PROGRESS_INTERVAL`] while nothing is wrong.
+    fn progress(&mut self) {}
+}
+
+/// The longest that the device loop sleeps without calling [`Platform::progress`].
+pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(20);
+
+/// The clock could not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClockError {
+    /// No configured server's name could be resolved.
+    Unresolved,
+    /// No server answered in time.
+    NoAnswer,
+    /// A server answered with nonsense, or with a time before this program was written.
+    Implausible,
+}
+
+/// No random bytes could be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntropyError;
+
+/// A value could not be kept or read. The number is the platform's own code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The buffer is smaller than the value, which has this many bytes.
+    TooLong(usize),
+    /// The medium failed, with the platform's error code.
+    Medium(i32),
+}
+
+/// A sensor did not answer. The number is the platform's own code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SensorError(pub i32);
+
+/// Why no connection came to be: which stage, and what it said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The host name could not be resolved.
+    Dns(Code),
+    /// No address accepted a TCP connection.
+    Tcp(TcpFailure, Code),
+    /// The TLS handshake failed.
+    Tls(TlsFailure, Code),
+    /// This device lacks something: memory, sockets. Not the peer's fault.
+    Resource(Code),
+}
+
+/// The platform's own error number (errno, mbedTLS), for the log line; 0 if it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code(pub i32);
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            code if code < -0xff => write!(f, " (-0x{:04x})", code.unsigned_abs()),
+            code => write!(f, " ({code})"),
+        }
+    }
+}
+
+/// Why TCP did not connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TcpFailure {
+    /// Nobody listens there.
+    Refused,
+    /// No answer in time.
+    TimedOut,
+    /// No route: the network is down or the address is wrong.
+    Unreachable,
+    /// Anything else.
+    Other,
+}
+
+/// Why TLS did not trust, or was not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsFailure {
+    /// The chain ends in no root that this device trusts.
+    UnknownAuthority,
+    /// The server's certificate signs itself and is not trusted.
+    SelfSigned,
+    /// The certificate is valid, for another host name.
+    WrongHostName,
+    /// The server's certificate has expired, or this clock is ahead.
+    Expired,
+    /// The server's certificate is not valid yet, or this clock is behind.
+    NotYetValid,
+    /// The chain is broken in another way.
+    BadCertificate,
+    /// The server ended the handshake with this alert (RFC 5246, section 7.2).
+    Alert(u8),
+    /// No common version, suite or curve.
+    Negotiation,
+    /// A handshake message does not fit the configured buffer.
+    MessageTooLong,
+    /// The device's own certificate or key is unusable.
+    ClientCredential,
+    /// The peer closed or fell silent during the handshake.
+    Interrupted,
+    /// Anything else.
+    Other,
+}

@@ -1,0 +1,141 @@
+//! Points in time: one clock that never jumps, one that people share.
+//!
+//! Deadlines are counted on [`Instant`], which only ever moves forward. Token expiry and message time
+//! stamps use [`UnixTime`], which a device learns from SNTP and does not have before.
+
+use core::fmt;
+use core::time::Duration;
+
+/// Milliseconds on a clock that starts anywhere, usually at boot, and never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The moment `milliseconds` after the clock's start.
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Self(milliseconds)
+    }
+
+    /// Milliseconds since the clock's start.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `duration` later; stays at the end of time instead of wrapping.
+    pub const fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// How long ago `earlier` was; zero if it is not in the past.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Whole milliseconds of a duration, at most `u64::MAX`.
+const fn millis(duration: Duration) -> u64 {
+    let milliseconds = duration.as_millis();
+    if milliseconds > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        milliseconds as u64
+    }
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(u64);
+
+impl UnixTime {
+    /// From whole seconds since 1970.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// From milliseconds since 1970.
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Self(milliseconds)
+    }
+
+    /// Whole seconds since 1970: what a SAS token's `se` counts.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `duration` later.
+    pub const fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+}
+
+/// ISO 8601 in UTC with milliseconds and `Z`: what `iothub-creation-time-utc` takes
+/// (Azure IoT Hub, "Create and read messages").
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.as_secs();
+        let (year, month, day) = civil_from_days(seconds / 86_400);
+        let second_of_day = seconds % 86_400;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+            second_of_day / 3600,
+            second_of_day / 60 % 60,
+            second_of_day % 60,
+            self.0 % 1000
+        )
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
+///
+/// Counts years from March, so that the leap day is the last of its year and months follow one rule.
+const fn civil_from_days(days: u64) -> (u64, u64, u64) {
+    const DAYS_FROM_0000_03_01: u64 = 719_468;
+    const DAYS_IN_400_YEARS: u64 = 146_097;
+    let day = days + DAYS_FROM_0000_03_01;
+    let era = day / DAYS_IN_400_YEARS;
+    let day_of_era = day % DAYS_IN_400_YEARS;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day_of_month)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn time_is_printed_as_iso_8601_in_utc() {
+        for (milliseconds, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_767_225_600_001, "2026-01-01T00:00:00.001Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(UnixTime::from_millis(milliseconds).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn instants_saturate_at_both_ends() {
+        let end = Instant::from_millis(u64::MAX);
+        assert_eq!(end.after(Duration::from_secs(1)), end);
+        assert_eq!(Instant::default().since(end), Duration::ZERO);
+    }
+}
