@@ -6,11 +6,19 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 extern crate alloc;
 
 #[cfg(test)]
 extern crate std;
 
+pub mod identity;
+pub mod percent;
 pub mod port;
+pub mod properties;
+pub mod sas;
+pub mod secret;
+pub mod text;
 pub mod time;
+pub mod topic;

@@ -1,0 +1,174 @@
+//! Text that grows inside a buffer of the caller.
+//!
+//! Topics, user names and tokens are written with `write!` into a [`Text`], which owns no memory: the
+//! caller decides how large each of them may become, and what does not fit is an error instead of a heap
+//! allocation. A piece that does not fit leaves the text as it was before.
+
+use core::fmt;
+
+/// UTF-8 text at the start of a borrowed buffer.
+pub struct Text<'a> {
+    buffer: &'a mut [u8],
+    length: usize,
+}
+
+impl<'a> Text<'a> {
+    /// Empty text that can grow to `buffer.len()` bytes.
+    pub const fn new(buffer: &'a mut [u8]) -> Self {
+        Self { buffer, length: 0 }
+    }
+
+    /// What was written so far.
+    pub fn as_str(&self) -> &str {
+        written(self.buffer, self.length)
+    }
+
+    /// What was written, for as long as the buffer lives.
+    pub fn into_str(self) -> &'a str {
+        written(self.buffer, self.length)
+    }
+
+    /// Bytes written so far.
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether nothing was written.
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Bytes that fit in all.
+    pub const fn capacity(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Shortens the text to its first `length` bytes. Does nothing if it is not longer than that, or if
+    /// the cut would go through a character.
+    pub fn truncate(&mut self, length: usize) {
+        if length < self.length && self.as_str().is_char_boundary(length) {
+            self.length = length;
+        }
+    }
+
+    /// Forgets what was written. The bytes stay in the buffer until they are overwritten.
+    pub const fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    /// Appends what `value` displays, all or nothing.
+    pub fn append(&mut self, value: impl fmt::Display) -> Result<(), Overflow> {
+        let before = self.length;
+        fmt::Write::write_fmt(self, format_args!("{value}")).map_err(|fmt::Error| {
+            self.length = before;
+            Overflow {
+                capacity: self.buffer.len(),
+            }
+        })
+    }
+}
+
+/// The first `length` bytes of a buffer that a [`Text`] wrote.
+///
+/// Only whole `str`s are ever copied into the buffer, and [`Text::truncate`] keeps to their boundaries, so
+/// that the empty fallback is never taken.
+pub(crate) fn written(buffer: &[u8], length: usize) -> &str {
+    buffer
+        .get(..length)
+        .and_then(|bytes| core::str::from_utf8(bytes).ok())
+        .unwrap_or_default()
+}
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let end = self.length.checked_add(piece.len()).ok_or(fmt::Error)?;
+        let room = self.buffer.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(piece.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// Writes what `value` displays to the start of `buffer`.
+pub fn render(buffer: &mut [u8], value: impl fmt::Display) -> Result<&str, Overflow> {
+    let mut text = Text::new(buffer);
+    text.append(value)?;
+    Ok(text.into_str())
+}
+
+/// A text was longer than its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// The size of the buffer, in bytes.
+    pub capacity: usize,
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the text is longer than its buffer of {} bytes: shorten the text or enlarge the buffer",
+            self.capacity
+        )
+    }
+}
+
+impl core::error::Error for Overflow {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::fmt::Write;
+
+    #[test]
+    fn text_fills_its_buffer_to_the_last_byte_and_refuses_the_next_one() {
+        let mut buffer = [0; 5];
+        let mut text = Text::new(&mut buffer);
+        assert!(text.is_empty());
+        assert_eq!(write!(text, "ab{}", 12), Ok(()));
+        assert_eq!(text.append("é"), Err(Overflow { capacity: 5 }));
+        assert_eq!(text.append('c'), Ok(()));
+        assert_eq!(
+            (text.as_str(), text.len(), text.capacity()),
+            ("ab12c", 5, 5)
+        );
+        assert_eq!(text.into_str(), "ab12c");
+    }
+
+    #[test]
+    fn a_value_that_fits_only_in_part_leaves_no_part_behind() {
+        let mut buffer = [0; 4];
+        let mut text = Text::new(&mut buffer);
+        assert_eq!(text.append('a'), Ok(()));
+        let two_pieces = format_args!("{}{}", "bc", "de");
+        assert_eq!(text.append(two_pieces), Err(Overflow { capacity: 4 }));
+        assert_eq!(text.as_str(), "a");
+    }
+
+    #[test]
+    fn text_is_never_cut_through_a_character() {
+        let mut buffer = [0; 8];
+        let mut text = Text::new(&mut buffer);
+        assert_eq!(text.append("aé"), Ok(()));
+        text.truncate(2);
+        assert_eq!(text.as_str(), "aé");
+        text.truncate(1);
+        assert_eq!(text.as_str(), "a");
+        text.truncate(7);
+        assert_eq!(text.as_str(), "a");
+        text.clear();
+        assert_eq!(text.as_str(), "");
+    }
+
+    #[test]
+    fn an_empty_buffer_takes_only_empty_text() {
+        assert_eq!(render(&mut [], ""), Ok(""));
+        assert_eq!(render(&mut [], "a"), Err(Overflow { capacity: 0 }));
+    }
+}
