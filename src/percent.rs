@@ -253,3 +253,7 @@ impl fmt::Display for DecodeError {
 }
 
 impl core::error::Error for DecodeError {}
+
+#[cfg(test)]
+#[path = "percent_tests.rs"]
+mod tests;

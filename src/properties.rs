@@ -316,3 +316,7 @@ impl fmt::Display for WriteError {
 }
 
 impl core::error::Error for WriteError {}
+
+#[cfg(test)]
+#[path = "properties_tests.rs"]
+mod tests;

@@ -171,7 +171,7 @@ pub enum Inbound<'t> {
         status: u16,
         /// The request's id as it was sent.
         request_id: &'t str,
-        /// How long to wait before the next request.
+        /// How long to wait before the next request. The service's word, without a limit.
         retry_after: Option<Duration>,
     },
     /// A topic that is none of these, is another device's, or has a number that is none.
@@ -221,7 +221,10 @@ fn service(topic: &str) -> Option<Inbound<'_>> {
             version: query.number("$version")?,
         })
     } else if let Some(rest) = topic.strip_prefix(DESIRED_UPDATE) {
-        let query = Query(rest.strip_prefix('?').unwrap_or(rest));
+        let query = match rest {
+            "" => Query(""),
+            _ => Query(rest.strip_prefix('?')?),
+        };
         Some(Inbound::DesiredUpdate {
             version: query.number("$version")?,
         })
@@ -266,9 +269,11 @@ impl<'t> Query<'t> {
         })
     }
 
-    /// The value of `$rid`, without which nothing can be answered.
+    /// The value of `$rid`, without which nothing can be answered; and a wildcard could not be repeated in
+    /// the topic of a response (MQTT 3.1.1, section 3.3.2.1).
     fn request_id(self) -> Option<&'t str> {
-        self.value("$rid").filter(|value| !value.is_empty())
+        self.value("$rid")
+            .filter(|value| !value.is_empty() && !value.contains(['#', '+']))
     }
 
     /// The number called `name`, if there is one; `None` if there is something else by that name.
@@ -279,3 +284,7 @@ impl<'t> Query<'t> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "topic_tests.rs"]
+mod tests;

@@ -168,10 +168,10 @@ impl fmt::Display for ConnectionStringError {
         match self {
             Self::Empty => f.write_str("is empty"),
             Self::Quoted => f.write_str("starts with a quote: leave the quotes away"),
-            Self::NotAField { position } => write!(f, "has no = in its field {position}"),
+            Self::NotAField { position } => write!(f, "has no = in field number {position}"),
             Self::Unknown { position } => write!(
                 f,
-                "has a field {position} of an unknown name: known are HostName, DeviceId, ModuleId, GatewayHostName, SharedAccessKey, SharedAccessSignature and x509"
+                "has a field, number {position}, whose name is unknown: known are HostName, DeviceId, ModuleId, GatewayHostName, SharedAccessKey, SharedAccessSignature and x509"
             ),
             Self::ServicePolicy => f.write_str(
                 "has a SharedAccessKeyName, so it is one of the hub's, for services: take the device's, such as from `az iot hub device-identity connection-string show`",

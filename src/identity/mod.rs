@@ -148,3 +148,6 @@ impl fmt::Display for IdentityError {
 }
 
 impl core::error::Error for IdentityError {}
+
+#[cfg(test)]
+mod tests;
