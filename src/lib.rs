@@ -14,6 +14,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod identity;
+pub mod mqtt;
 pub mod percent;
 pub mod port;
 pub mod properties;

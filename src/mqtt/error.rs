@@ -1,0 +1,447 @@
+//! What can go wrong, by who must act: the peer's doing ends the connection, a request does not.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::types::MAX_FILTERS;
+
+/// The connection is over: close the transport and open a new one. The outbox is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server answered CONNECT with a refusal.
+    Refused(ConnectReturnCode),
+    /// The server did not answer in time: it is overloaded, or the connection is half-open.
+    Timeout(Awaited),
+    /// The server sent something that MQTT 3.1.1 does not allow.
+    Protocol(Violation),
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::Protocol(violation)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(code) => write!(f, "the server refused the connection: {code}"),
+            Self::Timeout(awaited) => write!(f, "the server did not send {awaited} in time"),
+            Self::Protocol(violation) => {
+                write!(f, "the server broke the MQTT protocol: {violation}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Why the server refused a CONNECT (MQTT 3.1.1, section 3.2.2.3).
+///
+/// The descriptions say when IoT Hub uses the code, after Microsoft's device SDK for C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectReturnCode {
+    /// 1: the server does not speak MQTT 3.1.1. IoT Hub does; something else answered.
+    UnacceptableProtocolVersion,
+    /// 2: the client identifier is not allowed. IoT Hub says 5 instead.
+    IdentifierRejected,
+    /// 3: the service is unavailable for the moment; also what a malformed user name may lead to.
+    ServerUnavailable,
+    /// 4: user name or password are malformed. IoT Hub says 5 instead.
+    BadUserNameOrPassword,
+    /// 5: IoT Hub's answer to every credential that it does not accept: a wrong key, an expired token, an
+    /// unknown or disabled device, a certificate of another thumbprint. It never says which.
+    NotAuthorized,
+    /// A code that MQTT 3.1.1 reserves.
+    Reserved(u8),
+}
+
+impl ConnectReturnCode {
+    /// The code on the wire.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::UnacceptableProtocolVersion => 1,
+            Self::IdentifierRejected => 2,
+            Self::ServerUnavailable => 3,
+            Self::BadUserNameOrPassword => 4,
+            Self::NotAuthorized => 5,
+            Self::Reserved(code) => code,
+        }
+    }
+}
+
+impl fmt::Display for ConnectReturnCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meaning = match self {
+            Self::UnacceptableProtocolVersion => {
+                "unacceptable protocol version; it does not speak MQTT 3.1.1, so check the host name and port"
+            }
+            Self::IdentifierRejected => {
+                "identifier rejected; the client identifier must be the device id"
+            }
+            Self::ServerUnavailable => {
+                "server unavailable; it may be for the moment, or the user name may be malformed"
+            }
+            Self::BadUserNameOrPassword => {
+                "bad user name or password; check the device id and the key, token or certificate"
+            }
+            Self::NotAuthorized => {
+                "not authorized; check that the device exists and is enabled, that the key, token or \
+                 certificate is the device's, that the token has not expired and that the clock is right"
+            }
+            Self::Reserved(_) => "a reserved code; this is no MQTT 3.1.1 server",
+        };
+        write!(f, "CONNACK {}: {meaning}", self.code())
+    }
+}
+
+/// What the server owed when the time ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// The answer to CONNECT.
+    Connack,
+    /// The answer to PINGREQ.
+    Pingresp,
+    /// The acknowledgement of the oldest message in flight.
+    Puback,
+    /// The answer to SUBSCRIBE or UNSUBSCRIBE.
+    Suback,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connack => "CONNACK",
+            Self::Pingresp => "PINGRESP",
+            Self::Puback => "PUBACK",
+            Self::Suback => "SUBACK or UNSUBACK",
+        })
+    }
+}
+
+/// A control packet type (MQTT 3.1.1, section 2.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the specification's")]
+pub enum PacketType {
+    Connect,
+    Connack,
+    Publish,
+    Puback,
+    Pubrec,
+    Pubrel,
+    Pubcomp,
+    Subscribe,
+    Suback,
+    Unsubscribe,
+    Unsuback,
+    Pingreq,
+    Pingresp,
+    Disconnect,
+}
+
+impl fmt::Display for PacketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "CONNECT",
+            Self::Connack => "CONNACK",
+            Self::Publish => "PUBLISH",
+            Self::Puback => "PUBACK",
+            Self::Pubrec => "PUBREC",
+            Self::Pubrel => "PUBREL",
+            Self::Pubcomp => "PUBCOMP",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Suback => "SUBACK",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::Unsuback => "UNSUBACK",
+            Self::Pingreq => "PINGREQ",
+            Self::Pingresp => "PINGRESP",
+            Self::Disconnect => "DISCONNECT",
+        })
+    }
+}
+
+/// What the server sent that MQTT 3.1.1 does not allow; the sections are that document's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// Packet type 0 or 15, which are reserved (2.2.1).
+    ReservedType(u8),
+    /// A packet that only clients send, or that belongs to QoS 2, which this client never uses (2.2.1).
+    Unexpected(PacketType),
+    /// The flags of the fixed header are not those of the packet (2.2.2).
+    Flags(PacketType, u8),
+    /// The remaining length takes more than four bytes (2.2.3).
+    RemainingLength,
+    /// The remaining length is impossible for the packet (2.2.3).
+    Length(PacketType, usize),
+    /// Something came before CONNACK (3.2).
+    BeforeConnack(PacketType),
+    /// A second CONNACK (3.2).
+    SecondConnack,
+    /// Reserved CONNACK flags are set (3.2.2.1).
+    ConnackFlags(u8),
+    /// Session present, although a clean session was asked for (3.2.2.2).
+    SessionPresent,
+    /// A packet identifier of 0 (2.3.1).
+    PacketIdZero(PacketType),
+    /// A message of QoS 2, which was never subscribed to, or 3, which does not exist (3.3.1.2).
+    QoS(u8),
+    /// A message of QoS 0 is marked as a duplicate (3.3.1.1).
+    DupAtQoS0,
+    /// A topic without a character (4.7.3).
+    TopicEmpty,
+    /// A topic that is not UTF-8 (1.5.3).
+    TopicNotUtf8,
+    /// A topic with U+0000 (1.5.3).
+    TopicNul,
+    /// A topic with a wildcard (3.3.2.1).
+    TopicWildcard,
+    /// The answer to a SUBSCRIBE or UNSUBSCRIBE that was not asked, with its packet identifier (3.9, 3.11).
+    Unasked(PacketType, u16),
+    /// A SUBACK with a wrong number of return codes (3.9.3).
+    SubackCount {
+        /// Filters in the SUBSCRIBE.
+        expected: usize,
+        /// Return codes in the SUBACK.
+        found: usize,
+    },
+    /// A SUBACK return code that is reserved, or that grants more than was asked for (3.9.3).
+    SubackCode(u8),
+    /// A PINGRESP without a PINGREQ (3.13).
+    UnaskedPingresp,
+    /// The fields do not fit the packet.
+    Malformed(PacketType),
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReservedType(packet) => write!(f, "packet type {packet} is reserved"),
+            Self::Unexpected(packet) => write!(f, "a client cannot receive {packet}"),
+            Self::Flags(packet, flags) => write!(f, "{packet} has fixed header flags {flags:#06b}"),
+            Self::RemainingLength => f.write_str("the remaining length takes more than 4 bytes"),
+            Self::Length(packet, length) => {
+                write!(f, "{packet} has a remaining length of {length}")
+            }
+            Self::BeforeConnack(packet) => write!(f, "{packet} came before CONNACK"),
+            Self::SecondConnack => f.write_str("a second CONNACK came"),
+            Self::ConnackFlags(flags) => write!(f, "CONNACK has acknowledge flags {flags:#010b}"),
+            Self::SessionPresent => {
+                f.write_str("a session is present although a clean one was asked for")
+            }
+            Self::PacketIdZero(packet) => write!(f, "{packet} has packet identifier 0"),
+            Self::QoS(qos) => write!(
+                f,
+                "PUBLISH has QoS {qos}, but only 0 and 1 were subscribed to"
+            ),
+            Self::DupAtQoS0 => f.write_str("PUBLISH has QoS 0 and DUP"),
+            Self::TopicEmpty => f.write_str("PUBLISH has an empty topic"),
+            Self::TopicNotUtf8 => f.write_str("PUBLISH has a topic that is not UTF-8"),
+            Self::TopicNul => f.write_str("PUBLISH has a topic with U+0000"),
+            Self::TopicWildcard => f.write_str("PUBLISH has a topic with a wildcard"),
+            Self::Unasked(packet, id) => write!(
+                f,
+                "{packet} answers packet identifier {id}, which waits for none"
+            ),
+            Self::SubackCount { expected, found } => {
+                write!(
+                    f,
+                    "SUBACK has {found} return codes, but SUBSCRIBE had {expected} topic filters"
+                )
+            }
+            Self::SubackCode(code) => write!(
+                f,
+                "SUBACK has return code {code:#04x}, which was not asked for"
+            ),
+            Self::UnaskedPingresp => f.write_str("PINGRESP came without a PINGREQ"),
+            Self::Malformed(packet) => write!(f, "the fields of {packet} do not fit its length"),
+        }
+    }
+}
+
+/// A call could not be done. Nothing has changed, the connection included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It needs an accepted connection that is not being closed: wait for [`Event::Connected`](super::Event).
+    NotConnected,
+    /// A value cannot be sent.
+    Field(Field, Fault),
+    /// A buffer given to [`Session::new`](super::Session::new) can never hold this.
+    TooLarge {
+        /// Which one.
+        buffer: Buffer,
+        /// Bytes that are needed.
+        needed: usize,
+        /// Bytes that it has.
+        size: usize,
+    },
+    /// The transmit buffer is occupied: call again after [`Session::transmitted`](super::Session::transmitted).
+    TransmitBufferFull {
+        /// Bytes that are needed.
+        needed: usize,
+        /// Bytes that are free.
+        free: usize,
+    },
+    /// The outbox is full, and its overflow policy does not, or cannot, drop anything for this message.
+    OutboxFull {
+        /// Bytes that are needed.
+        needed: usize,
+        /// Bytes that are free.
+        free: usize,
+    },
+    /// No topic filters, or more than [`MAX_FILTERS`](super::MAX_FILTERS).
+    FilterCount(usize),
+    /// Too many SUBSCRIBEs and UNSUBSCRIBEs wait for an answer: call again after one came.
+    TooManyRequests,
+    /// All 65535 packet identifiers are taken.
+    NoPacketId,
+    /// The keep-alive interval is longer than the 65535 seconds that CONNECT can carry.
+    Keepalive(Duration),
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected => {
+                f.write_str("there is no accepted connection; wait until there is one")
+            }
+            Self::Field(field, fault) => write!(f, "the {field} {fault}"),
+            Self::TooLarge {
+                buffer,
+                needed,
+                size,
+            } => {
+                write!(
+                    f,
+                    "the {buffer} buffer has {size} bytes, but this takes {needed}; make it larger"
+                )
+            }
+            Self::TransmitBufferFull { needed, free } => {
+                write!(
+                    f,
+                    "the transmit buffer has {free} bytes free, but this takes {needed}; send first"
+                )
+            }
+            Self::OutboxFull { needed, free } => {
+                write!(
+                    f,
+                    "the outbox has {free} bytes free, but the message takes {needed}"
+                )
+            }
+            Self::FilterCount(count) => {
+                write!(
+                    f,
+                    "{count} topic filters were given; give 1 to {MAX_FILTERS}"
+                )
+            }
+            Self::TooManyRequests => f.write_str(
+                "too many SUBSCRIBE and UNSUBSCRIBE wait for their answers; wait for one",
+            ),
+            Self::NoPacketId => {
+                f.write_str("all packet identifiers are in use; wait for acknowledgements")
+            }
+            Self::Keepalive(interval) => {
+                write!(
+                    f,
+                    "a keep-alive interval of {} s is too long; at most 65535 s",
+                    interval.as_secs()
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+/// A value that goes into a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Field {
+    /// CONNECT's client identifier: the device id.
+    ClientId,
+    /// CONNECT's user name.
+    UserName,
+    /// CONNECT's password: the SAS token.
+    Password,
+    /// The topic of the will.
+    WillTopic,
+    /// The payload of the will.
+    WillPayload,
+    /// The topic of a message.
+    Topic,
+    /// The payload of a message.
+    Payload,
+    /// A topic filter.
+    TopicFilter,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClientId => "client identifier",
+            Self::UserName => "user name",
+            Self::Password => "password",
+            Self::WillTopic => "will topic",
+            Self::WillPayload => "will payload",
+            Self::Topic => "topic",
+            Self::Payload => "payload",
+            Self::TopicFilter => "topic filter",
+        })
+    }
+}
+
+/// What is wrong with a [`Field`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It must have at least one character.
+    Empty,
+    /// It is longer than its length field can say; the number is its size in bytes.
+    TooLong(usize),
+    /// It contains U+0000, which MQTT forbids in strings.
+    Nul,
+    /// It is not UTF-8, which the codec needs.
+    NotUtf8,
+    /// It contains `+` or `#`, which only topic filters may.
+    Wildcard,
+    /// Its `+` or `#` stands where MQTT 3.1.1, section 4.7.1, does not allow it.
+    MisplacedWildcard,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("is empty; it takes at least one character"),
+            Self::TooLong(size) => write!(f, "has {size} bytes, more than MQTT can carry"),
+            Self::Nul => f.write_str("contains U+0000, which MQTT forbids"),
+            Self::NotUtf8 => f.write_str("is not UTF-8"),
+            Self::Wildcard => f.write_str("contains `+` or `#`, which only topic filters may"),
+            Self::MisplacedWildcard => {
+                f.write_str("has a misplaced wildcard; `+` must fill a level, `#` the last one")
+            }
+        }
+    }
+}
+
+/// One of [`Buffers`](super::Buffers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as in Buffers, and described there")]
+pub enum Buffer {
+    Receive,
+    Transmit,
+    Outbox,
+}
+
+impl fmt::Display for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Receive => "receive",
+            Self::Transmit => "transmit",
+            Self::Outbox => "outbox",
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! The way in: from bytes to packets that are safe to believe.
+//!
+//! The fixed header is judged as soon as it is there, before the packet is complete, so that a packet that
+//! cannot be right, or cannot fit, never waits for bytes that have no room. What mqttbytes does not check
+//! is checked here.
+
+use bytes::BytesMut;
+use mqttbytes_nostd::v4::{self, Packet};
+use mqttbytes_nostd::{Error as CodecError, check};
+
+use super::error::{PacketType, Violation};
+use super::types::{MAX_FILTERS, PacketId};
+
+/// A fixed header and what follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) packet_type: PacketType,
+    flags: u8,
+    /// Bytes of the fixed header: 2 to 5.
+    length: usize,
+    /// Bytes of the whole packet.
+    pub(super) total: usize,
+}
+
+impl Header {
+    /// A PUBLISH that will have to be acknowledged.
+    pub(super) fn is_qos_1(self) -> bool {
+        self.packet_type == PacketType::Publish && self.flags & 0b0110 == 0b0010
+    }
+}
+
+/// The type of a packet by its first byte, with its flags.
+pub(super) fn packet_type(first: u8) -> Result<(PacketType, u8), Violation> {
+    let packet_type = match first >> 4 {
+        1 => PacketType::Connect,
+        2 => PacketType::Connack,
+        3 => PacketType::Publish,
+        4 => PacketType::Puback,
+        5 => PacketType::Pubrec,
+        6 => PacketType::Pubrel,
+        7 => PacketType::Pubcomp,
+        8 => PacketType::Subscribe,
+        9 => PacketType::Suback,
+        10 => PacketType::Unsubscribe,
+        11 => PacketType::Unsuback,
+        12 => PacketType::Pingreq,
+        13 => PacketType::Pingresp,
+        14 => PacketType::Disconnect,
+        reserved => return Err(Violation::ReservedType(reserved)),
+    };
+    Ok((packet_type, first & 0x0f))
+}
+
+/// Judges the start of a packet; `None` if the fixed header is not complete.
+pub(super) fn header(bytes: &[u8], connecting: bool) -> Result<Option<Header>, Violation> {
+    let Some(first) = bytes.first() else {
+        return Ok(None);
+    };
+    let (packet_type, flags) = packet_type(*first)?;
+    check_order(packet_type, connecting)?;
+    check_flags(packet_type, flags)?;
+    let Some(remaining) = remaining_length(bytes)? else {
+        return Ok(None);
+    };
+    check_length(packet_type, flags, remaining)?;
+    let more = bytes
+        .iter()
+        .skip(1)
+        .take_while(|byte| **byte & 0x80 != 0)
+        .count();
+    let length = 2 + more;
+    Ok(Some(Header {
+        packet_type,
+        flags,
+        length,
+        total: length + remaining,
+    }))
+}
+
+/// Only what a server may send, CONNACK first and once (MQTT 3.1.1, sections 2.2.1 and 3.2).
+fn check_order(packet_type: PacketType, connecting: bool) -> Result<(), Violation> {
+    match packet_type {
+        PacketType::Connack if connecting => Ok(()),
+        PacketType::Connack => Err(Violation::SecondConnack),
+        PacketType::Publish
+        | PacketType::Puback
+        | PacketType::Suback
+        | PacketType::Unsuback
+        | PacketType::Pingresp => match connecting {
+            true => Err(Violation::BeforeConnack(packet_type)),
+            false => Ok(()),
+        },
+        _ => Err(Violation::Unexpected(packet_type)),
+    }
+}
+
+/// MQTT 3.1.1, sections 2.2.2 and 3.3.1.
+fn check_flags(packet_type: PacketType, flags: u8) -> Result<(), Violation> {
+    if packet_type != PacketType::Publish {
+        return match flags {
+            0 => Ok(()),
+            _ => Err(Violation::Flags(packet_type, flags)),
+        };
+    }
+    match (flags >> 1) & 0b11 {
+        0 if flags & 0b1000 != 0 => Err(Violation::DupAtQoS0),
+        0 | 1 => Ok(()),
+        qos => Err(Violation::QoS(qos)),
+    }
+}
+
+/// The remaining length; `None` if the field is not complete.
+fn remaining_length(bytes: &[u8]) -> Result<Option<usize>, Violation> {
+    // With a limit of 0, the codec gives the length away as soon as it knows it.
+    match check(bytes.iter(), 0) {
+        Ok(_) => Ok(Some(0)),
+        Err(CodecError::PayloadSizeLimitExceeded(length)) => Ok(Some(length)),
+        Err(CodecError::InsufficientBytes(_)) => Ok(None),
+        Err(_) => Err(Violation::RemainingLength),
+    }
+}
+
+/// A packet of an impossible length is refused before it is waited for.
+fn check_length(packet_type: PacketType, flags: u8, remaining: usize) -> Result<(), Violation> {
+    let possible = match packet_type {
+        PacketType::Connack | PacketType::Puback | PacketType::Unsuback => remaining == 2,
+        PacketType::Suback => (3..=2 + MAX_FILTERS).contains(&remaining),
+        PacketType::Publish => remaining >= if flags & 0b0110 == 0 { 3 } else { 5 },
+        _ => remaining == 0,
+    };
+    match possible {
+        true => Ok(()),
+        false => Err(Violation::Length(packet_type, remaining)),
+    }
+}
+
+/// Decodes the bytes of one complete packet, CONNACK excepted. The heap holds a copy of it meanwhile.
+pub(super) fn decode(header: Header, bytes: &[u8]) -> Result<Packet, Violation> {
+    let mut copy = BytesMut::from(bytes);
+    let packet =
+        v4::read(&mut copy, bytes.len()).map_err(|error| violation(header.packet_type, error))?;
+    match &packet {
+        Packet::Publish(publish) => check_topic(&publish.topic)?,
+        Packet::PubAck(v4::PubAck { pkid: 0 })
+        | Packet::SubAck(v4::SubAck { pkid: 0, .. })
+        | Packet::UnsubAck(v4::UnsubAck { pkid: 0 }) => {
+            return Err(Violation::PacketIdZero(header.packet_type));
+        }
+        _ => {}
+    }
+    Ok(packet)
+}
+
+fn violation(packet_type: PacketType, error: CodecError) -> Violation {
+    match error {
+        CodecError::TopicNotUtf8 => Violation::TopicNotUtf8,
+        CodecError::PacketIdZero => Violation::PacketIdZero(packet_type),
+        CodecError::InvalidSubscribeReasonCode(code) => Violation::SubackCode(code),
+        _ => Violation::Malformed(packet_type),
+    }
+}
+
+/// MQTT 3.1.1, sections 1.5.3, 3.3.2.1 and 4.7.3.
+fn check_topic(topic: &str) -> Result<(), Violation> {
+    if topic.is_empty() {
+        Err(Violation::TopicEmpty)
+    } else if topic.contains('\0') {
+        Err(Violation::TopicNul)
+    } else if topic.contains(['+', '#']) {
+        Err(Violation::TopicWildcard)
+    } else {
+        Ok(())
+    }
+}
+
+/// A PUBLISH that does not fit the receive buffer: it is walked through, and only its packet identifier
+/// is kept.
+pub(super) struct Skip {
+    header: Header,
+    position: usize,
+    /// Where the packet identifier starts, if there is one.
+    id_at: Option<usize>,
+    id: [u8; 2],
+}
+
+impl Skip {
+    /// Begins, once the length of the topic is there; `None` if it is not.
+    pub(super) fn begin(header: Header, bytes: &[u8]) -> Result<Option<Self>, Violation> {
+        let Some([high, low]) = bytes
+            .get(header.length..)
+            .and_then(|rest| rest.first_chunk::<2>())
+        else {
+            return Ok(None);
+        };
+        let topic = usize::from(u16::from_be_bytes([*high, *low]));
+        if topic == 0 {
+            return Err(Violation::TopicEmpty);
+        }
+        let after_topic = header.length + 2 + topic;
+        let id_at = header.is_qos_1().then_some(after_topic);
+        if after_topic + id_at.map_or(0, |_| 2) > header.total {
+            return Err(Violation::Malformed(PacketType::Publish));
+        }
+        Ok(Some(Self {
+            header,
+            position: 0,
+            id_at,
+            id: [0; 2],
+        }))
+    }
+
+    /// Walks on; gives how many of `bytes` belong to the packet.
+    pub(super) fn walk(&mut self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(self.header.total - self.position);
+        if let Some(id_at) = self.id_at {
+            for (offset, byte) in self.id.iter_mut().enumerate() {
+                let found = (id_at + offset)
+                    .checked_sub(self.position)
+                    .filter(|at| *at < taken);
+                if let Some(found) = found.and_then(|at| bytes.get(at)) {
+                    *byte = *found;
+                }
+            }
+        }
+        self.position += taken;
+        taken
+    }
+
+    /// The packet has passed.
+    pub(super) fn is_done(&self) -> bool {
+        self.position == self.header.total
+    }
+
+    /// Size of the packet in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.header.total
+    }
+
+    /// Once it is done: what to acknowledge, if anything.
+    pub(super) fn packet_id(&self) -> Result<Option<PacketId>, Violation> {
+        match self.id_at {
+            None => Ok(None),
+            Some(_) => match PacketId::new(u16::from_be_bytes(self.id)) {
+                Some(packet_id) => Ok(Some(packet_id)),
+                None => Err(Violation::PacketIdZero(PacketType::Publish)),
+            },
+        }
+    }
+}

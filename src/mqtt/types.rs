@@ -1,0 +1,254 @@
+//! What callers of the session hold in their hands: identifiers, messages, events, counters.
+
+use alloc::string::String;
+use core::fmt;
+use core::num::NonZeroU16;
+
+use mqttbytes_nostd::v4;
+
+/// Quality of service of a message or subscription (MQTT 3.1.1, section 4.3).
+///
+/// There is no QoS 2 here: IoT Hub closes the connection of a client that uses it (Microsoft,
+/// "Communicate with an IoT hub using the MQTT protocol").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QoS {
+    /// QoS 0: sent once, lost if the connection is.
+    AtMostOnce = 0,
+    /// QoS 1: sent until acknowledged, so perhaps more than once.
+    AtLeastOnce = 1,
+}
+
+/// A packet identifier (MQTT 3.1.1, section 2.3.1): never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketId(NonZeroU16);
+
+impl PacketId {
+    /// The first identifier that a session uses.
+    pub(super) const FIRST: Self = Self(NonZeroU16::MIN);
+
+    /// `None` if `number` is 0.
+    pub(super) const fn new(number: u16) -> Option<Self> {
+        match NonZeroU16::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// The number on the wire.
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+
+    /// The next identifier: 65535 is followed by 1.
+    pub(super) const fn next(self) -> Self {
+        match self.0.checked_add(1) {
+            Some(next) => Self(next),
+            None => Self::FIRST,
+        }
+    }
+}
+
+impl fmt::Display for PacketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A claim check for a QoS 1 message: see [`Session::acknowledge`](super::Session::acknowledge).
+///
+/// It knows its connection. One from an earlier connection has no effect, since the server delivers what
+/// was not acknowledged there again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a message that is never acknowledged is delivered again and holds up those behind it"]
+pub struct AckToken {
+    pub(super) connection: u32,
+    pub(super) packet_id: PacketId,
+}
+
+impl AckToken {
+    /// The identifier that the server gave to this delivery.
+    pub const fn packet_id(self) -> PacketId {
+        self.packet_id
+    }
+}
+
+/// A message from the server. It owns its bytes: the receive buffer is free again.
+#[derive(Clone, PartialEq)]
+pub struct Message {
+    publish: v4::Publish,
+    ack: Option<AckToken>,
+}
+
+impl Message {
+    pub(super) const fn new(publish: v4::Publish, ack: Option<AckToken>) -> Self {
+        Self { publish, ack }
+    }
+
+    /// The topic: at least one character, without wildcards and U+0000.
+    pub fn topic(&self) -> &str {
+        &self.publish.topic
+    }
+
+    /// The body, which may be empty.
+    pub fn payload(&self) -> &[u8] {
+        &self.publish.payload
+    }
+
+    /// How it was delivered.
+    pub const fn qos(&self) -> QoS {
+        match self.ack {
+            Some(_) => QoS::AtLeastOnce,
+            None => QoS::AtMostOnce,
+        }
+    }
+
+    /// The server may have delivered it before (MQTT 3.1.1, section 3.3.1.1). False for QoS 0.
+    pub const fn dup(&self) -> bool {
+        self.publish.dup
+    }
+
+    /// It was stored before this client subscribed (MQTT 3.1.1, section 3.3.1.3). IoT Hub never says so.
+    pub const fn retain(&self) -> bool {
+        self.publish.retain
+    }
+
+    /// What to acknowledge it with; `None` for QoS 0.
+    pub const fn ack(&self) -> Option<AckToken> {
+        self.ack
+    }
+}
+
+/// The topic may hold personal data and the payload anything: only sizes and flags are printed.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("topic_bytes", &self.topic().len())
+            .field("payload_bytes", &self.payload().len())
+            .field("qos", &self.qos())
+            .field("dup", &self.dup())
+            .field("retain", &self.retain())
+            .field("ack", &self.ack)
+            .finish()
+    }
+}
+
+impl From<Message> for (String, alloc::vec::Vec<u8>) {
+    fn from(message: Message) -> Self {
+        (message.publish.topic, message.publish.payload.into())
+    }
+}
+
+/// The most topic filters in one SUBSCRIBE or UNSUBSCRIBE. IoT Hub allows 5 subscriptions a connection
+/// (Microsoft, "IoT Hub quotas and throttling").
+pub const MAX_FILTERS: usize = 8;
+
+/// What the server granted for each filter of a SUBSCRIBE, in the order of the filters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    codes: [Option<QoS>; MAX_FILTERS],
+    count: usize,
+}
+
+impl Granted {
+    pub(super) const NONE: Self = Self {
+        codes: [None; MAX_FILTERS],
+        count: 0,
+    };
+
+    /// Appends; false if there is no room.
+    pub(super) fn push(&mut self, code: Option<QoS>) -> bool {
+        match self.codes.get_mut(self.count) {
+            Some(slot) => {
+                *slot = code;
+                self.count += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// One entry for each filter: the granted quality of service, or `None` if the server refused it.
+    pub fn as_slice(&self) -> &[Option<QoS>] {
+        self.codes.get(..self.count).unwrap_or_default()
+    }
+
+    /// Every filter was granted, if perhaps at a lower quality of service.
+    pub fn all(&self) -> bool {
+        self.as_slice().iter().all(Option::is_some)
+    }
+}
+
+impl fmt::Debug for Granted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+/// Something that the application should know.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The server accepted the connection. From now on, messages may be sent and come in.
+    Connected {
+        /// The server has kept this client's subscriptions from an earlier connection.
+        session_present: bool,
+    },
+    /// The server answered [`Session::subscribe`](super::Session::subscribe).
+    Subscribed {
+        /// Which request it answered.
+        packet_id: PacketId,
+        /// What it granted for each filter.
+        granted: Granted,
+    },
+    /// The server answered [`Session::unsubscribe`](super::Session::unsubscribe).
+    Unsubscribed {
+        /// Which request it answered.
+        packet_id: PacketId,
+    },
+    /// A message came in. At QoS 1, hand its token to [`Session::acknowledge`](super::Session::acknowledge)
+    /// when it is safe.
+    Message(Message),
+    /// A message came in that does not fit the receive buffer. It was discarded and, at QoS 1,
+    /// acknowledged: MQTT 3.1.1 knows no way to refuse it, and unacknowledged it would come again for ever.
+    MessageTooLarge {
+        /// Size of the PUBLISH packet in bytes: the receive buffer that it would have needed.
+        size: usize,
+    },
+    /// The server has taken over the message of this identifier (PUBACK).
+    Published(PacketId),
+}
+
+/// Counters since the session was made. They stop at their end instead of wrapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Connections that the server accepted.
+    pub connections: u32,
+    /// Messages that the outbox took.
+    pub queued: u32,
+    /// PUBLISH packets of the outbox that went out completely, repetitions included.
+    pub sent: u32,
+    /// Those of them that had been tried on an earlier connection.
+    pub resent: u32,
+    /// Messages of the outbox that the server acknowledged.
+    pub acknowledged: u32,
+    /// Never-sent messages that were dropped for newer ones.
+    pub dropped: u32,
+    /// Messages that the outbox had no room for.
+    pub refused: u32,
+    /// Messages that were handed to the application.
+    pub received: u32,
+    /// Those of them that the server marked as perhaps delivered before.
+    pub duplicates: u32,
+    /// Messages that did not fit the receive buffer.
+    pub too_large: u32,
+    /// PUBACKs for messages that are not in flight: see the module's limits.
+    pub unexpected_pubacks: u32,
+    /// Acknowledgements by the application that belonged to an earlier connection or to no message.
+    pub stale_acknowledgements: u32,
+}
+
+/// One more.
+pub(super) fn count(counter: &mut u32) {
+    *counter = counter.saturating_add(1);
+}
