@@ -3,6 +3,18 @@
 //! Everything here decides; nothing here does I/O, reads a clock or owns a socket. Bytes, events and the
 //! time go in, bytes, events and the next deadline come out, so that hours of a device's life are tested
 //! in milliseconds. What touches the world is behind the traits of [`port`].
+//!
+//! The layers, top first:
+//!
+//! - [`app`]: what this product measures, sends and does with messages. Change this.
+//! - [`device`]: the loop from a clock that is not set to a running connection and back, for ever, with
+//!   [`failure`] (what follows from each failure) and [`backoff`] (how long to wait).
+//! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are.
+//! - [`topic`], [`properties`], [`json`]: IoT Hub's conventions on top of MQTT.
+//! - [`identity`], [`sas`], [`percent`], [`secret`]: who the device is and how it proves it.
+//! - [`text`], [`time`], [`port`]: foundations.
+//!
+//! A complete program is [`device::run`] over a [`port::Platform`].
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -13,7 +25,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod app;
+pub mod application;
+pub mod backoff;
+pub mod device;
+pub mod failure;
 pub mod identity;
+pub mod json;
 pub mod mqtt;
 pub mod percent;
 pub mod port;

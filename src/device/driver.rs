@@ -1,0 +1,163 @@
+//! The loop that joins a [`Device`] with a [`Platform`]: it moves bytes and wakes up at deadlines.
+
+use embedded_io::{Read, ReadReady, Write};
+
+use super::Device;
+use super::link::Task;
+use crate::application::Application;
+use crate::failure::Failure;
+use crate::port::{PROGRESS_INTERVAL, Platform, Status};
+use crate::time::Instant;
+
+/// Runs the device until it is asked to stop ([`crate::port::Requests::stop`]). No failure ends it.
+///
+/// ```text
+/// let mut device = Device::new(&identity, config, buffers, application);
+/// device::run(&mut device, &mut platform);
+/// ```
+pub fn run<P: Platform, A: Application>(device: &mut Device<'_, A>, platform: &mut P) {
+    let mut stream: Option<P::Stream> = None;
+    let mut shown: Option<Status> = None;
+    loop {
+        platform.progress();
+        let requests = platform.requests();
+        device.requested(platform.now(), requests);
+        let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
+        match device.task(now, unix, random) {
+            Task::End => return,
+            Task::SetClock => set_clock(device, platform),
+            Task::OpenConnection => stream = open(device, platform),
+            Task::Exchange { until } => exchange(device, platform, &mut stream, until),
+            Task::CloseConnection => {
+                stream = None;
+                device.closed_cleanly(platform.now());
+            }
+            Task::Sleep { until } => {
+                stream = None;
+                sleep(device, platform, until);
+            }
+        }
+        if shown != Some(device.status()) {
+            shown = Some(device.status());
+            platform.show(device.status());
+        }
+    }
+}
+
+fn set_clock<P: Platform, A: Application>(device: &mut Device<'_, A>, platform: &mut P) {
+    let (before, started) = (platform.unix(), platform.now());
+    let result = platform.synchronize();
+    let now = platform.now();
+    // What the old clock would show by now: the time that setting it took is not its error.
+    let before = before.map(|before| before.after(now.since(started)));
+    device.clock_set(now, before, result, random(platform));
+}
+
+fn open<P: Platform, A: Application>(
+    device: &mut Device<'_, A>,
+    platform: &mut P,
+) -> Option<P::Stream> {
+    platform.show(Status::Starting);
+    let result = platform.connect(device.endpoint());
+    let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
+    match result {
+        Ok(stream) => {
+            device.opened(now, unix, random);
+            Some(stream)
+        }
+        Err(error) => {
+            device.not_opened(now, error, random);
+            None
+        }
+    }
+}
+
+/// One turn of an open connection: send, handle, and read or wait.
+fn exchange<P: Platform, A: Application>(
+    device: &mut Device<'_, A>,
+    platform: &mut P,
+    stream: &mut Option<P::Stream>,
+    until: Instant,
+) {
+    let Some(open) = stream.as_mut() else {
+        let (now, random) = (platform.now(), random(platform));
+        return device.lost(now, Failure::Io, random);
+    };
+    if let Err(failure) = turn(device, platform, open, until) {
+        *stream = None;
+        let (now, random) = (platform.now(), random(platform));
+        device.lost(now, failure, random);
+    }
+}
+
+fn turn<P: Platform, A: Application>(
+    device: &mut Device<'_, A>,
+    platform: &mut P,
+    stream: &mut P::Stream,
+    until: Instant,
+) -> Result<(), Failure> {
+    send(device, platform, stream)?;
+    let mut received = false;
+    // An empty buffer means that the session wants no more for now; it is asked again after `serve`.
+    if !device.receive_buffer().is_empty() && stream.read_ready().map_err(|_| Failure::Io)? {
+        let count = stream
+            .read(device.receive_buffer())
+            .map_err(|_| Failure::Io)?;
+        if count == 0 {
+            return Err(Failure::Closed);
+        }
+        device.received(count, platform.now());
+        received = true;
+    }
+    let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
+    device.serve(now, unix, platform, random)?;
+    send(device, platform, stream)?;
+    if !received && now < until {
+        let until = until.min(now.after(PROGRESS_INTERVAL));
+        platform.wait(Some(stream), until);
+    }
+    Ok(())
+}
+
+/// Sends all that the device wants to send.
+fn send<P: Platform, A: Application>(
+    device: &mut Device<'_, A>,
+    platform: &mut P,
+    stream: &mut P::Stream,
+) -> Result<(), Failure> {
+    while !device.transmit().is_empty() {
+        let count = stream.write(device.transmit()).map_err(|_| Failure::Io)?;
+        if count == 0 {
+            return Err(Failure::Io);
+        }
+        device.transmitted(count, platform.now());
+    }
+    stream.flush().map_err(|_| Failure::Io)
+}
+
+/// Without a connection, telemetry still falls due and waits in the outbox.
+fn sleep<P: Platform, A: Application>(
+    device: &mut Device<'_, A>,
+    platform: &mut P,
+    until: Instant,
+) {
+    let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
+    device.serve_offline(now, unix, platform, random);
+    let until = until.min(now.after(PROGRESS_INTERVAL));
+    if now < until {
+        platform.wait(None, until);
+    }
+}
+
+/// 64 random bits for jitter and message ids. If entropy fails, bits that differ between devices only by
+/// their uptime: nothing secret depends on them, and TLS will report the failure by its own.
+fn random<P: Platform>(platform: &mut P) -> u64 {
+    let mut bytes = [0; 8];
+    match platform.fill(&mut bytes) {
+        Ok(()) => u64::from_le_bytes(bytes),
+        Err(_) => platform
+            .now()
+            .as_millis()
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15),
+    }
+}

@@ -1,0 +1,183 @@
+//! A connection at work: the session's events, and the deadlines that keep it alive.
+
+use log::{debug, info, warn};
+
+use super::Device;
+use super::link::{Link, Next, Phase, State};
+use crate::application::{Application, CloudMessage};
+use crate::failure::Failure;
+use crate::mqtt::{self, Event, Granted, Message, PacketId, QoS};
+use crate::port::{Sensor, Status};
+use crate::text::render;
+use crate::time::{Instant, UnixTime};
+use crate::topic::{Filter, Inbound};
+
+impl<A: Application> Device<'_, A> {
+    /// Bytes to send now; empty if there are none.
+    pub fn transmit(&mut self) -> &[u8] {
+        self.session.transmit()
+    }
+
+    /// That many of [`Device::transmit`]'s bytes were sent.
+    pub fn transmitted(&mut self, count: usize, now: Instant) {
+        self.session.transmitted(count, now);
+    }
+
+    /// Room for received bytes.
+    pub fn receive_buffer(&mut self) -> &mut [u8] {
+        self.session.receive_buffer()
+    }
+
+    /// That many bytes were put into [`Device::receive_buffer`].
+    pub fn received(&mut self, count: usize, now: Instant) {
+        self.session.received(count, now);
+    }
+
+    /// Handles what came in and what fell due. On an error the connection is of no more use: drop it and
+    /// report to [`Device::lost`].
+    pub fn serve(
+        &mut self,
+        now: Instant,
+        unix: Option<UnixTime>,
+        sensor: &mut dyn Sensor,
+        random: u64,
+    ) -> Result<(), Failure> {
+        while let Some(event) = self
+            .session
+            .poll(now)
+            .map_err(|error| self.session_failure(error))?
+        {
+            self.handle(event, now)?;
+        }
+        if self.telemetry_is_due(now) {
+            self.send_telemetry(now, unix, sensor, random);
+        }
+        if let State::Online(link) = self.state {
+            self.advance(link, now);
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) -> Result<(), Failure> {
+        match event {
+            Event::Connected { session_present } => self.accepted(session_present, now)?,
+            Event::Subscribed { packet_id, granted } => self.subscribed(packet_id, granted, now)?,
+            Event::Message(message) => self.take(&message),
+            Event::Published(_) => {
+                self.report.telemetry_acknowledged =
+                    self.report.telemetry_acknowledged.saturating_add(1);
+                if self.session.is_drained() && self.status == Status::Sending {
+                    self.status = Status::Connected;
+                }
+            }
+            Event::MessageTooLarge { size } => {
+                self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
+                warn!("passed over a message of {size} bytes: it does not fit the receive buffer");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn session_failure(&self, error: mqtt::Error) -> Failure {
+        match error {
+            mqtt::Error::Refused(code) => Failure::Refused(code, self.credential_kind()),
+            other => Failure::Session(other),
+        }
+    }
+
+    fn accepted(&mut self, session_present: bool, now: Instant) -> Result<(), Failure> {
+        let filter = render(&mut *self.scratch, Filter::CloudToDevice(self.identity))?;
+        let packet_id = self.session.subscribe(&[(filter, QoS::AtLeastOnce)])?;
+        self.report.connections = self.report.connections.saturating_add(1);
+        info!(
+            "joined {} as {} ({} session)",
+            self.identity.host_name(),
+            self.identity.client_id(),
+            if session_present { "stored" } else { "new" }
+        );
+        self.session.set_hold(false);
+        self.status = Status::Connected;
+        if let State::Online(link) = &mut self.state {
+            link.accepted = Some(now);
+            if link.phase == Phase::Connecting {
+                link.phase = Phase::Subscribing(packet_id);
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribed(
+        &mut self,
+        packet_id: PacketId,
+        granted: Granted,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        if !granted.all() {
+            return Err(Failure::SubscriptionRefused);
+        }
+        if let State::Online(link) = &mut self.state
+            && link.phase == Phase::Subscribing(packet_id)
+        {
+            link.phase = Phase::Running;
+            if self.config.telemetry_interval.is_some() {
+                self.next_telemetry.get_or_insert(now);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: &Message) {
+        match Inbound::parse(message.topic(), self.identity) {
+            Inbound::CloudToDevice { bag } => {
+                self.application.cloud_message(&CloudMessage {
+                    body: message.payload(),
+                    properties: bag,
+                    redelivered: message.dup(),
+                });
+                self.report.messages_taken = self.report.messages_taken.saturating_add(1);
+            }
+            other => {
+                self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
+                debug!("passed over a message: {other:?}");
+            }
+        }
+        if let Some(token) = message.ack() {
+            self.session.acknowledge(token);
+        }
+    }
+
+    /// Planned changes of an open connection.
+    fn advance(&mut self, mut link: Link, now: Instant) {
+        match link.phase {
+            Phase::Running if link.renew_at.is_some_and(|at| now >= at) => {
+                info!("SAS token: renewing it by a new connection");
+                self.drain(now, link, Next::Reconnect);
+            }
+            Phase::Draining { until, then } if self.session.in_flight() == 0 || now >= until => {
+                self.session.disconnect();
+                link.phase = Phase::Closing(then);
+                self.state = State::Online(link);
+            }
+            _ => {}
+        }
+    }
+
+    /// When [`Device::serve`] has something to do although nothing came in.
+    pub(super) fn exchange_deadline(&self, link: &Link) -> Instant {
+        let phase = match link.phase {
+            Phase::Running => link.renew_at.into_iter().chain(self.clock.due).min(),
+            Phase::Draining { until, .. } => Some(until),
+            _ => None,
+        };
+        let session = self.session.deadline();
+        let end = Instant::from_millis(u64::MAX);
+        self.earliest(phase.into_iter().chain(session).min().unwrap_or(end))
+    }
+
+    /// `until`, or earlier if telemetry is due.
+    pub(super) fn earliest(&self, until: Instant) -> Instant {
+        self.next_telemetry
+            .map_or(until, |telemetry| until.min(telemetry))
+    }
+}

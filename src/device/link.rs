@@ -1,0 +1,401 @@
+//! The life of the connection: which task is next, and what follows from how it ended.
+
+use core::time::Duration;
+
+use log::{error, info, warn};
+use zeroize::Zeroize;
+
+use super::scratch::Scratch;
+use super::{
+    CLIENT_TYPE, CLOCK_INTERVAL, CLOCK_RETRY, CLOCK_TOLERANCE, Config, Device, SANE_CLOCK,
+};
+use crate::application::Application;
+use crate::backoff;
+use crate::failure::{self, Failure, Reaction};
+use crate::identity::{Credential, Identity, UserName};
+use crate::mqtt::{self, PacketId};
+use crate::port::{ClockError, ConnectError, Endpoint, Requests, Status};
+use crate::sas;
+use crate::time::{Instant, UnixTime};
+use crate::topic::Outbound;
+
+/// What the device wants done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Set the clock and report to [`Device::clock_set`].
+    SetClock,
+    /// Open a connection to [`Device::endpoint`] and report to [`Device::opened`] or [`Device::not_opened`].
+    OpenConnection,
+    /// Move bytes both ways and call [`Device::serve`], until the deadline at the latest.
+    Exchange {
+        /// When to call [`Device::serve`] even if nothing came.
+        until: Instant,
+    },
+    /// Close the connection and report to [`Device::closed_cleanly`].
+    CloseConnection,
+    /// Nothing to do until then, or until a request.
+    Sleep {
+        /// When to ask again.
+        until: Instant,
+    },
+    /// The device was asked to stop and has said goodbye.
+    End,
+}
+
+/// Where in its life the connection is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum State {
+    /// No connection. The next attempt starts then.
+    Offline { until: Instant },
+    /// A connection is open.
+    Online(Link),
+    /// Asked to stop, and stopped.
+    Stopped,
+}
+
+/// An open connection: mortal, while the session outlives it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    /// When the hub accepted it.
+    pub(super) accepted: Option<Instant>,
+    /// When the SAS token is to be renewed by a planned reconnect.
+    pub(super) renew_at: Option<Instant>,
+    pub(super) phase: Phase,
+}
+
+/// Stages of an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// CONNECT is on its way.
+    Connecting,
+    /// SUBSCRIBE with this packet id is on its way.
+    Subscribing(PacketId),
+    /// Everything is set up.
+    Running,
+    /// No new message starts; PUBACKs of those under way are awaited until then.
+    Draining { until: Instant, then: Next },
+    /// DISCONNECT is on its way.
+    Closing(Next),
+}
+
+/// What follows a planned goodbye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A new connection with a new token.
+    Reconnect,
+    /// Nothing.
+    Stop,
+}
+
+/// Whether the clock was set since the start.
+pub(super) fn is_sane(unix: Option<UnixTime>) -> bool {
+    unix.is_some_and(|unix| unix >= SANE_CLOCK)
+}
+
+impl<A: Application> Device<'_, A> {
+    /// What is to be done now.
+    pub fn task(&mut self, now: Instant, unix: Option<UnixTime>, random: u64) -> Task {
+        let clock_is_due = self.clock.suspect || self.clock.due.is_none_or(|due| now >= due);
+        match self.state {
+            State::Stopped => Task::End,
+            State::Offline { .. } if self.clock.suspect => Task::SetClock,
+            State::Offline { until } if now < until => Task::Sleep {
+                until: self.earliest(until),
+            },
+            State::Offline { .. } if clock_is_due || !is_sane(unix) => Task::SetClock,
+            State::Offline { .. } if self.token_has_expired(unix) => {
+                // No handshake for a token that the hub is bound to refuse.
+                self.failed(now, Failure::TokenExpired, random);
+                Task::Sleep { until: now }
+            }
+            State::Offline { .. } => Task::OpenConnection,
+            State::Online(Link {
+                phase: Phase::Closing(_),
+                ..
+            }) if self.session.transmit().is_empty() => Task::CloseConnection,
+            State::Online(Link {
+                phase: Phase::Running,
+                ..
+            }) if clock_is_due => Task::SetClock,
+            State::Online(link) => Task::Exchange {
+                until: self.exchange_deadline(&link),
+            },
+        }
+    }
+
+    fn token_has_expired(&self, unix: Option<UnixTime>) -> bool {
+        match (self.identity.credential(), unix) {
+            (Credential::SasToken(token), Some(unix)) => token.check_expiry(unix).is_err(),
+            _ => false,
+        }
+    }
+
+    /// Where to connect.
+    pub fn endpoint(&self) -> Endpoint<'_> {
+        let host_name = self.identity.server_name().as_str();
+        Endpoint {
+            host_name,
+            address: self.config.address.unwrap_or(host_name),
+            port: self.config.port,
+        }
+    }
+
+    /// The clock was set, or could not be. `before` is what it showed until then.
+    pub fn clock_set(
+        &mut self,
+        now: Instant,
+        before: Option<UnixTime>,
+        result: Result<UnixTime, ClockError>,
+        random: u64,
+    ) {
+        let suspect = core::mem::take(&mut self.clock.suspect);
+        let result = result.and_then(|unix| {
+            if is_sane(Some(unix)) {
+                Ok(unix)
+            } else {
+                Err(ClockError::Implausible)
+            }
+        });
+        match (result, before.filter(|before| is_sane(Some(*before)))) {
+            (Ok(unix), before) => {
+                self.clock.due = Some(now.after(CLOCK_INTERVAL));
+                self.clock_was(before, unix, suspect, now, random);
+            }
+            (Err(error), Some(_)) => {
+                warn!(
+                    "{}; going on with the clock as it is",
+                    Failure::Clock(error)
+                );
+                self.clock.due = Some(now.after(CLOCK_RETRY));
+            }
+            (Err(error), None) => self.failed(now, Failure::Clock(error), random),
+        }
+    }
+
+    /// Says what the clock shows, and tries again soon if its error explains the last failure.
+    fn clock_was(
+        &mut self,
+        before: Option<UnixTime>,
+        unix: UnixTime,
+        suspect: bool,
+        now: Instant,
+        random: u64,
+    ) {
+        let Some(before) = before else {
+            return info!("clock: set to {unix}");
+        };
+        let error = Duration::from_millis(unix.as_millis().abs_diff(before.as_millis()));
+        if error <= CLOCK_TOLERANCE {
+            return info!(
+                "clock: set to {unix}, it was right within {} s",
+                error.as_secs() + 1
+            );
+        }
+        warn!(
+            "clock: set to {unix}, it was wrong by {} s",
+            error.as_secs()
+        );
+        if suspect && matches!(self.state, State::Offline { .. }) {
+            self.state = State::Offline {
+                until: now.after(self.backoff.next(random)),
+            };
+        }
+    }
+
+    /// A connection is open: signs the token and queues CONNECT.
+    pub fn opened(&mut self, now: Instant, unix: Option<UnixTime>, random: u64) {
+        match self.queue_connect(now, unix, random) {
+            Ok(renew_at) => {
+                self.state = State::Online(Link {
+                    accepted: None,
+                    renew_at,
+                    phase: Phase::Connecting,
+                });
+            }
+            Err(failure) => self.failed(now, failure, random),
+        }
+    }
+
+    /// Queues CONNECT and gives the time to renew its token, if it has one that can be renewed.
+    fn queue_connect(
+        &mut self,
+        now: Instant,
+        unix: Option<UnixTime>,
+        random: u64,
+    ) -> Result<Option<Instant>, Failure> {
+        let unix = unix
+            .filter(|unix| is_sane(Some(*unix)))
+            .ok_or(Failure::Clock(ClockError::NoAnswer))?;
+        let life = self.config.token_life;
+        let mut space = Scratch::new(&mut *self.scratch);
+        let client_id = space.render(self.identity.client_id())?;
+        let user_name = space.render(user_name(self.identity, &self.config))?;
+        let will = match self.config.will {
+            Some(payload) => Some(mqtt::Will {
+                topic: space.render(Outbound::Telemetry(self.identity))?,
+                payload,
+                qos: mqtt::QoS::AtLeastOnce,
+                retain: false,
+            }),
+            None => None,
+        };
+        let (password, renew_at) = match self.identity.credential() {
+            Credential::SharedAccessKey(key) => {
+                let token = sas::sign(
+                    key,
+                    self.identity.resource(),
+                    unix.after(life),
+                    None,
+                    space.rest(),
+                )?;
+                (
+                    Some(token.as_bytes()),
+                    Some(now.after(renewal(life, random))),
+                )
+            }
+            Credential::SasToken(token) => (Some(token.expose().as_bytes()), None),
+            Credential::X509 => (None, None),
+        };
+        let connect = mqtt::Connect {
+            client_id,
+            user_name,
+            password,
+            clean_session: false,
+            will,
+        };
+        let queued = self.session.connect(now, &connect);
+        // The token was in there.
+        self.scratch.zeroize();
+        queued?;
+        Ok(renew_at)
+    }
+
+    /// No connection could be opened.
+    pub fn not_opened(&mut self, now: Instant, error: ConnectError, random: u64) {
+        self.failed(now, Failure::Connect(error), random);
+    }
+
+    /// The hub closed the connection, or it broke, or the session gave up on it.
+    pub fn lost(&mut self, now: Instant, failure: Failure, random: u64) {
+        self.session.disconnected();
+        match self.state {
+            State::Online(Link {
+                phase: Phase::Closing(next),
+                ..
+            }) => self.said_goodbye(now, next),
+            State::Online(link) => {
+                let stable = link
+                    .accepted
+                    .is_some_and(|accepted| self.backoff.link_lasted(now.since(accepted)));
+                self.failed_after(now, failure, stable, random);
+            }
+            State::Offline { .. } | State::Stopped => {}
+        }
+    }
+
+    /// The connection was closed after [`Task::CloseConnection`].
+    pub fn closed_cleanly(&mut self, now: Instant) {
+        self.session.disconnected();
+        if let State::Online(Link {
+            accepted,
+            phase: Phase::Closing(next),
+            ..
+        }) = self.state
+        {
+            if let Some(accepted) = accepted {
+                self.backoff.link_lasted(now.since(accepted));
+            }
+            self.said_goodbye(now, next);
+        }
+    }
+
+    fn said_goodbye(&mut self, now: Instant, next: Next) {
+        self.state = match next {
+            Next::Reconnect => {
+                self.report.renewals = self.report.renewals.saturating_add(1);
+                State::Offline { until: now }
+            }
+            Next::Stop => State::Stopped,
+        };
+    }
+
+    /// Takes what a person or another thread asked for.
+    pub fn requested(&mut self, now: Instant, requests: Requests) {
+        if requests.send_now {
+            self.send_now(now);
+        }
+        match &mut self.state {
+            State::Offline { until } if requests.retry_now => *until = now,
+            _ => {}
+        }
+        if requests.stop {
+            match self.state {
+                State::Offline { .. } => self.state = State::Stopped,
+                State::Online(link) => self.drain(now, link, Next::Stop),
+                State::Stopped => {}
+            }
+        }
+    }
+
+    /// Starts a planned goodbye: what is under way gets its PUBACK first, what is not stays in the outbox.
+    pub(super) fn drain(&mut self, now: Instant, mut link: Link, then: Next) {
+        self.session.set_hold(true);
+        link.phase = Phase::Draining {
+            until: now.after(super::DRAIN_TIMEOUT),
+            then,
+        };
+        self.state = State::Online(link);
+    }
+
+    fn failed(&mut self, now: Instant, failure: Failure, random: u64) {
+        self.failed_after(now, failure, false, random);
+    }
+
+    /// Says what went wrong and decides when to try again.
+    fn failed_after(&mut self, now: Instant, failure: Failure, stable: bool, random: u64) {
+        let wait = match failure.reaction() {
+            // A hub that drops a whole fleet gets it back spread over the shortest wait.
+            Reaction::RetryNow if stable => backoff::scale(self.config.backoff.min, random),
+            Reaction::RetryNow | Reaction::BackOff => self.backoff.next(random),
+            Reaction::WaitForOperator => self.backoff.next_slow(random),
+        };
+        error!(
+            "{failure} [attempt {}, next in {}.{:03} s]",
+            self.backoff.failures(),
+            wait.as_secs(),
+            wait.subsec_millis()
+        );
+        self.report.failures = self.report.failures.saturating_add(1);
+        self.report.last_failure = Some(failure);
+        self.clock.suspect |= failure.clock_is_suspect();
+        self.status = Status::Failed;
+        self.state = State::Offline {
+            until: now.after(wait),
+        };
+    }
+
+    /// The kind of credential in use, for the advice in a failure.
+    pub(super) fn credential_kind(&self) -> failure::Credential {
+        match self.identity.credential() {
+            Credential::SharedAccessKey(_) => failure::Credential::SharedAccessKey,
+            Credential::SasToken(_) => failure::Credential::SasToken,
+            Credential::X509 => failure::Credential::X509,
+        }
+    }
+}
+
+/// A random point between 70 and 85 % of a token's life, so that a fleet that was started together does
+/// not renew together.
+fn renewal(life: Duration, random: u64) -> Duration {
+    let twentieth = life / 20;
+    twentieth * 14 + backoff::scale(twentieth * 3, random)
+}
+
+/// With the software's name, and the model if there is one.
+fn user_name<'a>(identity: &'a Identity, config: &Config<'a>) -> UserName<'a> {
+    let user_name = identity.user_name().client_type(CLIENT_TYPE);
+    match config.model_id {
+        Some(model_id) => user_name.model_id(model_id),
+        None => user_name,
+    }
+}

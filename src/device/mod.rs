@@ -1,0 +1,187 @@
+//! The device loop: set the clock, connect, authenticate, subscribe, run, and recover for ever.
+//!
+//! [`Device`] is a state machine without I/O. It says what to do next ([`Device::task`]), is told what came
+//! of it, and is driven by [`run`] over the ports of [`crate::port`]:
+//!
+//! ```text
+//!            ┌──────────── failure: wait by the table of `Failure::reaction` ───────────┐
+//!            ▼                                                                          │
+//!  Offline ──┬─ SetClock ──┬─ OpenConnection ── CONNACK ── SUBACK ── Running ── closed ─┤
+//!            │ not sane    │ DNS, TCP, TLS                              │              │
+//!            └─────────────┘                            token at 70-85 % │ of its life  │
+//!            ▲                                                           ▼              │
+//!            └──────── at once ── Closing (DISCONNECT) ◄── Draining (in-flight PUBACKs) ┘
+//! ```
+//!
+//! Limits: one connection at a time; messages live in the session's outbox, which outlives connections but
+//! not a restart; the ready-made SAS token cannot be renewed here.
+
+mod driver;
+mod exchange;
+mod link;
+mod report;
+mod scratch;
+mod send;
+#[cfg(test)]
+mod tests;
+
+use core::time::Duration;
+
+pub use self::driver::run;
+use self::link::State;
+pub use self::link::Task;
+pub use self::report::Report;
+use crate::application::Application;
+use crate::backoff::{self, Backoff};
+use crate::identity::Identity;
+use crate::mqtt::{self, RequestError};
+use crate::port::Status;
+use crate::time::{Instant, UnixTime};
+
+/// The earliest time that a set clock can show: 2026-01-01. Anything before means that it is not set.
+pub const SANE_CLOCK: UnixTime = UnixTime::from_secs(1_767_225_600);
+
+/// What the hub's operator sees of this software: the user name's `DeviceClientType`.
+const CLIENT_TYPE: &str = concat!("azure-device/", env!("CARGO_PKG_VERSION"));
+
+/// How often the clock is set again: crystals drift by seconds a day at worst, and SNTP is cheap.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// When the next try is due after the clock could not be set again.
+const CLOCK_RETRY: Duration = Duration::from_secs(3600);
+
+/// A correction by more than this explains a refused token: the hub's own tolerance is 5 minutes.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
+
+/// How long a planned reconnect waits for PUBACKs. What is not acknowledged by then is sent again.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What an engineer configures.
+#[derive(Clone, Debug)]
+pub struct Config<'a> {
+    /// Where to connect if not to the identity's host name: a gateway, or a local hub.
+    pub address: Option<&'a str>,
+    /// TCP port. Default 8883.
+    pub port: u16,
+    /// Life of a SAS token that the device signs. Default 24 h: each renewal is a full TLS handshake, and
+    /// IoT Hub does not limit the expiry.
+    pub token_life: Duration,
+    /// Time between telemetry messages; `None` sends on request only. Default 60 s.
+    pub telemetry_interval: Option<Duration>,
+    /// DTMI of the device's Plug and Play model.
+    pub model_id: Option<&'a str>,
+    /// Telemetry that the hub sends in the device's name when the connection breaks (MQTT's will).
+    pub will: Option<&'a [u8]>,
+    /// Waits between attempts.
+    pub backoff: backoff::Config,
+    /// MQTT's own times and limits.
+    pub mqtt: mqtt::Config,
+}
+
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Self {
+            address: None,
+            port: 8883,
+            token_life: Duration::from_secs(24 * 3600),
+            telemetry_interval: Some(Duration::from_secs(60)),
+            model_id: None,
+            will: None,
+            backoff: backoff::Config::default(),
+            mqtt: mqtt::Config::default(),
+        }
+    }
+}
+
+/// The memory that a device works in. Sizes are in bytes.
+#[derive(Debug)]
+pub struct Buffers<'b> {
+    /// The MQTT session's buffers.
+    pub mqtt: mqtt::Buffers<'b>,
+    /// For the texts of a CONNECT packet (client id, user name, will topic, SAS token), and for a message's
+    /// topic and payload while they are written: 1,024 serve ids of usual length and a payload of 512.
+    pub scratch: &'b mut [u8],
+}
+
+/// A device: its durable MQTT session, its connection's state, and the application on top.
+pub struct Device<'b, A> {
+    identity: &'b Identity,
+    config: Config<'b>,
+    session: mqtt::Session<'b>,
+    scratch: &'b mut [u8],
+    backoff: Backoff,
+    state: State,
+    clock: ClockState,
+    next_telemetry: Option<Instant>,
+    message_ids: MessageIds,
+    status: Status,
+    report: Report,
+    application: A,
+}
+
+/// What is known about the clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct ClockState {
+    /// When it is to be set again.
+    due: Option<Instant>,
+    /// Whether a failure made it suspect, so that it is set before anything else.
+    suspect: bool,
+}
+
+/// Ids of telemetry messages: unique for this start by its random part.
+#[derive(Clone, Copy, Debug, Default)]
+struct MessageIds {
+    start: Option<u64>,
+    count: u64,
+}
+
+impl<'b, A: Application> Device<'b, A> {
+    /// A device that has not started.
+    ///
+    /// # Errors
+    ///
+    /// A buffer that is too small, or a keep-alive interval that is too long.
+    pub fn new(
+        identity: &'b Identity,
+        config: Config<'b>,
+        buffers: Buffers<'b>,
+        application: A,
+    ) -> Result<Self, RequestError> {
+        Ok(Self {
+            identity,
+            session: mqtt::Session::new(config.mqtt.clone(), buffers.mqtt)?,
+            scratch: buffers.scratch,
+            backoff: Backoff::new(config.backoff),
+            config,
+            state: State::Offline {
+                until: Instant::default(),
+            },
+            clock: ClockState::default(),
+            next_telemetry: None,
+            message_ids: MessageIds::default(),
+            status: Status::Starting,
+            report: Report::default(),
+            application,
+        })
+    }
+
+    /// Counters and the last failure, for a status command or a twin.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What the indicator should show.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The application on top.
+    pub fn application(&mut self) -> &mut A {
+        &mut self.application
+    }
+
+    /// The MQTT session, for its counters.
+    pub fn session(&self) -> &mqtt::Session<'b> {
+        &self.session
+    }
+}

@@ -1,0 +1,174 @@
+//! Telemetry: when it is due, what it consists of, and where it waits.
+//!
+//! A message is measured and time-stamped when it is due, connected or not, and then waits in the session's
+//! outbox, which is bounded and drops by the configured policy.
+
+use log::{debug, warn};
+
+use super::{Device, MessageIds};
+use crate::application::Application;
+use crate::identity::Identity;
+use crate::json::Object;
+use crate::mqtt::RequestError;
+use crate::port::{Sensor, Status};
+use crate::properties::{BagWriter, SystemProperty, WriteError};
+use crate::text::{Text, render};
+use crate::time::{Instant, UnixTime};
+use crate::topic::Outbound;
+
+/// Application property that gives a message's creation time (Microsoft, "Create and read IoT Hub messages").
+const CREATION_TIME: &str = "iothub-creation-time-utc";
+
+/// The part of the scratch buffer, in bytes, that a telemetry topic may take: 46 for the fixed parts, 128 for
+/// the device's id, 143 for the properties, and room for a module's id.
+const TOPIC_SIZE: usize = 448;
+
+/// A message id or a time, in bytes: 24 for an ISO 8601 time, 37 for the longest id.
+const VALUE_SIZE: usize = 40;
+
+/// Why a message was not queued.
+enum Unsent {
+    /// The topic or the payload does not fit its part of the scratch buffer.
+    TooLong,
+    /// The outbox did not take it.
+    Outbox(RequestError),
+}
+
+impl<A: Application> Device<'_, A> {
+    pub(super) fn telemetry_is_due(&self, now: Instant) -> bool {
+        self.next_telemetry.is_some_and(|due| now >= due)
+    }
+
+    /// What falls due while there is no connection.
+    pub fn serve_offline(
+        &mut self,
+        now: Instant,
+        unix: Option<UnixTime>,
+        sensor: &mut dyn Sensor,
+        random: u64,
+    ) {
+        if self.telemetry_is_due(now) {
+            self.send_telemetry(now, unix, sensor, random);
+        }
+    }
+
+    /// Makes the next message due now.
+    pub(super) fn send_now(&mut self, now: Instant) {
+        self.next_telemetry = Some(now);
+    }
+
+    /// Measures, writes and queues one message.
+    pub(super) fn send_telemetry(
+        &mut self,
+        now: Instant,
+        unix: Option<UnixTime>,
+        sensor: &mut dyn Sensor,
+        random: u64,
+    ) {
+        self.next_telemetry = self
+            .config
+            .telemetry_interval
+            .map(|interval| now.after(interval));
+        match self.queue_telemetry(unix, sensor, random) {
+            Ok(true) => {
+                self.report.telemetry_queued = self.report.telemetry_queued.saturating_add(1);
+                if self.status == Status::Connected {
+                    self.status = Status::Sending;
+                }
+            }
+            Ok(false) => debug!("telemetry: the application had nothing to send"),
+            Err(unsent) => {
+                self.report.telemetry_refused = self.report.telemetry_refused.saturating_add(1);
+                match unsent {
+                    Unsent::TooLong => warn!(
+                        "telemetry: the message does not fit the scratch buffer; raise its size"
+                    ),
+                    Unsent::Outbox(error) => warn!("telemetry: {error}"),
+                }
+            }
+        }
+    }
+
+    fn queue_telemetry(
+        &mut self,
+        unix: Option<UnixTime>,
+        sensor: &mut dyn Sensor,
+        random: u64,
+    ) -> Result<bool, Unsent> {
+        let Some(payload_space) = self.scratch.len().checked_sub(TOPIC_SIZE) else {
+            return Err(Unsent::TooLong);
+        };
+        let (payload_space, topic_space) = self.scratch.split_at_mut(payload_space);
+        let mut payload = Text::new(payload_space);
+        let mut object = Object::new(&mut payload);
+        self.application.telemetry(sensor, &mut object);
+        let is_empty = object.is_empty();
+        object.finish().map_err(|_| Unsent::TooLong)?;
+        if is_empty {
+            return Ok(false);
+        }
+        let mut topic = Text::new(topic_space);
+        write_topic(
+            &mut topic,
+            self.identity,
+            self.message_ids.next(random),
+            unix,
+        )
+        .map_err(|_| Unsent::TooLong)?;
+        self.session
+            .publish(topic.as_str(), payload.as_str().as_bytes())
+            .map_err(Unsent::Outbox)
+            .map(|_| true)
+    }
+}
+
+/// The telemetry topic of this device with the properties of one message.
+fn write_topic(
+    topic: &mut Text<'_>,
+    identity: &Identity,
+    id: MessageId,
+    unix: Option<UnixTime>,
+) -> Result<(), WriteError> {
+    let mut value = [0; VALUE_SIZE];
+    topic
+        .append(Outbound::Telemetry(identity))
+        .map_err(WriteError::Overflow)?;
+    let mut bag = BagWriter::new(topic);
+    bag.system(
+        SystemProperty::MessageId,
+        render(&mut value, id).map_err(WriteError::Overflow)?,
+    )?
+    .system(SystemProperty::ContentType, "application/json")?
+    .system(SystemProperty::ContentEncoding, "utf-8")?;
+    if let Some(unix) = unix {
+        bag.application(
+            CREATION_TIME,
+            Some(render(&mut value, unix).map_err(WriteError::Overflow)?),
+        )?;
+    }
+    Ok(())
+}
+
+impl MessageIds {
+    /// The next id: 64 random bits of this start, and a count.
+    pub(super) fn next(&mut self, random: u64) -> MessageId {
+        self.count = self.count.wrapping_add(1);
+        MessageId {
+            start: *self.start.get_or_insert(random),
+            count: self.count,
+        }
+    }
+}
+
+/// Unique among this device's messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessageId {
+    start: u64,
+    count: u64,
+}
+
+impl core::fmt::Display for MessageId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:016x}-{}", self.start, self.count)
+    }
+}

@@ -1,0 +1,416 @@
+//! A world for one device: a clock that jumps to the next deadline, and a hub of a few lines that speaks
+//! MQTT 3.1.1 by its own reading of the bytes.
+
+use core::time::Duration;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::string::String;
+use std::vec::Vec;
+
+use crate::port::{
+    Clock, ClockError, ConnectError, Connector, Endpoint, Entropy, EntropyError, Indicator,
+    Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError, Stream, Wake,
+};
+use crate::time::{Instant, UnixTime};
+
+/// 2026-06-01T00:00:00Z: when the simulated world begins.
+pub(super) const BEGIN: u64 = 1_780_272_000;
+
+/// How the simulated hub behaves.
+#[derive(Debug)]
+pub(super) struct Hub {
+    /// Answers to the next CONNECTs; 0 when there are none.
+    pub(super) connacks: VecDeque<u8>,
+    /// What the next connection attempts fail with.
+    pub(super) connect_errors: VecDeque<ConnectError>,
+    /// Connections are closed by the hub after this time.
+    pub(super) drops_after: Option<Duration>,
+    /// Whether QoS 1 messages are acknowledged.
+    pub(super) acknowledges: bool,
+    /// Cuts a connection at its token's expiry plus 300 s, and refuses expired tokens, by the hub's clock.
+    pub(super) checks_expiry: bool,
+    /// Sent straight after CONNACK.
+    pub(super) after_connack: VecDeque<Vec<u8>>,
+    pub(super) log: Log,
+}
+
+/// What the hub saw.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Times of connection attempts, in milliseconds.
+    pub(super) attempts: Vec<u64>,
+    /// User name and password of each CONNECT.
+    pub(super) connects: Vec<(String, String)>,
+    /// `count` member of each telemetry message, with its DUP flag, as stored.
+    pub(super) stored: Vec<(u64, bool)>,
+    /// Topics of telemetry messages.
+    pub(super) topics: Vec<String>,
+    /// Packet ids of PUBACKs from the device.
+    pub(super) pubacks: Vec<u16>,
+    pub(super) disconnects: usize,
+    /// Connections that ended without DISCONNECT.
+    pub(super) broken: usize,
+}
+
+/// The simulated platform.
+pub(super) struct World {
+    pub(super) now: u64,
+    /// Milliseconds that the device's clock differs from the world's; `None` before it is set.
+    pub(super) clock_error: Option<i64>,
+    /// Answers of the next SNTP queries; right when there are none.
+    pub(super) sntp: VecDeque<Result<i64, ClockError>>,
+    pub(super) synchronizations: usize,
+    pub(super) hub: Rc<RefCell<Hub>>,
+    /// Requests that come up at these times.
+    pub(super) requests: VecDeque<(u64, Requests)>,
+    pub(super) shown: Vec<Status>,
+    random: u64,
+    link: Option<Rc<RefCell<Link>>>,
+}
+
+/// One connection, from the hub's side.
+#[derive(Debug, Default)]
+struct Link {
+    to_device: VecDeque<u8>,
+    from_device: Vec<u8>,
+    ended: bool,
+    cut_at: Option<u64>,
+    said_goodbye: bool,
+    /// The device dropped its end.
+    closed: bool,
+}
+
+/// The device's end of it.
+pub(super) struct Pipe {
+    link: Rc<RefCell<Link>>,
+    hub: Rc<RefCell<Hub>>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let hub = Hub {
+            connacks: VecDeque::new(),
+            connect_errors: VecDeque::new(),
+            drops_after: None,
+            acknowledges: true,
+            checks_expiry: true,
+            after_connack: VecDeque::new(),
+            log: Log::default(),
+        };
+        Self {
+            now: 0,
+            clock_error: None,
+            sntp: VecDeque::new(),
+            synchronizations: 0,
+            hub: Rc::new(RefCell::new(hub)),
+            requests: VecDeque::new(),
+            shown: Vec::new(),
+            random: 42,
+            link: None,
+        }
+    }
+
+    /// Asks the device to stop at that time.
+    pub(super) fn stop_after(&mut self, time: Duration) {
+        let stop = Requests {
+            stop: true,
+            ..Requests::default()
+        };
+        self.requests.push_back((time.as_millis() as u64, stop));
+    }
+
+    /// Lets time pass to `until`, or to the next thing that happens.
+    fn pass(&mut self, until: u64) -> Wake {
+        let request = self.requests.front().map(|(at, _)| *at);
+        let open = self.link.as_ref().filter(|link| !link.borrow().closed);
+        let cut = open.and_then(|link| link.borrow().cut_at);
+        let next = [Some(until), request, cut]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(until);
+        self.now = self.now.max(next);
+        if cut.is_some_and(|cut| cut <= self.now) {
+            self.link
+                .as_ref()
+                .expect("a cut belongs to a link")
+                .borrow_mut()
+                .ended = true;
+            return Wake::Readable;
+        }
+        if request.is_some_and(|at| at <= self.now) {
+            Wake::Request
+        } else {
+            Wake::Deadline
+        }
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Instant {
+        Instant::from_millis(self.now)
+    }
+
+    fn unix(&self) -> Option<UnixTime> {
+        let error = self.clock_error?;
+        Some(UnixTime::from_millis(
+            (BEGIN * 1000 + self.now).saturating_add_signed(error),
+        ))
+    }
+
+    fn synchronize(&mut self) -> Result<UnixTime, ClockError> {
+        self.synchronizations += 1;
+        let error = self.sntp.pop_front().unwrap_or(Ok(0))?;
+        self.clock_error = Some(error);
+        Ok(UnixTime::from_millis(
+            (BEGIN * 1000 + self.now).saturating_add_signed(error),
+        ))
+    }
+}
+
+impl Entropy for World {
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+        for byte in buffer {
+            // splitmix64, for repeatable runs.
+            self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut word = self.random;
+            word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            *byte = (word ^ (word >> 31)) as u8;
+        }
+        Ok(())
+    }
+}
+
+impl Connector for World {
+    type Stream = Pipe;
+
+    fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<Pipe, ConnectError> {
+        assert_eq!(endpoint.host_name, "contoso.azure-devices.net");
+        let mut hub = self.hub.borrow_mut();
+        hub.log.attempts.push(self.now);
+        if let Some(error) = hub.connect_errors.pop_front() {
+            return Err(error);
+        }
+        let cut_at = hub
+            .drops_after
+            .map(|after| self.now + after.as_millis() as u64);
+        let link = Rc::new(RefCell::new(Link {
+            cut_at,
+            ..Link::default()
+        }));
+        self.link = Some(Rc::clone(&link));
+        Ok(Pipe {
+            link,
+            hub: Rc::clone(&self.hub),
+        })
+    }
+}
+
+impl Storage for World {
+    fn load(&mut self, _: &str, _: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        Ok(None)
+    }
+    fn store(&mut self, _: &str, _: &[u8]) -> Result<(), StorageError> {
+        Ok(())
+    }
+    fn remove(&mut self, _: &str) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+impl Indicator for World {
+    fn show(&mut self, status: Status) {
+        self.shown.push(status);
+    }
+}
+
+impl Sensor for World {
+    fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
+        take(Reading {
+            name: "temperature",
+            thousandths: 21_500,
+        });
+        Ok(())
+    }
+}
+
+impl Platform for World {
+    fn wait(&mut self, stream: Option<&mut Pipe>, until: Instant) -> Wake {
+        if let Some(pipe) = stream {
+            let link = pipe.link.borrow();
+            if !link.to_device.is_empty() || link.ended {
+                return Wake::Readable;
+            }
+        }
+        self.pass(until.as_millis())
+    }
+
+    fn requests(&mut self) -> Requests {
+        match self.requests.front() {
+            Some((at, requests)) if *at <= self.now => {
+                let requests = *requests;
+                self.requests.pop_front();
+                requests
+            }
+            _ => Requests::default(),
+        }
+    }
+}
+
+impl embedded_io::ErrorType for Pipe {
+    type Error = embedded_io::ErrorKind;
+}
+
+impl embedded_io::Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
+        let mut link = self.link.borrow_mut();
+        let count = buffer.len().min(link.to_device.len());
+        for (to, from) in buffer.iter_mut().zip(link.to_device.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+}
+
+impl embedded_io::ReadReady for Pipe {
+    fn read_ready(&mut self) -> Result<bool, Self::Error> {
+        let link = self.link.borrow();
+        Ok(link.ended || !link.to_device.is_empty())
+    }
+}
+
+impl embedded_io::Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+        let mut link = self.link.borrow_mut();
+        if link.ended {
+            return Err(embedded_io::ErrorKind::BrokenPipe);
+        }
+        link.from_device.extend_from_slice(bytes);
+        let mut hub = self.hub.borrow_mut();
+        while let Some(packet) = take_packet(&mut link.from_device) {
+            hub.handle(&mut link, &packet);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+impl Stream for Pipe {}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.link.borrow_mut().closed = true;
+        if !self.link.borrow().said_goodbye {
+            self.hub.borrow_mut().log.broken += 1;
+        }
+    }
+}
+
+/// A whole packet from the front of `bytes` (MQTT 3.1.1, section 2.2): type and flags, then its body.
+fn take_packet(bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let (mut length, mut header) = (0_usize, 1);
+    loop {
+        let byte = *bytes.get(header)?;
+        length |= usize::from(byte & 0x7f) << (7 * (header - 1));
+        header += 1;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    if bytes.len() < header + length {
+        return None;
+    }
+    let packet: Vec<u8> = bytes.drain(..header + length).collect();
+    Some([&packet[..1], &packet[header..]].concat())
+}
+
+/// A field with a 16-bit length before it, from the front of `bytes`.
+fn take_field<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
+    let length = usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
+    let field = &bytes[2..2 + length];
+    *bytes = &bytes[2 + length..];
+    field
+}
+
+impl Hub {
+    fn handle(&mut self, link: &mut Link, packet: &[u8]) {
+        let body = &packet[1..];
+        match packet[0] >> 4 {
+            1 => self.connect(link, body),
+            3 => self.publish(link, packet[0], body),
+            4 => self
+                .log
+                .pubacks
+                .push(u16::from_be_bytes([body[0], body[1]])),
+            8 => link.to_device.extend([0x90, 3, body[0], body[1], 1]),
+            12 => link.to_device.extend([0xd0, 0]),
+            14 => {
+                self.log.disconnects += 1;
+                link.said_goodbye = true;
+            }
+            other => panic!("a client does not send packet type {other}"),
+        }
+    }
+
+    fn connect(&mut self, link: &mut Link, mut body: &[u8]) {
+        assert_eq!(take_field(&mut body), b"MQTT");
+        let (level, flags) = (body[0], body[1]);
+        assert_eq!(
+            (level, flags & 0x3f),
+            (4, 0),
+            "3.1.1, a persistent session, no will"
+        );
+        body = &body[4..];
+        assert_eq!(take_field(&mut body), b"MyDevice01");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        let user_name = text(take_field(&mut body));
+        let password = if flags & 0x40 == 0 {
+            String::new()
+        } else {
+            text(take_field(&mut body))
+        };
+        let expiry: Option<u64> = password
+            .split("&se=")
+            .nth(1)
+            .map(|se| se.parse().expect("a number"));
+        let now = self.log.attempts.last().copied().unwrap_or_default();
+        let end = expiry.map(|se| (se + 300) * 1000);
+        let cut = end.map(|end| end.saturating_sub(BEGIN * 1000));
+        let expired = self.checks_expiry && end.is_some_and(|end| end < BEGIN * 1000 + now);
+        self.log.connects.push((user_name, password));
+        let code = self
+            .connacks
+            .pop_front()
+            .unwrap_or(if expired { 5 } else { 0 });
+        link.to_device.extend([0x20, 2, 0, code]);
+        if code != 0 {
+            link.ended = true;
+        } else if self.checks_expiry {
+            link.cut_at = [link.cut_at, cut].into_iter().flatten().min();
+        }
+        if let Some(bytes) = self.after_connack.pop_front() {
+            link.to_device.extend(bytes);
+        }
+    }
+
+    fn publish(&mut self, link: &mut Link, header: u8, mut body: &[u8]) {
+        let topic = String::from_utf8(take_field(&mut body).to_vec()).expect("UTF-8");
+        assert_eq!(header & 0b110, 0b010, "QoS 1");
+        let id = [body[0], body[1]];
+        let payload = core::str::from_utf8(&body[2..]).expect("UTF-8");
+        let count = payload.split("\"count\":").nth(1).expect("a count");
+        let count: String = count.chars().take_while(char::is_ascii_digit).collect();
+        if self.acknowledges {
+            self.log.topics.push(topic);
+            self.log
+                .stored
+                .push((count.parse().expect("a number"), header & 8 != 0));
+            link.to_device.extend([0x40, 2, id[0], id[1]]);
+        }
+    }
+}

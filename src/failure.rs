@@ -1,0 +1,383 @@
+//! What can go wrong on the way to the hub, what the device does about it, and what a person can do.
+//!
+//! One table decides: [`Failure::reaction`]. One line tells: `Display` names the stage (clock, DNS, TCP, TLS,
+//! CONNACK, session), what happened, and the remedy.
+
+use core::fmt::{self, Display};
+
+use crate::mqtt::{self, ConnectReturnCode, RequestError};
+use crate::port::{ClockError, Code, ConnectError, TcpFailure, TlsFailure};
+use crate::sas::SasError;
+use crate::text::Overflow;
+
+/// What the device does after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// Nothing was wrong with the link: connect again at once.
+    RetryNow,
+    /// Likely to mend itself: exponential back-off with full jitter.
+    BackOff,
+    /// Only a person can mend it: say so, and try again slowly, since that person may be at the far end.
+    WaitForOperator,
+}
+
+/// Why the device is not, or no longer, connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The clock is not set and could not be set.
+    Clock(ClockError),
+    /// No connection: DNS, TCP or TLS.
+    Connect(ConnectError),
+    /// No SAS token could be made.
+    Token(SasError),
+    /// The user name or a topic does not fit the scratch buffer.
+    Scratch(Overflow),
+    /// The session cannot send what the configuration asks for.
+    Request(RequestError),
+    /// The ready-made SAS token has expired.
+    TokenExpired,
+    /// The hub refused the CONNECT packet.
+    Refused(ConnectReturnCode, Credential),
+    /// The hub granted no subscription to cloud-to-device messages.
+    SubscriptionRefused,
+    /// The hub closed the connection, and MQTT 3.1.1 has no way to say why.
+    Closed,
+    /// Reading or writing failed: the network went away.
+    Io,
+    /// The hub fell silent or broke the protocol.
+    Session(mqtt::Error),
+}
+
+/// The kind of credential that was refused: it decides the advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A token signed on the device.
+    SharedAccessKey,
+    /// A token signed elsewhere.
+    SasToken,
+    /// A client certificate.
+    X509,
+}
+
+impl Failure {
+    /// The table: what follows from each failure.
+    pub fn reaction(&self) -> Reaction {
+        use Reaction::{BackOff, RetryNow, WaitForOperator};
+        match self {
+            Self::Clock(_) => BackOff,
+            Self::Connect(ConnectError::Tls(failure, _)) => tls_reaction(*failure),
+            Self::Connect(_) => BackOff,
+            Self::Token(_) | Self::Scratch(_) | Self::Request(_) | Self::TokenExpired => {
+                WaitForOperator
+            }
+            Self::Refused(ConnectReturnCode::ServerUnavailable, _) => BackOff,
+            Self::Refused(..) | Self::SubscriptionRefused => WaitForOperator,
+            // A hub closes good links too: maintenance, load balancing. Whether this was one, the link's
+            // age decides (see `Backoff::link_lasted`).
+            Self::Closed | Self::Io => RetryNow,
+            Self::Session(mqtt::Error::Timeout(_)) => RetryNow,
+            Self::Session(_) => BackOff,
+        }
+    }
+
+    /// Whether a wrong clock can be the cause, so that it is to be set before the next attempt.
+    pub fn clock_is_suspect(&self) -> bool {
+        match self {
+            Self::Connect(ConnectError::Tls(failure, _)) => {
+                matches!(failure, TlsFailure::Expired | TlsFailure::NotYetValid)
+            }
+            // A token that a slow clock signed has expired before it is sent; one by a fast clock, or a
+            // certificate's dates, the hub judges by its own clock.
+            Self::Refused(code, _) => *code == ConnectReturnCode::NotAuthorized,
+            Self::TokenExpired => true,
+            _ => false,
+        }
+    }
+
+    /// The stage that failed, in one word.
+    pub fn stage(&self) -> &'static str {
+        match self {
+            Self::Clock(_) => "clock",
+            Self::Connect(ConnectError::Dns(_)) => "DNS",
+            Self::Connect(ConnectError::Tcp(..)) => "TCP",
+            Self::Connect(ConnectError::Tls(..)) => "TLS",
+            Self::Connect(ConnectError::Resource(_)) => "resources",
+            Self::Token(_) | Self::TokenExpired => "SAS token",
+            Self::Scratch(_) | Self::Request(_) => "configuration",
+            Self::Refused(..) => "CONNACK",
+            Self::SubscriptionRefused => "SUBACK",
+            Self::Closed | Self::Io => "connection",
+            Self::Session(_) => "MQTT",
+        }
+    }
+}
+
+/// TLS's rows of the table.
+fn tls_reaction(failure: TlsFailure) -> Reaction {
+    match failure {
+        TlsFailure::UnknownAuthority
+        | TlsFailure::SelfSigned
+        | TlsFailure::WrongHostName
+        | TlsFailure::BadCertificate
+        | TlsFailure::Negotiation
+        | TlsFailure::MessageTooLong
+        | TlsFailure::ClientCredential => Reaction::WaitForOperator,
+        // The hub's side renews its certificate, or this clock is set, without anyone at the device.
+        TlsFailure::Expired | TlsFailure::NotYetValid => Reaction::BackOff,
+        TlsFailure::Alert(_) | TlsFailure::Interrupted | TlsFailure::Other => Reaction::BackOff,
+    }
+}
+
+impl core::error::Error for Failure {}
+
+impl From<SasError> for Failure {
+    fn from(error: SasError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<Overflow> for Failure {
+    fn from(error: Overflow) -> Self {
+        Self::Scratch(error)
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+/// `stage: what happened; remedy`.
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !matches!(self, Self::Refused(..)) {
+            write!(f, "{}: ", self.stage())?;
+        }
+        match self {
+            Self::Clock(error) => clock(*error, f),
+            Self::Connect(ConnectError::Dns(code)) => write!(
+                f,
+                "the host name cannot be resolved{code}; check the host name and the network's DNS server"
+            ),
+            Self::Connect(ConnectError::Tcp(failure, code)) => tcp(*failure, *code, f),
+            Self::Connect(ConnectError::Tls(failure, code)) => tls(*failure, *code, f),
+            Self::Connect(ConnectError::Resource(code)) => write!(
+                f,
+                "this device ran out of memory or sockets{code}; raise the heap or the number of sockets"
+            ),
+            Self::Token(error) => write!(f, "{error}"),
+            Self::Scratch(error) => write!(f, "scratch buffer: {error}"),
+            Self::Request(error) => write!(f, "{error}"),
+            Self::TokenExpired => f.write_str(
+                "the ready-made SAS token has expired, or this clock is ahead; provision a new token, \
+                 or the shared access key so that the device makes its own",
+            ),
+            Self::Refused(code, credential) => refused(*code, *credential, f),
+            Self::SubscriptionRefused => f.write_str(
+                "the hub refused the subscription to cloud-to-device messages; check that the hub's tier \
+                 has them (basic has not)",
+            ),
+            Self::Closed => f.write_str(
+                "the hub closed it without a word, as IoT Hub does after a takeover by a second device of \
+                 the same id, a disabled device, a used-up quota or maintenance",
+            ),
+            Self::Io => f.write_str("it broke; check the network"),
+            Self::Session(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+fn clock(error: ClockError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("it is not set, so no certificate can be checked and no token signed: ")?;
+    f.write_str(match error {
+        ClockError::Unresolved => {
+            "no time server's name can be resolved; check the SNTP servers and DNS"
+        }
+        ClockError::NoAnswer => {
+            "no time server answered; check the SNTP servers and that UDP port 123 is open"
+        }
+        ClockError::Implausible => {
+            "a time server's answer cannot be true; configure another SNTP server"
+        }
+    })
+}
+
+fn tcp(failure: TcpFailure, code: Code, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match failure {
+        TcpFailure::Refused => write!(
+            f,
+            "nobody listens there{code}; check the host name and the port"
+        ),
+        TcpFailure::TimedOut => {
+            write!(
+                f,
+                "no answer{code}; check that the network lets port 8883 out"
+            )
+        }
+        TcpFailure::Unreachable => write!(f, "no route to the hub{code}; check the network"),
+        TcpFailure::Other => write!(f, "the connection failed{code}; check the network"),
+    }
+}
+
+fn tls(failure: TlsFailure, code: Code, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match failure {
+        TlsFailure::UnknownAuthority => write!(
+            f,
+            "the hub's certificate leads to no trusted root{code}; install the root CA of this hub"
+        ),
+        TlsFailure::SelfSigned => write!(
+            f,
+            "the server's certificate is self-signed{code}; check that this is the hub, then install its root CA"
+        ),
+        TlsFailure::WrongHostName => write!(
+            f,
+            "the server's certificate is for another host{code}; check the host name in the configuration"
+        ),
+        TlsFailure::Expired => write!(
+            f,
+            "the server's certificate has expired{code}; if it has not, this device's clock is ahead: check its SNTP server"
+        ),
+        TlsFailure::NotYetValid => write!(
+            f,
+            "the server's certificate is not valid yet{code}; this device's clock is likely behind: check its SNTP server"
+        ),
+        TlsFailure::BadCertificate => {
+            write!(
+                f,
+                "the server's certificate is malformed or unfit{code}; check that this is the hub"
+            )
+        }
+        TlsFailure::Alert(alert) => write!(
+            f,
+            "the server ended the handshake with alert {alert}{code}; check the client certificate, the host name and the TLS settings"
+        ),
+        TlsFailure::Negotiation => write!(
+            f,
+            "no common version, cipher suite or curve{code}; enable TLS 1.2 with ECDHE and AES-GCM"
+        ),
+        TlsFailure::MessageTooLong => write!(
+            f,
+            "a handshake message does not fit the TLS input buffer{code}; raise it to the size of the hub's Certificate message"
+        ),
+        TlsFailure::ClientCredential => write!(
+            f,
+            "the device's own certificate or private key is unusable{code}; provision a matching pair in PEM or DER"
+        ),
+        TlsFailure::Interrupted => {
+            write!(
+                f,
+                "the server closed or fell silent during the handshake{code}; check the network"
+            )
+        }
+        TlsFailure::Other => write!(f, "the handshake failed{code}"),
+    }
+}
+
+fn refused(
+    code: ConnectReturnCode,
+    credential: Credential,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    if !matches!(
+        code,
+        ConnectReturnCode::NotAuthorized | ConnectReturnCode::BadUserNameOrPassword
+    ) {
+        return write!(f, "{code}");
+    }
+    write!(f, "CONNACK {}: not authorized; ", code.code())?;
+    f.write_str(match credential {
+        Credential::SharedAccessKey => {
+            "check that the device exists and is enabled in the hub, that the key is one of its two, \
+             and that this device's clock is right"
+        }
+        Credential::SasToken => {
+            "check that the device exists and is enabled in the hub, and that the SAS token is for it, \
+             signed with one of its two keys and not expired"
+        }
+        Credential::X509 => {
+            "check that the device exists and is enabled in the hub, and that its certificate is \
+             registered there (thumbprint), or signed by a registered CA with the device id as CN"
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::Awaited;
+    use std::string::ToString;
+
+    #[test]
+    fn the_table_sends_only_what_a_person_must_mend_to_an_operator() {
+        use ConnectReturnCode::{NotAuthorized, ServerUnavailable};
+        use Reaction::{BackOff, RetryNow, WaitForOperator};
+        let tls = |failure| Failure::Connect(ConnectError::Tls(failure, Code(0)));
+        for (failure, reaction) in [
+            (Failure::Clock(ClockError::NoAnswer), BackOff),
+            (Failure::Connect(ConnectError::Dns(Code(-2))), BackOff),
+            (
+                Failure::Connect(ConnectError::Tcp(TcpFailure::Refused, Code(111))),
+                BackOff,
+            ),
+            (Failure::Connect(ConnectError::Resource(Code(12))), BackOff),
+            (tls(TlsFailure::UnknownAuthority), WaitForOperator),
+            (tls(TlsFailure::SelfSigned), WaitForOperator),
+            (tls(TlsFailure::WrongHostName), WaitForOperator),
+            (tls(TlsFailure::ClientCredential), WaitForOperator),
+            (tls(TlsFailure::Expired), BackOff),
+            (tls(TlsFailure::NotYetValid), BackOff),
+            (tls(TlsFailure::Interrupted), BackOff),
+            (Failure::TokenExpired, WaitForOperator),
+            (
+                Failure::Refused(NotAuthorized, Credential::X509),
+                WaitForOperator,
+            ),
+            (
+                Failure::Refused(ServerUnavailable, Credential::X509),
+                BackOff,
+            ),
+            (Failure::Closed, RetryNow),
+            (
+                Failure::Session(mqtt::Error::Timeout(Awaited::Pingresp)),
+                RetryNow,
+            ),
+        ] {
+            assert_eq!(failure.reaction(), reaction, "{failure}");
+        }
+    }
+
+    #[test]
+    fn every_failure_is_one_line_that_names_its_stage_first() {
+        for failure in [
+            Failure::Clock(ClockError::Unresolved),
+            Failure::Connect(ConnectError::Tls(TlsFailure::Alert(42), Code(-0x7200))),
+            Failure::Refused(
+                ConnectReturnCode::NotAuthorized,
+                Credential::SharedAccessKey,
+            ),
+            Failure::Refused(
+                ConnectReturnCode::ServerUnavailable,
+                Credential::SharedAccessKey,
+            ),
+            Failure::Scratch(Overflow { capacity: 7 }),
+            Failure::Closed,
+        ] {
+            let text = failure.to_string();
+            assert!(
+                text.starts_with(failure.stage()) && !text.contains('\n'),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn platform_codes_are_shown_as_their_makers_write_them() {
+        let text = Failure::Connect(ConnectError::Tls(TlsFailure::MessageTooLong, Code(-0x7200)))
+            .to_string();
+        assert!(text.contains("(-0x7200)"), "{text}");
+        let text = Failure::Connect(ConnectError::Tcp(TcpFailure::Refused, Code(111))).to_string();
+        assert!(text.contains("(111)"), "{text}");
+    }
+}
