@@ -14,6 +14,9 @@
 //!
 //! [`sign`] makes a token in a caller's buffer, [`SasToken`] takes one that was made elsewhere, and
 //! [`derive_device_key`] makes a device's key from the one of its enrolment group.
+//!
+//! Limits: what is computed on the way to a token is wiped, except the block in which the hmac crate pads
+//! the key: that stays on the stack until other calls overwrite it.
 
 mod token;
 
