@@ -1,1 +1,18 @@
-//! The local IoT Hub.
+//! The local IoT Hub: behaves towards a device as Azure IoT Hub does, on this machine, without an account.
+//!
+//! [`Hub::start`] gives a running hub to blocking code (tests, the host program); the `local-hub` program
+//! is the same for people.
+
+mod c2d;
+mod config;
+mod error;
+mod events;
+mod hub;
+mod registry;
+
+pub use c2d::{Ack, Feedback, Message, Outcome};
+pub use config::{CertificateFault, Chain, Config, Limits, ServerCertificate};
+pub use error::{Error, StartError};
+pub use events::Event;
+pub use hub::{Close, DeviceCertificate, Hub};
+pub use registry::{Authentication, Device, Identity, Status, SymmetricKeys};

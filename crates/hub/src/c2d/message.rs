@@ -1,0 +1,88 @@
+//! A cloud-to-device message, and what becomes of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::base64_bytes;
+
+/// A cloud-to-device message as an operator sends it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Message {
+    /// `$.mid`: names it in feedback records.
+    pub message_id: Option<String>,
+    /// `$.cid`.
+    pub correlation_id: Option<String>,
+    /// `$.uid`.
+    pub user_id: Option<String>,
+    /// `$.ct`, such as `application/json`.
+    pub content_type: Option<String>,
+    /// `$.ce`, such as `utf-8`.
+    pub content_encoding: Option<String>,
+    /// When it expires, in milliseconds since 1970; an hour after it was sent if absent.
+    pub expiry: Option<u64>,
+    /// Which feedback its sender asks for.
+    pub ack: Option<Ack>,
+    /// Application properties, in order.
+    pub properties: Vec<(String, String)>,
+    /// The payload.
+    #[serde(with = "base64_bytes")]
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// A message without properties.
+    pub fn new(body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            body: body.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// `iothub-ack`: which outcomes a sender wants to hear of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ack {
+    /// None.
+    #[default]
+    None,
+    /// That the device took it.
+    Positive,
+    /// That it never did.
+    Negative,
+    /// Either.
+    Full,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The device acknowledged it.
+    Success,
+    /// Its time ran out.
+    Expired,
+    /// It was delivered as often as allowed and never acknowledged.
+    DeliveryCountExceeded,
+    /// The device refused it (not possible over MQTT).
+    Rejected,
+    /// It was discarded: by an operator, or by a clean session.
+    Purged,
+}
+
+/// One record of feedback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Feedback {
+    /// The message's `$.mid`.
+    pub original_message_id: String,
+    /// When the outcome was known, ISO 8601.
+    pub enqueued_time_utc: String,
+    /// What became of it.
+    pub status_code: Outcome,
+    /// The same in words.
+    pub description: String,
+    /// The device that it was sent to.
+    pub device_id: String,
+    /// That device's generation.
+    pub device_generation_id: String,
+}

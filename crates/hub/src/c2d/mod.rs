@@ -1,0 +1,2 @@
+mod message;
+pub use message::{Ack, Feedback, Message, Outcome};

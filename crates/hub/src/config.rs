@@ -1,0 +1,153 @@
+//! How a hub is set up: addresses, names, certificates, and the service's times.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that a [`Hub`](crate::Hub) is started with.
+///
+/// [`Config::temporary`] suits tests and demonstrations; [`Config::in_directory`] a hub that people use.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the state is kept; `None` for a temporary directory that vanishes with the hub.
+    pub state: Option<PathBuf>,
+    /// Where MQTT over TLS is served. Microsoft's SDKs know port 8883 only. Port 0: the kernel chooses.
+    pub listen: SocketAddr,
+    /// Where the operator's REST interface (HTTPS) is served. Port 0: the kernel chooses.
+    pub operator_listen: SocketAddr,
+    /// Where SNTP is answered, if at all. Port 0: the kernel chooses.
+    pub sntp: Option<SocketAddr>,
+    /// Serve on addresses that other machines can reach; refused unless this is set.
+    pub allow_remote: bool,
+    /// The name that the certificate, connection strings and SAS tokens carry.
+    pub host_name: String,
+    /// The certificate chain of the server.
+    pub certificate: ServerCertificate,
+    /// Seconds that the hub's clock differs from this machine's: expiry of tokens, time stamps, SNTP.
+    pub clock_offset: i64,
+    /// Seconds that SNTP answers differ from the hub's clock, to give a device a wrong time.
+    pub sntp_offset: i64,
+    /// Answer SUBSCRIBE to unknown filters instead of closing the connection.
+    pub lenient_subscriptions: bool,
+    /// Times and sizes that the service fixes; tests shorten them.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A hub on kernel-chosen loopback ports whose state vanishes with it.
+    pub fn temporary() -> Self {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            state: None,
+            listen: any_port,
+            operator_listen: any_port,
+            sntp: None,
+            allow_remote: false,
+            host_name: "localhost".into(),
+            certificate: ServerCertificate::default(),
+            clock_offset: 0,
+            sntp_offset: 0,
+            lenient_subscriptions: false,
+            limits: Limits::default(),
+        }
+    }
+
+    /// A hub on 127.0.0.1:8883 that keeps its state in `directory`, which is made if it is missing.
+    pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            state: Some(directory.into()),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8883)),
+            ..Self::temporary()
+        }
+    }
+}
+
+/// What the server presents in its TLS handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerCertificate {
+    /// The kind of keys in the chain.
+    pub chain: Chain,
+    /// Bytes that the TLS Certificate message should have at least (RFC 5246, section 7.4.2, header
+    /// included). Azure's has 3.5 to 5 KB.
+    pub message_size: usize,
+    /// A fault to provoke a client's refusal; the state directory is not touched by it.
+    pub fault: Option<CertificateFault>,
+}
+
+impl Default for ServerCertificate {
+    fn default() -> Self {
+        Self {
+            chain: Chain::Rsa,
+            message_size: 4500,
+            fault: None,
+        }
+    }
+}
+
+/// The kind of keys in the server's chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Chain {
+    /// RSA-2048 throughout, as under DigiCert Global Root G2. A client that offers ECDSA suites only is
+    /// served a P-256 leaf.
+    #[default]
+    Rsa,
+    /// P-256 leaf and intermediate under a P-384 root, as under DigiCert Global Root G3.
+    Ecc,
+}
+
+/// What can be wrong with a server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// The leaf is valid for another host name only.
+    WrongHostName,
+    /// The leaf expired yesterday.
+    Expired,
+    /// The leaf becomes valid tomorrow.
+    NotYetValid,
+    /// The chain ends in a root that is not the one in `ca.pem`.
+    UnknownAuthority,
+    /// The leaf is signed by itself.
+    SelfSigned,
+}
+
+/// Times and sizes that the service fixes.
+///
+/// The defaults are Azure's; a test that cannot wait shortens them.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long after its `se` a SAS token still counts: 5 minutes.
+    pub sas_skew: Duration,
+    /// From TCP accept to the end of CONNECT: 60 s.
+    pub connect_timeout: Duration,
+    /// The longest silence that a client can ask for: 1767 s, 1.5 times 1177 s.
+    pub keep_alive_cap: Duration,
+    /// Messages waiting for one device: 50.
+    pub c2d_queue_depth: usize,
+    /// How long a delivered message waits for its PUBACK before it is delivered again: 60 s.
+    pub c2d_lock: Duration,
+    /// How long a message lives if its sender says nothing: 1 h.
+    pub c2d_time_to_live: Duration,
+    /// Deliveries before a message is given up: 10.
+    pub c2d_max_delivery_count: u32,
+    /// Feedback records are batched for at most this long: 15 s.
+    pub feedback_interval: Duration,
+    /// Bytes of stored events that are kept at most, in memory as well as on disk.
+    pub event_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sas_skew: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(60),
+            keep_alive_cap: Duration::from_secs(1767),
+            c2d_queue_depth: 50,
+            c2d_lock: Duration::from_secs(60),
+            c2d_time_to_live: Duration::from_secs(3600),
+            c2d_max_delivery_count: 10,
+            feedback_interval: Duration::from_secs(15),
+            event_bytes: 64 * 1024 * 1024,
+        }
+    }
+}

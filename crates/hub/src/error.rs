@@ -1,0 +1,192 @@
+//! What can go wrong for the one who runs or operates a hub.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a hub did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The state directory, or a file in it, cannot be used.
+    State {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the state is not what this program wrote.
+    CorruptState {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Another hub serves this directory.
+    Locked(PathBuf),
+    /// A socket cannot be opened.
+    Listen {
+        /// What for.
+        purpose: &'static str,
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The address can be reached from other machines, and that was not allowed.
+    Remote(std::net::SocketAddr),
+    /// A name that no certificate or connection string can carry.
+    HostName(String),
+    /// Keys or certificates cannot be made.
+    Certificate(String),
+    /// Threads cannot be started.
+    Runtime(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State { path, source } => {
+                write!(
+                    f,
+                    "cannot use {}: {source}; choose a directory that this user may write",
+                    path.display()
+                )
+            }
+            Self::CorruptState { path, detail } => write!(
+                f,
+                "{} is damaged ({detail}); move it away to start afresh",
+                path.display()
+            ),
+            Self::Locked(path) => write!(
+                f,
+                "another hub serves {}; stop it, or choose another directory",
+                path.display()
+            ),
+            Self::Listen {
+                purpose,
+                address,
+                source,
+            } => write!(
+                f,
+                "cannot listen on {address} for {purpose}: {source}; choose a free address, or port 0 for any"
+            ),
+            Self::Remote(address) => write!(
+                f,
+                "{address} can be reached from other machines; listen on a loopback address such as 127.0.0.1, \
+                 or allow it explicitly"
+            ),
+            Self::HostName(name) => write!(
+                f,
+                "{name:?} is no host name; use letters, digits, dots and hyphens, such as localhost"
+            ),
+            Self::Certificate(detail) => {
+                write!(f, "cannot make the server's certificates: {detail}")
+            }
+            Self::Runtime(source) => write!(f, "cannot start the hub's threads: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::State { source, .. } | Self::Listen { source, .. } | Self::Runtime(source) => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why an operator's request was refused. [`Self::code`] gives Azure's error code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument is not acceptable; the text says which, and what a right one looks like.
+    ArgumentInvalid(String),
+    /// There is no such device.
+    DeviceNotFound(String),
+    /// There is no such module.
+    ModuleNotFound(String),
+    /// There is such a device already.
+    DeviceAlreadyExists(String),
+    /// The entity changed since it was read.
+    PreconditionFailed(String),
+    /// The request carries no valid authorization.
+    Unauthorized(String),
+    /// The device has as many waiting messages as a device may have.
+    QueueDepthExceeded(String),
+    /// The message is larger than the service takes.
+    MessageTooLarge(String),
+    /// The device is not connected.
+    DeviceNotOnline(String),
+    /// The lock on a message is gone.
+    MessageLockLost(String),
+    /// The hub itself failed, for example because the disk is full.
+    Server(String),
+}
+
+impl Error {
+    /// Azure's error code; its first three digits are the HTTP status.
+    pub const fn code(&self) -> u32 {
+        match self {
+            Self::ArgumentInvalid(_) => 400_004,
+            Self::DeviceNotFound(_) => 404_001,
+            Self::ModuleNotFound(_) => 404_010,
+            Self::DeviceAlreadyExists(_) => 409_001,
+            Self::PreconditionFailed(_) => 412_001,
+            Self::Unauthorized(_) => 401_003,
+            Self::QueueDepthExceeded(_) => 403_004,
+            Self::MessageTooLarge(_) => 413_001,
+            Self::DeviceNotOnline(_) => 404_103,
+            Self::MessageLockLost(_) => 412_002,
+            Self::Server(_) => 500_001,
+        }
+    }
+
+    /// The name that goes with [`Self::code`].
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ArgumentInvalid(_) => "ArgumentInvalid",
+            Self::DeviceNotFound(_) => "DeviceNotFound",
+            Self::ModuleNotFound(_) => "ModuleNotFound",
+            Self::DeviceAlreadyExists(_) => "DeviceAlreadyExists",
+            Self::PreconditionFailed(_) => "PreconditionFailed",
+            Self::Unauthorized(_) => "IotHubUnauthorized",
+            Self::QueueDepthExceeded(_) => "DeviceMaximumQueueDepthExceeded",
+            Self::MessageTooLarge(_) => "MessageTooLarge",
+            Self::DeviceNotOnline(_) => "DeviceNotOnline",
+            Self::MessageLockLost(_) => "DeviceMessageLockLost",
+            Self::Server(_) => "ServerError",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeviceNotFound(id) => write!(f, "there is no device {id:?}; create it first"),
+            Self::ModuleNotFound(id) => write!(f, "there is no module {id:?}; create it first"),
+            Self::DeviceAlreadyExists(id) => {
+                write!(
+                    f,
+                    "there is a device {id:?} already; delete it, or choose another id"
+                )
+            }
+            Self::DeviceNotOnline(id) => write!(f, "device {id:?} is not connected"),
+            Self::QueueDepthExceeded(id) => write!(
+                f,
+                "device {id:?} has as many waiting messages as it may have; let it receive them, or purge them"
+            ),
+            Self::ArgumentInvalid(text)
+            | Self::PreconditionFailed(text)
+            | Self::Unauthorized(text)
+            | Self::MessageTooLarge(text)
+            | Self::MessageLockLost(text)
+            | Self::Server(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

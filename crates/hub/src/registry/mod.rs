@@ -1,0 +1,2 @@
+mod device;
+pub use device::{Authentication, Device, Identity, Status, SymmetricKeys};
