@@ -234,7 +234,7 @@ pub struct Statistics {
     pub acknowledged: u32,
     /// Never-sent messages that were dropped for newer ones.
     pub dropped: u32,
-    /// Messages that the outbox had no room for.
+    /// Messages that the outbox did not take, for whatever reason.
     pub refused: u32,
     /// Messages that were handed to the application.
     pub received: u32,

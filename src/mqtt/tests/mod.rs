@@ -4,9 +4,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod connect;
+mod deliveries;
+mod inbound;
 mod keepalive;
+mod model;
+mod outbox;
+mod random;
+mod subscribe;
 
-use std::string::String;
+use std::format;
+use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
