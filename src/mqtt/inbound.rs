@@ -8,8 +8,8 @@ use bytes::BytesMut;
 use mqttbytes_nostd::v4::{self, Packet};
 use mqttbytes_nostd::{Error as CodecError, check};
 
-use super::error::{PacketType, Violation};
 use super::types::{MAX_FILTERS, PacketId};
+use super::violation::{PacketType, Violation};
 
 /// A fixed header and what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

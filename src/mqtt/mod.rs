@@ -88,6 +88,7 @@ mod publish;
 mod subscribe;
 mod transmit;
 mod types;
+mod violation;
 
 #[cfg(test)]
 mod tests;
@@ -101,10 +102,9 @@ use connection::{Connection, Phase};
 use outbox::Outbox;
 
 pub use connect::{Connect, Will};
-pub use error::{
-    Awaited, Buffer, ConnectReturnCode, Error, Fault, Field, PacketType, RequestError, Violation,
-};
+pub use error::{Awaited, Buffer, ConnectReturnCode, Error, Fault, Field, RequestError};
 pub use types::{AckToken, Event, Granted, MAX_FILTERS, Message, PacketId, QoS, Statistics};
+pub use violation::{PacketType, Violation};
 
 /// The longest keep-alive interval that has an effect with IoT Hub, which closes a connection after 1.5
 /// times the interval, but after 1767 s at the latest (Microsoft, "Communicate with an IoT hub using the

@@ -3,10 +3,11 @@
 use mqttbytes_nostd::v4::{self, Packet};
 
 use super::connection::Phase;
-use super::error::{Awaited, ConnectReturnCode, Error, PacketType, Violation};
+use super::error::{Awaited, ConnectReturnCode, Error};
 use super::inbound::{self, Header, Skip};
 use super::outbox::Removal;
 use super::types::{AckToken, Event, Message, PacketId, count};
+use super::violation::{PacketType, Violation};
 use super::{Session, earliest};
 use crate::time::Instant;
 

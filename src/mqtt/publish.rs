@@ -61,9 +61,12 @@ impl Session<'_> {
     /// `next_packet_id` behind it.
     pub(super) fn free_packet_id(&self) -> Result<PacketId, RequestError> {
         let used = self.outbox.count() + self.connection.requests.count();
+        if used >= usize::from(u16::MAX) {
+            return Err(RequestError::NoPacketId);
+        }
+        // They are all different: among one more candidates than are used, one is free.
         let mut candidate = self.next_packet_id;
-        // Among one more candidates than there are used ones, one is free.
-        for _ in 0..=used.min(usize::from(u16::MAX) - 1) {
+        for _ in 0..=used {
             if !self.outbox.contains(candidate) && !self.connection.requests.contains(candidate) {
                 return Ok(candidate);
             }

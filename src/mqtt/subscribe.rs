@@ -2,8 +2,9 @@
 
 use mqttbytes_nostd::{QoS as WireQoS, v4};
 
-use super::error::{PacketType, RequestError, Violation};
+use super::error::RequestError;
 use super::types::{Event, Granted, MAX_FILTERS, PacketId, QoS};
+use super::violation::{PacketType, Violation};
 use super::{Session, codec, earliest, field};
 use crate::time::Instant;
 
