@@ -1,0 +1,106 @@
+//! Why a device could not be set up: sentences for the person who typed the command.
+
+use std::path::PathBuf;
+use std::{fmt, io};
+
+/// What is wrong with a file or an argument, and what to do about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A file could not be read.
+    Unreadable {
+        /// What the file should hold, such as `certificate`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: io::Error,
+    },
+    /// A file holds no PEM section of the kind that is needed, or a broken one.
+    NoPem {
+        /// What the text should hold: `certificate` or `private key`.
+        what: &'static str,
+        /// Where the text came from.
+        source: String,
+        /// What the PEM reader said; `None` if there was simply no such section.
+        cause: Option<String>,
+    },
+    /// The private key is protected with a passphrase.
+    EncryptedKey {
+        /// Where the key came from.
+        source: String,
+    },
+    /// A trusted certificate cannot be used as such.
+    BadRoot {
+        /// Where the certificate came from.
+        source: String,
+        /// What the verifier said.
+        cause: rustls::Error,
+    },
+    /// The private key does not belong to the certificate.
+    KeyMismatch,
+    /// The private key is of a kind that TLS cannot use here.
+    BadKey(rustls::Error),
+    /// The system gave no file, thread or event queue.
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// The system's answer.
+        cause: io::Error,
+    },
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { what, path, cause } => write!(
+                f,
+                "the {what} file {} cannot be read: {cause}; check the path and who may read it",
+                path.display()
+            ),
+            Self::NoPem {
+                what,
+                source,
+                cause,
+            } => {
+                write!(f, "{source} holds no usable {what}")?;
+                if let Some(cause) = cause {
+                    write!(f, " ({cause})")?;
+                }
+                let label = what.to_uppercase();
+                write!(
+                    f,
+                    "; expected PEM text with a line `-----BEGIN {label}-----`"
+                )?;
+                f.write_str(match *what {
+                    "certificate" => {
+                        " (a DER file converts with `openssl x509 -inform der -in FILE -out FILE.pem`)"
+                    }
+                    _ => " (PKCS#8, PKCS#1 or SEC1; a DER file converts with `openssl pkey -inform der`)",
+                })
+            }
+            Self::EncryptedKey { source } => write!(
+                f,
+                "the private key in {source} is encrypted; decrypt it first with \
+                 `openssl pkey -in FILE -out PLAIN.key` and protect that file by its permissions"
+            ),
+            Self::BadRoot { source, cause } => write!(
+                f,
+                "{source} holds a certificate that cannot be trusted as a root ({cause}); \
+                 give the CA certificate that signed the server's chain"
+            ),
+            Self::KeyMismatch => f.write_str(
+                "the private key does not belong to the certificate; give the key that the first \
+                 certificate of the file was made with",
+            ),
+            Self::BadKey(cause) => write!(
+                f,
+                "the private key cannot be used ({cause}); IoT Hub takes RSA keys of at least 2048 bits \
+                 and the elliptic curves P-256 and P-384"
+            ),
+            Self::System { what, cause } => write!(f, "{what} failed: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for SetupError {}

@@ -1,0 +1,49 @@
+//! The three LEDs of a development board, as coloured lines.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use azure_device::port::{Indicator, Status};
+
+/// Prints a line on standard output whenever the status changes.
+#[derive(Clone, Debug)]
+pub struct StatusLine {
+    name: String,
+    shown: Option<Status>,
+}
+
+impl StatusLine {
+    /// Lines that begin with the device's name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            shown: None,
+        }
+    }
+}
+
+impl Indicator for StatusLine {
+    fn show(&mut self, status: Status) {
+        let before = self.shown.replace(status);
+        let (colour, text) = match (before, status) {
+            (Some(before), now) if before == now => return,
+            // The blue LED goes out again: no news.
+            (Some(Status::Sending), Status::Connected) => return,
+            (_, Status::Starting) => (AnsiColor::Yellow, "connects"),
+            (_, Status::Connected) => (AnsiColor::Green, "is connected"),
+            (_, Status::Sending) => (AnsiColor::Blue, "sends telemetry"),
+            (_, Status::Failed) => (AnsiColor::Red, "is not connected"),
+        };
+        print_line(colour, &self.name, text);
+    }
+}
+
+/// One line about `name` on standard output, whose colour is left away where nobody could see it.
+pub fn print_line(colour: AnsiColor, name: &str, text: &str) {
+    let style = Style::new().fg_color(Some(colour.into()));
+    // A closed pipe is no reason to stop a device.
+    let _ = writeln!(
+        anstream::stdout(),
+        "{style}\u{25cf}{style:#} {name:<14} {text}"
+    );
+}

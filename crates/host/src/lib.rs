@@ -1,0 +1,35 @@
+//! The device's platform on a computer: std, [rustls](https://docs.rs/rustls) and [mio](https://docs.rs/mio)
+//! under the traits of [`azure_device::port`].
+//!
+//! # Theory of operation
+//!
+//! One thread runs one device: it owns a [`HostPlatform`] and gives it to the device loop. The thread sleeps
+//! in one place, the [`poller`], which sockets and the other threads' [`Remote`] wake. Nothing polls by time.
+//!
+//! ```text
+//! commands   what the program does: a demonstration with a hub, a device
+//! platform   all ports together, and the remote control that other threads hold
+//! connector  addresses, TCP, the handshake      stream    an open connection
+//! tls        verification, credentials, and the names of what can go wrong
+//! poller     sleeping                           clock, storage, indicator, sensor
+//! ```
+//!
+//! # Limits
+//!
+//! Resolving a name blocks a helper thread of its own, since no portable interface can interrupt it; the
+//! device stops waiting for it in time, the thread ends when the resolver gives up.
+
+pub mod clock;
+pub mod connector;
+pub mod error;
+pub mod indicator;
+pub mod platform;
+pub mod poller;
+pub mod roots;
+pub mod sensor;
+pub mod storage;
+pub mod stream;
+pub mod tls;
+
+pub use error::SetupError;
+pub use platform::{HostPlatform, Options, Remote};

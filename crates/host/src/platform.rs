@@ -1,0 +1,250 @@
+//! All ports of a device together, and the remote control that other threads hold.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use azure_device::port::{
+    Clock, ClockError, ConnectError, Connector, Endpoint, Entropy, EntropyError, Indicator,
+    Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError, Wake,
+};
+use azure_device::time::{Instant, UnixTime};
+use embedded_io::ReadReady;
+use mio::Waker;
+use rustls::RootCertStore;
+
+use crate::clock::{HostClock, Source};
+use crate::connector::{Timeouts, TlsConnector};
+use crate::error::SetupError;
+use crate::indicator::StatusLine;
+use crate::poller::Poller;
+use crate::sensor::SimulatedSensor;
+use crate::storage::FileStorage;
+use crate::stream::TlsStream;
+use crate::tls::{self, ClientIdentity};
+
+/// What a platform is made of; `Options::new` fills in what is usual.
+#[derive(Debug)]
+pub struct Options {
+    /// How status lines call the device.
+    pub name: String,
+    /// Whom the device believes.
+    pub roots: RootCertStore,
+    /// Its certificate and key, if it has any.
+    pub identity: Option<ClientIdentity>,
+    /// Where its time comes from.
+    pub clock: Source,
+    /// Where its values stay.
+    pub storage: FileStorage,
+    /// How long connecting may take.
+    pub timeouts: Timeouts,
+}
+
+impl Options {
+    /// A device that believes `roots`, has no certificate, the system's clock, and forgets.
+    pub fn new(name: impl Into<String>, roots: RootCertStore) -> Result<Self, SetupError> {
+        Ok(Self {
+            name: name.into(),
+            roots,
+            identity: None,
+            clock: Source::System,
+            storage: FileStorage::temporary().map_err(|cause| SetupError::System {
+                what: "making a temporary folder",
+                cause,
+            })?,
+            timeouts: Timeouts::default(),
+        })
+    }
+}
+
+/// Everything that a device needs from a computer.
+#[derive(Debug)]
+pub struct HostPlatform {
+    clock: HostClock,
+    connector: TlsConnector,
+    storage: FileStorage,
+    indicator: StatusLine,
+    sensor: SimulatedSensor,
+    poller: Poller,
+    remote: Remote,
+}
+
+impl HostPlatform {
+    /// A platform that has read its credentials and opened nothing yet.
+    pub fn new(options: Options) -> Result<Self, SetupError> {
+        let clock = HostClock::new(options.clock);
+        let tls = tls::client_config(options.roots, options.identity, clock.clone())?;
+        let (poller, waker) = Poller::new().map_err(|cause| SetupError::System {
+            what: "making an event queue",
+            cause,
+        })?;
+        Ok(Self {
+            clock,
+            connector: TlsConnector {
+                tls,
+                poller: poller.clone(),
+                timeouts: options.timeouts,
+            },
+            storage: options.storage,
+            indicator: StatusLine::new(options.name),
+            sensor: SimulatedSensor::default(),
+            poller,
+            remote: Remote(Arc::new(Asked::new(waker))),
+        })
+    }
+
+    /// The remote control of this device.
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+}
+
+/// Asks a device for something from another thread: the button, Ctrl-C.
+#[derive(Clone, Debug)]
+pub struct Remote(Arc<Asked>);
+
+impl Remote {
+    /// Asks for a telemetry message now.
+    pub fn send_now(&self) {
+        self.0.ask(&self.0.send_now);
+    }
+
+    /// Asks the device to say goodbye and end.
+    pub fn stop(&self) {
+        self.0.ask(&self.0.stop);
+    }
+
+    /// Asks a device that waits before its next attempt to start it at once.
+    pub fn retry_now(&self) {
+        self.0.ask(&self.0.retry_now);
+    }
+}
+
+struct Asked {
+    send_now: AtomicBool,
+    stop: AtomicBool,
+    retry_now: AtomicBool,
+    waker: Waker,
+}
+
+impl Asked {
+    fn new(waker: Waker) -> Self {
+        Self {
+            send_now: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            retry_now: AtomicBool::new(false),
+            waker,
+        }
+    }
+
+    fn ask(&self, what: &AtomicBool) {
+        what.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            log::error!("a request will be seen late: waking the device failed: {error}");
+        }
+    }
+
+    fn any(&self) -> bool {
+        [&self.send_now, &self.stop, &self.retry_now]
+            .iter()
+            .any(|flag| flag.load(Ordering::Acquire))
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked")
+            .field("any", &self.any())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Platform for HostPlatform {
+    fn wait(&mut self, mut stream: Option<&mut TlsStream>, until: Instant) -> Wake {
+        loop {
+            if self.remote.0.any() {
+                return Wake::Request;
+            }
+            // A failure makes a stream readable: reading tells it.
+            if let Some(stream) = &mut stream
+                && stream.read_ready().unwrap_or(true)
+            {
+                return Wake::Readable;
+            }
+            let now = self.clock.now();
+            if now >= until {
+                return Wake::Deadline;
+            }
+            if let Err(error) = self.poller.sleep(until.since(now)) {
+                log::error!("sleeping failed: {error}");
+                // Not at once: whoever called would come straight back.
+                std::thread::sleep(std::time::Duration::from_secs(1));
+                return Wake::Deadline;
+            }
+        }
+    }
+
+    fn requests(&mut self) -> Requests {
+        let asked = &self.remote.0;
+        let take = |flag: &AtomicBool| flag.swap(false, Ordering::AcqRel);
+        Requests {
+            send_now: take(&asked.send_now),
+            stop: take(&asked.stop),
+            retry_now: take(&asked.retry_now),
+        }
+    }
+}
+
+impl Clock for HostPlatform {
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn unix(&self) -> Option<UnixTime> {
+        self.clock.unix()
+    }
+
+    fn synchronize(&mut self) -> Result<UnixTime, ClockError> {
+        self.clock.synchronize()
+    }
+}
+
+impl Entropy for HostPlatform {
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+        getrandom::fill(buffer).map_err(|_| EntropyError)
+    }
+}
+
+impl Connector for HostPlatform {
+    type Stream = TlsStream;
+
+    fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<TlsStream, ConnectError> {
+        self.connector.connect(endpoint)
+    }
+}
+
+impl Storage for HostPlatform {
+    fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        self.storage.load(key, buffer)
+    }
+
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.storage.store(key, value)
+    }
+
+    fn remove(&mut self, key: &str) -> Result<(), StorageError> {
+        self.storage.remove(key)
+    }
+}
+
+impl Indicator for HostPlatform {
+    fn show(&mut self, status: Status) {
+        self.indicator.show(status);
+    }
+}
+
+impl Sensor for HostPlatform {
+    fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
+        self.sensor.sample(take)
+    }
+}

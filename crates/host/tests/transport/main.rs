@@ -1,0 +1,9 @@
+//! The host's sockets and TLS against servers on loopback whose certificates are made for each test.
+
+#![allow(clippy::unwrap_used)]
+
+mod connection;
+mod credentials;
+mod refusals;
+mod roots;
+mod support;

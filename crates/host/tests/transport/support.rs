@@ -1,0 +1,193 @@
+//! Authorities, servers and clients.
+
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use azure_device::port::{ConnectError, Connector, Endpoint};
+use azure_device_host::clock::Source;
+use azure_device_host::connector::Timeouts;
+use azure_device_host::stream::TlsStream;
+use azure_device_host::tls::{ClientIdentity, roots_from_pem};
+use azure_device_host::{HostPlatform, Options};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+pub(crate) type Tls = StreamOwned<ServerConnection, TcpStream>;
+
+/// A certificate authority.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate, its chain and its key.
+pub(crate) struct Certified {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: KeyPair,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for `name` that `change` may spoil.
+    pub(crate) fn certify(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Certified {
+        let mut params = leaf(name);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Certified::alone(&certificate, key)
+    }
+}
+
+impl Certified {
+    pub(crate) fn self_signed(name: &str, is_ca: IsCa) -> Self {
+        let mut params = leaf(name);
+        params.is_ca = is_ca;
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self::alone(&certificate, key)
+    }
+
+    fn alone(certificate: &Certificate, key: KeyPair) -> Self {
+        Self {
+            chain: vec![certificate.der().clone()],
+            key,
+        }
+    }
+}
+
+fn leaf(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+/// How a server behaves in the handshake.
+pub(crate) fn server_config(certified: Certified) -> ServerConfig {
+    let key = PrivateKeyDer::try_from(certified.key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certified.chain, key)
+        .unwrap()
+}
+
+/// As [`server_config`], for clients with a certificate under `authority` only, and TLS 1.2 only.
+pub(crate) fn strict_server_config(certified: Certified, authority: &Authority) -> ServerConfig {
+    let key = PrivateKeyDer::try_from(certified.key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = roots_from_pem(authority.pem().as_bytes(), "test").unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_client_cert_verifier(verifier.unwrap())
+        .with_single_cert(certified.chain, key)
+        .unwrap()
+}
+
+/// A server of one connection. `serve` gets it after the handshake, which may have failed.
+pub(crate) struct Server<T> {
+    pub(crate) port: u16,
+    thread: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Server<T> {
+    pub(crate) fn tls(
+        config: ServerConfig,
+        serve: impl FnOnce(io::Result<Tls>) -> T + Send + 'static,
+    ) -> Self {
+        Self::tcp(move |socket| {
+            let connection = ServerConnection::new(Arc::new(config)).unwrap();
+            let mut tls = StreamOwned::new(connection, socket);
+            let handshake = tls.conn.complete_io(&mut tls.sock);
+            serve(handshake.map(|_| tls))
+        })
+    }
+
+    pub(crate) fn tcp(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let thread = thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            socket
+                .set_read_timeout(Some(Duration::from_secs(20)))
+                .unwrap();
+            socket
+                .set_write_timeout(Some(Duration::from_secs(20)))
+                .unwrap();
+            serve(socket)
+        });
+        Self { port, thread }
+    }
+
+    pub(crate) fn join(self) -> T {
+        self.thread.join().unwrap()
+    }
+}
+
+/// Serves a handshake and nothing after it.
+pub(crate) fn handshake_only(config: ServerConfig) -> Server<io::Result<()>> {
+    Server::tls(config, |tls| tls.and_then(|mut tls| tls.flush()))
+}
+
+/// A device that trusts `roots`.
+pub(crate) struct Client {
+    pub(crate) roots: String,
+    pub(crate) identity: Option<ClientIdentity>,
+    pub(crate) clock: Source,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Client {
+    pub(crate) fn trusting(authority: &Authority) -> Self {
+        Self {
+            roots: authority.pem(),
+            identity: None,
+            clock: Source::System,
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    pub(crate) fn platform(self) -> HostPlatform {
+        let roots = roots_from_pem(self.roots.as_bytes(), "the test's authority").unwrap();
+        let mut options = Options::new("test", roots).unwrap();
+        options.identity = self.identity;
+        options.clock = self.clock;
+        options.timeouts = self.timeouts;
+        HostPlatform::new(options).unwrap()
+    }
+
+    /// What becomes of connecting to loopback in the belief that it is `localhost`.
+    pub(crate) fn connect(self, port: u16) -> Result<TlsStream, ConnectError> {
+        self.platform().connect(localhost(port))
+    }
+}
+
+pub(crate) fn localhost(port: u16) -> Endpoint<'static> {
+    Endpoint {
+        host_name: "localhost",
+        address: "127.0.0.1",
+        port,
+    }
+}
