@@ -1,4 +1,4 @@
-//! JSON objects written member by member into a buffer of fixed size, without an allocator.
+//! Writing objects member by member, without an allocator.
 //!
 //! An object that does not fit is an error at its end, never a truncated text.
 
