@@ -168,10 +168,10 @@ fn a_property_that_is_refused_leaves_the_topic_as_it_was() {
     bag.application("a", Some("1")).unwrap();
     assert!(bag.application("bc", Some("%%")).is_err());
     assert_eq!(bag.application("", None).unwrap_err(), WriteError::EmptyKey);
-    assert_eq!(
-        bag.application("$.ct", Some("x")).unwrap_err(),
-        WriteError::ReservedKey
-    );
+    for reserved in ["$.ct", "$.new", "$."] {
+        let refusal = bag.application(reserved, Some("x")).unwrap_err();
+        assert_eq!(refusal, WriteError::ReservedKey);
+    }
     let late = WriteError::SystemAfterApplication(SystemProperty::MessageId);
     assert_eq!(
         bag.system(SystemProperty::MessageId, "1").unwrap_err(),
