@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The crate that crates.io calls `zephyr` is not Zephyr's: no lock file may name it as a published crate.
+# The published crate that is called `zephyr` is not Zephyr's: no lock file may name it as a published crate.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

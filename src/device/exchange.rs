@@ -167,6 +167,7 @@ impl<A: Application> Device<'_, A> {
     pub(super) fn exchange_deadline(&self, link: &Link) -> Instant {
         let phase = match link.phase {
             Phase::Running => link.renew_at.into_iter().chain(self.clock.due).min(),
+            Phase::Draining { .. } if self.session.in_flight() == 0 => Some(Instant::default()),
             Phase::Draining { until, .. } => Some(until),
             _ => None,
         };

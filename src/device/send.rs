@@ -11,13 +11,10 @@ use crate::identity::Identity;
 use crate::json::Object;
 use crate::mqtt::RequestError;
 use crate::port::{Sensor, Status};
-use crate::properties::{BagWriter, SystemProperty, WriteError};
+use crate::properties::{BagWriter, CREATION_TIME_UTC, SystemProperty, WriteError};
 use crate::text::{Text, render};
 use crate::time::{Instant, UnixTime};
 use crate::topic::Outbound;
-
-/// Application property that gives a message's creation time (Microsoft, "Create and read IoT Hub messages").
-const CREATION_TIME: &str = "iothub-creation-time-utc";
 
 /// The part of the scratch buffer, in bytes, that a telemetry topic may take: 46 for the fixed parts, 128 for
 /// the device's id, 143 for the properties, and room for a module's id.
@@ -142,7 +139,7 @@ fn write_topic(
     .system(SystemProperty::ContentEncoding, "utf-8")?;
     if let Some(unix) = unix {
         bag.application(
-            CREATION_TIME,
+            CREATION_TIME_UTC,
             Some(render(&mut value, unix).map_err(WriteError::Overflow)?),
         )?;
     }

@@ -1,4 +1,4 @@
-//! mqttbytes 0.6.0 (<https://crates.io/crates/mqttbytes>), the MQTT 3.1.1 half, compiled as `no_std`.
+//! mqttbytes 0.6.0 as published, the MQTT 3.1.1 half, compiled as `no_std`.
 //!
 //! The published package uses `core` and `alloc` only, but never says `#![no_std]`, writes `std` in a few
 //! paths and takes `String` from std's prelude. The build script finds the package as Cargo downloaded it;
