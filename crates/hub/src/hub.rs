@@ -1,194 +1,324 @@
 //! A running hub, for blocking code: it brings its own threads.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
 use crate::c2d::{Feedback, Message};
+use crate::close::{Close, CloseReason};
 use crate::config::Config;
+use crate::core::Core;
+use crate::credentials::x509;
 use crate::error::{Error, StartError};
 use crate::events::Event;
-use crate::registry::{Authentication, Device, Status};
+use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
+use crate::start::{self, Started};
+use crate::tls::{self, DeviceAuthority};
+
+/// How long connections get to end when the hub stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A running hub. Dropping it closes every connection and ends its threads.
 ///
 /// Its methods block for short times at most, and must not be called from within an async runtime.
-#[derive(Debug)]
-pub struct Hub {}
+pub struct Hub {
+    core: Arc<Core>,
+    started: Started,
+    sntp_offset: Arc<AtomicI64>,
+    stop: watch::Sender<bool>,
+    runtime: Option<Runtime>,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub")
+            .field("endpoint", &self.started.endpoint)
+            .finish_non_exhaustive()
+    }
+}
 
 /// A device's X.509 credentials.
 #[derive(Clone)]
 pub struct DeviceCertificate {
     /// `HostName=…;DeviceId=…;x509=true`.
     pub connection_string: String,
-    /// The device's certificate in PEM, followed by intermediates if there are any.
+    /// The device's certificate in PEM.
     pub certificate_pem: String,
     /// Its key in PEM (PKCS #8).
     pub key_pem: String,
 }
 
-/// Why and whose connection the hub closed, which Azure never tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Close {
-    /// The client id, if CONNECT came that far.
-    pub client_id: Option<String>,
-    /// One sentence.
-    pub reason: String,
+impl std::fmt::Debug for DeviceCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceCertificate")
+            .field("connection_string", &self.connection_string)
+            .field("key_pem", &"[redacted]")
+            .finish_non_exhaustive()
+    }
 }
 
 impl Hub {
     /// Starts a hub; when this returns, it listens.
-    pub fn start(_config: Config) -> Result<Self, StartError> {
-        unimplemented!("follows shortly")
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("local-hub")
+            .enable_all()
+            .build()
+            .map_err(StartError::Runtime)?;
+        let stop = watch::Sender::new(false);
+        let sntp_offset = Arc::new(AtomicI64::new(config.sntp_offset));
+        let (core, started) = runtime.block_on(start::start(
+            config,
+            Arc::clone(&sntp_offset),
+            stop.subscribe(),
+        ))?;
+        Ok(Self {
+            core,
+            started,
+            sntp_offset,
+            stop,
+            runtime: Some(runtime),
+        })
     }
 
     /// Where MQTT over TLS is served.
-    pub fn endpoint(&self) -> SocketAddr {
-        unimplemented!()
+    pub const fn endpoint(&self) -> SocketAddr {
+        self.started.endpoint
     }
 
     /// Where the operator's REST interface is served.
-    pub fn operator_endpoint(&self) -> SocketAddr {
-        unimplemented!()
+    pub const fn operator_endpoint(&self) -> SocketAddr {
+        self.started.operator_endpoint
     }
 
     /// Where SNTP is answered, if it is.
-    pub fn sntp_endpoint(&self) -> Option<SocketAddr> {
-        unimplemented!()
+    pub const fn sntp_endpoint(&self) -> Option<SocketAddr> {
+        self.started.sntp_endpoint
+    }
+
+    /// The directory that holds the state.
+    pub fn state_directory(&self) -> &Path {
+        self.started.directory.path()
     }
 
     /// The name that the certificate, connection strings and tokens carry.
     pub fn host_name(&self) -> &str {
-        unimplemented!()
+        &self.core.host_name
     }
 
     /// The root certificate that a client must trust, in PEM.
     pub fn ca_pem(&self) -> &str {
-        unimplemented!()
+        &self.started.ca_pem
+    }
+
+    /// Bytes of the Certificate message in the TLS handshake (RFC 5246, section 7.4.2).
+    pub const fn certificate_message_size(&self) -> usize {
+        self.started.certificate_message_size
     }
 
     /// Registers a device with symmetric keys and gives its connection string.
-    pub fn create_sas_device(&self, _id: &str) -> Result<String, Error> {
-        unimplemented!()
+    pub fn create_sas_device(&self, id: &str) -> Result<String, Error> {
+        let device = self.create_device(id, Authentication::Sas(SymmetricKeys::generated()))?;
+        Ok(device.connection_string(self.host_name()))
     }
 
     /// Registers a device by the thumbprint of a self-signed certificate, which this makes.
-    pub fn create_x509_device(&self, _id: &str) -> Result<DeviceCertificate, Error> {
-        unimplemented!()
+    pub fn create_x509_device(&self, id: &str) -> Result<DeviceCertificate, Error> {
+        let made = tls::self_signed(id).map_err(Error::Server)?;
+        let authentication = Authentication::X509Thumbprint {
+            primary: Some(x509::sha256_thumbprint(&made.der)),
+            secondary: None,
+        };
+        self.create_with(id, authentication, made)
     }
 
     /// Registers a device by CA, and makes a certificate under the hub's own device CA.
-    pub fn create_x509_ca_device(&self, _id: &str) -> Result<DeviceCertificate, Error> {
-        unimplemented!()
+    pub fn create_x509_ca_device(&self, id: &str) -> Result<DeviceCertificate, Error> {
+        let authority = DeviceAuthority::open(self.state_directory())
+            .map_err(|e| Error::Server(e.to_string()))?;
+        self.core
+            .registry
+            .upload_authority(DeviceAuthority::NAME, authority.certificate_pem())?;
+        let made = authority.issue(id).map_err(Error::Server)?;
+        self.create_with(id, Authentication::X509Ca, made)
+    }
+
+    fn create_with(
+        &self,
+        id: &str,
+        authentication: Authentication,
+        made: tls::Credentials,
+    ) -> Result<DeviceCertificate, Error> {
+        let device = self.create_device(id, authentication)?;
+        Ok(DeviceCertificate {
+            connection_string: device.connection_string(self.host_name()),
+            certificate_pem: made.certificate_pem,
+            key_pem: made.key_pem,
+        })
     }
 
     /// Registers a device with credentials of the caller's.
-    pub fn create_device(
-        &self,
-        _id: &str,
-        _authentication: Authentication,
-    ) -> Result<Device, Error> {
-        unimplemented!()
+    pub fn create_device(&self, id: &str, authentication: Authentication) -> Result<Device, Error> {
+        self.core
+            .registry
+            .create(Identity::device(id), authentication, Status::Enabled)
+    }
+
+    /// Registers a module of a device with symmetric keys and gives its connection string.
+    pub fn create_sas_module(&self, device_id: &str, module_id: &str) -> Result<String, Error> {
+        let identity = Identity::module(device_id, module_id);
+        let keys = Authentication::Sas(SymmetricKeys::generated());
+        let module = self.core.registry.create(identity, keys, Status::Enabled)?;
+        Ok(module.connection_string(self.host_name()))
     }
 
     /// Lets certificates under this CA (PEM) authenticate devices that are registered as `X509Ca`.
-    pub fn upload_ca(&self, _name: &str, _ca_pem: &str) -> Result<(), Error> {
-        unimplemented!()
+    pub fn upload_ca(&self, name: &str, ca_pem: &str) -> Result<(), Error> {
+        self.core.registry.upload_authority(name, ca_pem)
     }
 
     /// The registry's entry of a device.
-    pub fn device(&self, _id: &str) -> Result<Device, Error> {
-        unimplemented!()
+    pub fn device(&self, id: &str) -> Result<Device, Error> {
+        self.core.registry.get(&Identity::device(id))
     }
 
-    /// Every device, by id.
+    /// Every device and module, by id.
     pub fn devices(&self) -> Vec<Device> {
-        unimplemented!()
+        self.core.registry.all()
     }
 
     /// Enables or disables a device; a disabled one's connection is closed.
-    pub fn set_status(&self, _id: &str, _status: Status) -> Result<(), Error> {
-        unimplemented!()
+    pub fn set_status(&self, id: &str, status: Status) -> Result<(), Error> {
+        self.core
+            .update_device(&Identity::device(id), None, |device| device.status = status)?;
+        Ok(())
     }
 
     /// Deletes a device and all that the hub keeps for it.
-    pub fn delete_device(&self, _id: &str) -> Result<(), Error> {
-        unimplemented!()
+    pub fn delete_device(&self, id: &str) -> Result<(), Error> {
+        self.core.delete_device(&Identity::device(id), None)
     }
 
     /// Whether the device has an authenticated connection now.
-    pub fn is_connected(&self, _id: &str) -> bool {
-        unimplemented!()
+    pub fn is_connected(&self, id: &str) -> bool {
+        self.core.sessions.get(id).is_some()
     }
 
     /// Waits until the device is connected, or no longer; false when `timeout` passed before.
-    pub fn wait_connected(&self, _id: &str, _connected: bool, _timeout: Duration) -> bool {
-        unimplemented!()
+    pub fn wait_connected(&self, id: &str, connected: bool, timeout: Duration) -> bool {
+        self.core.sessions.wait(id, connected, timeout)
+    }
+
+    /// How many devices and modules are connected.
+    pub fn connection_count(&self) -> usize {
+        self.core.sessions.count()
     }
 
     /// Closes the device's connection; false if it has none.
-    pub fn disconnect(&self, _id: &str) -> bool {
-        unimplemented!()
+    pub fn disconnect(&self, id: &str) -> bool {
+        self.core.sessions.cut(id, CloseReason::Operator)
     }
 
     /// Every stored event that is still kept, oldest first.
     pub fn events(&self) -> Vec<Event> {
-        unimplemented!()
+        self.core
+            .events
+            .since(0)
+            .iter()
+            .map(|event| Event::clone(event))
+            .collect()
     }
 
     /// Waits until `enough` says true of the events stored so far; gives them in either case, and whether
     /// it was enough before `timeout` passed.
     pub fn wait_for_events(
         &self,
-        _timeout: Duration,
-        _enough: impl FnMut(&[Event]) -> bool,
+        timeout: Duration,
+        enough: impl FnMut(&[Event]) -> bool,
     ) -> (bool, Vec<Event>) {
-        unimplemented!()
+        self.core.events.wait(timeout, enough)
     }
 
     /// Queues a cloud-to-device message.
-    pub fn send_c2d(&self, _id: &str, _message: Message) -> Result<(), Error> {
-        unimplemented!()
+    pub fn send_c2d(&self, id: &str, message: Message) -> Result<(), Error> {
+        self.core.send_c2d(id, message)
     }
 
     /// Cloud-to-device messages that wait for the device or for its acknowledgement.
-    pub fn pending_c2d(&self, _id: &str) -> usize {
-        unimplemented!()
+    pub fn pending_c2d(&self, id: &str) -> usize {
+        self.core.c2d.pending(id)
+    }
+
+    /// Discards the cloud-to-device messages that wait for the device; gives their number.
+    pub fn purge_c2d(&self, id: &str) -> Result<usize, Error> {
+        Ok(self.core.c2d.purge(&self.device(id)?)?)
     }
 
     /// Takes the feedback records that came up since the last call, without batching.
-    pub fn take_feedback(&self) -> Vec<Feedback> {
-        unimplemented!()
+    pub fn take_feedback(&self) -> Result<Vec<Feedback>, Error> {
+        let (numbers, records): (Vec<_>, Vec<_>) = self.core.c2d.feedback(true).into_iter().unzip();
+        self.core.c2d.remove_feedback(&numbers)?;
+        Ok(records)
     }
 
     /// The last thousand closed connections and why, oldest first.
     pub fn closes(&self) -> Vec<Close> {
-        unimplemented!()
+        self.core.closes.all()
     }
 
     /// Waits for a closed connection of which `wanted` says true, those from before the call included.
     pub fn wait_for_close(
         &self,
-        _timeout: Duration,
-        _wanted: impl FnMut(&Close) -> bool,
+        timeout: Duration,
+        wanted: impl FnMut(&Close) -> bool,
     ) -> Option<Close> {
-        unimplemented!()
+        self.core.closes.wait(timeout, wanted)
     }
 
     /// Moves the hub's clock by this many seconds, ahead or back, from where it is.
-    pub fn shift_clock(&self, _seconds: i64) {
-        unimplemented!()
+    pub fn shift_clock(&self, seconds: i64) {
+        self.core.clock.shift(seconds);
     }
 
     /// The hub's time in milliseconds since 1970.
     pub fn unix_millis(&self) -> u64 {
-        unimplemented!()
+        self.core.clock.unix_millis()
     }
 
     /// Moves what SNTP answers away from the hub's clock by this many seconds.
-    pub fn set_sntp_offset(&self, _seconds: i64) {
-        unimplemented!()
+    pub fn set_sntp_offset(&self, seconds: i64) {
+        self.sntp_offset.store(seconds, Ordering::Relaxed);
     }
 
-    /// Closes every connection, writes the state out and ends the threads.
-    pub fn shutdown(self) {}
+    /// What an operator's tool is configured with: `HostName=…:port;SharedAccessKeyName=…;SharedAccessKey=…`.
+    pub fn service_connection_string(&self, policy: &str) -> Result<String, Error> {
+        let host = format!("{}:{}", self.host_name(), self.operator_endpoint().port());
+        self.core.policies.connection_string(&host, policy)
+    }
+
+    /// Closes every connection, writes the state out and ends the threads: what dropping does too.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.core.sessions.cut_all(&CloseReason::ShuttingDown);
+        let deadline = std::time::Instant::now() + STOP_TIMEOUT;
+        while self.core.sessions.count() > 0 && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.core.sync();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(STOP_TIMEOUT);
+        }
+    }
 }

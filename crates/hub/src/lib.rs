@@ -4,15 +4,27 @@
 //! is the same for people.
 
 mod c2d;
+mod clock;
+mod close;
 mod config;
+mod core;
+mod credentials;
 mod error;
 mod events;
 mod hub;
+mod mqtt;
+mod policy;
 mod registry;
+mod sessions;
+mod sntp;
+mod start;
+mod store;
+mod tls;
 
 pub use c2d::{Ack, Feedback, Message, Outcome};
+pub use close::Close;
 pub use config::{CertificateFault, Chain, Config, Limits, ServerCertificate};
 pub use error::{Error, StartError};
 pub use events::Event;
-pub use hub::{Close, DeviceCertificate, Hub};
+pub use hub::{DeviceCertificate, Hub};
 pub use registry::{Authentication, Device, Identity, Status, SymmetricKeys};

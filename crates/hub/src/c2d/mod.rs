@@ -1,2 +1,10 @@
+//! Cloud-to-device messages.
+
 mod message;
+mod queue;
+mod service;
+mod topic;
+
 pub use message::{Ack, Feedback, Message, Outcome};
+pub(crate) use service::CloudToDevice;
+pub(crate) use topic::topic;

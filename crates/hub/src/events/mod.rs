@@ -1,3 +1,10 @@
+//! Device-to-cloud messages.
+
 mod event;
+mod log;
+mod telemetry;
+
 pub use event::Event;
 pub(crate) use event::base64_bytes;
+pub(crate) use log::EventLog;
+pub(crate) use telemetry::{Flags, Sender, event_from};

@@ -87,6 +87,16 @@ impl fmt::Debug for SymmetricKeys {
     }
 }
 
+impl SymmetricKeys {
+    /// Two keys that the hub makes when the device is registered.
+    pub const fn generated() -> Self {
+        Self {
+            primary_key: String::new(),
+            secondary_key: String::new(),
+        }
+    }
+}
+
 /// How a device proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]

@@ -1,0 +1,114 @@
+//! All parts of one hub, and what an operator can do with them.
+
+use std::sync::Arc;
+
+use crate::c2d::{CloudToDevice, Message};
+use crate::clock::Clock;
+use crate::close::{CloseLog, CloseReason};
+use crate::config::Limits;
+use crate::error::Error;
+use crate::events::EventLog;
+use crate::policy::Policies;
+use crate::registry::{Device, Identity, Registry, Status};
+use crate::sessions::Sessions;
+use crate::store::Store;
+
+/// The hub without its sockets.
+#[derive(Debug)]
+pub(crate) struct Core {
+    /// The name that connection strings and tokens carry.
+    pub(crate) host_name: String,
+    /// Times and sizes.
+    pub(crate) limits: Limits,
+    /// Answer SUBSCRIBE to unknown filters.
+    pub(crate) lenient_subscriptions: bool,
+    /// The hub's time.
+    pub(crate) clock: Arc<Clock>,
+    /// What outlives the process.
+    pub(crate) store: Arc<Store>,
+    /// Devices, modules, CAs.
+    pub(crate) registry: Registry,
+    /// Who is connected, and stored sessions.
+    pub(crate) sessions: Sessions,
+    /// Cloud-to-device messages.
+    pub(crate) c2d: CloudToDevice,
+    /// Device-to-cloud messages.
+    pub(crate) events: EventLog,
+    /// The hub's own shared access policies.
+    pub(crate) policies: Policies,
+    /// Why connections ended.
+    pub(crate) closes: CloseLog,
+}
+
+impl Core {
+    /// Queues a cloud-to-device message.
+    pub(crate) fn send_c2d(&self, device_id: &str, message: Message) -> Result<(), Error> {
+        let device = self.registry.get(&Identity::device(device_id))?;
+        self.c2d.send(&device, message)?;
+        if let Some(link) = self.sessions.get(device_id) {
+            link.c2d.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Changes a device or module; its connection ends if it may no longer be connected.
+    pub(crate) fn update_device(
+        &self,
+        identity: &Identity,
+        etag: Option<&str>,
+        change: impl FnOnce(&mut Device),
+    ) -> Result<Device, Error> {
+        let before = self.registry.get(identity)?;
+        let after = self.registry.update(identity, etag, change)?;
+        if after.status == Status::Disabled {
+            self.sessions
+                .cut(&identity.to_string(), CloseReason::Disabled);
+        } else if after.authentication != before.authentication {
+            self.sessions
+                .cut(&identity.to_string(), CloseReason::CredentialsChanged);
+        }
+        Ok(after)
+    }
+
+    /// Deletes a device or module and all that is kept for it.
+    pub(crate) fn delete_device(
+        &self,
+        identity: &Identity,
+        etag: Option<&str>,
+    ) -> Result<(), Error> {
+        for gone in self.registry.delete(identity, etag)? {
+            let client_id = gone.identity.to_string();
+            self.sessions.cut(&client_id, CloseReason::Deleted);
+            self.sessions.forget(&client_id)?;
+            if gone.identity.module_id.is_none() {
+                self.c2d.forget(&client_id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What has to happen as time passes: locks of messages time out, messages expire.
+    pub(crate) fn tick(&self) {
+        for device_id in self.c2d.due() {
+            let result = match self.registry.get(&Identity::device(device_id.as_str())) {
+                Ok(device) => self.c2d.tick(&device).map(drop),
+                Err(_) => self.c2d.forget(&device_id),
+            };
+            if let Err(error) = result {
+                log::error!("{error}");
+            }
+            if let Some(link) = self.sessions.get(&device_id) {
+                link.c2d.notify_one();
+            }
+        }
+    }
+
+    /// Waits until the medium has everything that changed.
+    pub(crate) fn sync(&self) {
+        for result in [self.store.sync(), self.events.sync()] {
+            if let Err(error) = result {
+                log::error!("cannot sync the state: {error}");
+            }
+        }
+    }
+}

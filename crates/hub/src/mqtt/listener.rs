@@ -1,0 +1,144 @@
+//! Accepts connections, and follows each from the handshake to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::authenticate::authenticate;
+use super::codec::{Packet, encode};
+use super::connection::Connection;
+use super::session::{Opened, Session};
+use crate::close::CloseReason;
+use crate::core::Core;
+
+/// Serves MQTT until `stop` says so.
+pub(crate) async fn serve(
+    core: Arc<Core>,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    stop: watch::Receiver<bool>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((tcp, peer)) => {
+                let client = Client {
+                    core: Arc::clone(&core),
+                    peer,
+                    client_id: None,
+                };
+                tokio::spawn(client.follow(tcp, acceptor.clone(), stop.clone()));
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: they come back as connections end.
+                log::error!("cannot accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// One client, from accept to close.
+struct Client {
+    core: Arc<Core>,
+    peer: SocketAddr,
+    client_id: Option<String>,
+}
+
+impl Client {
+    async fn follow(
+        mut self,
+        tcp: TcpStream,
+        acceptor: TlsAcceptor,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        // Small packets must not wait for each other.
+        let _ = tcp.set_nodelay(true);
+        let limit = self.core.limits.connect_timeout;
+        let connected = tokio::select! {
+            connected = timeout(limit, self.connect(tcp, acceptor)) => match connected {
+                Ok(connected) => connected,
+                Err(_) => Err((None, CloseReason::ConnectTimeout(limit))),
+            },
+            _ = stop.wait_for(|stop| *stop) => Err((None, CloseReason::ShuttingDown)),
+        };
+        let (connection, reason) = match connected {
+            Ok(session) => {
+                let (connection, reason) = session.run().await;
+                (Some(connection), reason)
+            }
+            Err(early) => early,
+        };
+        self.core
+            .closes
+            .record(&self.peer.to_string(), self.client_id.take(), &reason);
+        if let Some(connection) = connection {
+            connection.close().await;
+        }
+    }
+
+    /// Handshake and CONNECT. The error gives the connection back if there is one to be closed.
+    async fn connect(
+        &mut self,
+        tcp: TcpStream,
+        acceptor: TlsAcceptor,
+    ) -> Result<Session, (Option<Connection>, CloseReason)> {
+        let tls = match acceptor.accept(tcp).await {
+            Ok(tls) => tls,
+            Err(error) => return Err((None, CloseReason::Tls(explain(&error.to_string())))),
+        };
+        let mut connection = Connection::new(tls);
+        match self.handshake(&mut connection).await {
+            Ok(opened) => Ok(opened.with(connection)),
+            Err(reason) => Err((Some(connection), reason)),
+        }
+    }
+
+    async fn handshake(&mut self, connection: &mut Connection) -> Result<Opened, CloseReason> {
+        let connect = loop {
+            match connection.packet()? {
+                Some(Packet::Connect(connect)) => break *connect,
+                Some(other) => {
+                    let what = format!("{} before CONNECT", other.name());
+                    return Err(CloseReason::Violation(what));
+                }
+                None => connection.read().await?,
+            }
+        };
+        self.client_id = Some(connect.client_id.clone());
+        let authenticated = match authenticate(&self.core, &connect, connection.peer_certificates())
+        {
+            Ok(authenticated) => authenticated,
+            Err(why) => {
+                connection.queue(encode::refused(ConnectReturnCode::NotAuthorized))?;
+                connection.flush().await?;
+                return Err(CloseReason::Refused(5, why));
+            }
+        };
+        let opened = Session::open(&self.core, authenticated, connect)?;
+        connection.queue(encode::accepted(opened.session_present))?;
+        log::info!("{:?} connected from {}", opened.client_id(), self.peer);
+        Ok(opened)
+    }
+}
+
+/// Adds what to do about it to the handshake failures that people meet.
+fn explain(error: &str) -> String {
+    let remedy = if error.contains("UnknownCA") {
+        "; the client does not trust this hub: give it ca.pem from the state directory"
+    } else if error.contains("no cipher suites in common")
+        || error.contains("NoCipherSuitesInCommon")
+    {
+        "; the client offers none of ECDHE with AES-GCM"
+    } else if error.contains("CertificateExpired") || error.contains("BadCertificate") {
+        "; the client refuses the certificate: check its clock and the host name that it connects to"
+    } else {
+        ""
+    };
+    format!("{error}{remedy}")
+}

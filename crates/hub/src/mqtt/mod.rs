@@ -1,0 +1,12 @@
+//! MQTT as IoT Hub speaks it: one task for each connection.
+
+mod authenticate;
+pub(crate) mod bag;
+mod codec;
+mod connection;
+mod listener;
+mod session;
+mod topic;
+mod user_name;
+
+pub(crate) use listener::serve;

@@ -1,0 +1,361 @@
+//! An authenticated connection: what IoT Hub does with each packet, and what ends it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::authenticate::Authenticated;
+use super::codec::{Connect, Packet, Publish, encode};
+use super::connection::{Connection, OUTPUT_LIMIT};
+use super::topic::{self, Filter, Topic};
+use crate::c2d;
+use crate::close::CloseReason;
+use crate::core::Core;
+use crate::events::{self, Flags};
+use crate::sessions::{Link, Subscriptions};
+
+/// Filters that one connection may subscribe to ("Communicate with an IoT hub using the MQTT protocol").
+const MAX_SUBSCRIPTIONS: usize = 5;
+
+/// A session that is open, before it has the connection.
+pub(crate) struct Opened {
+    core: Arc<Core>,
+    who: Authenticated,
+    link: Arc<Link>,
+    clean: bool,
+    will: Option<Publish>,
+    keep_alive: Duration,
+    /// What CONNACK says of stored state.
+    pub(crate) session_present: bool,
+}
+
+/// An authenticated connection.
+pub(crate) struct Session {
+    opened: Opened,
+    connection: Connection,
+    last_packet: Instant,
+}
+
+impl Session {
+    /// Opens a session for a client that proved its identity; an older connection of it ends.
+    pub(crate) fn open(
+        core: &Arc<Core>,
+        who: Authenticated,
+        connect: Connect,
+    ) -> Result<Opened, CloseReason> {
+        if let Some(will) = &connect.will {
+            match topic::parse(&will.topic, &who.sender.identity) {
+                Ok(Topic::Telemetry(_)) => {}
+                Ok(_) => {
+                    return Err(CloseReason::Violation(
+                        "a will that is not telemetry".into(),
+                    ));
+                }
+                Err(why) => {
+                    return Err(CloseReason::Violation(format!(
+                        "a will that is not telemetry: {why}"
+                    )));
+                }
+            }
+        }
+        let (subscriptions, session_present) = if connect.clean_session {
+            core.sessions.forget(&connect.client_id)?;
+            core.c2d.purge(&who.device)?;
+            (Subscriptions::new(), false)
+        } else {
+            core.sessions.resume(&connect.client_id)?
+        };
+        let (link, old) = core.sessions.enter(&connect.client_id, subscriptions);
+        if let Some(old) = old {
+            core.c2d.release(&who.device, old.id)?;
+        }
+        Ok(Opened {
+            core: Arc::clone(core),
+            who,
+            link,
+            clean: connect.clean_session,
+            will: connect.will,
+            keep_alive: keep_alive_limit(connect.keep_alive, core.limits.keep_alive_cap),
+            session_present,
+        })
+    }
+
+    /// Follows the session to its end; gives the connection back to be closed.
+    pub(crate) async fn run(mut self) -> (Connection, CloseReason) {
+        let link = Arc::clone(&self.opened.link);
+        let reason = tokio::select! {
+            biased;
+            reason = link.cut_off() => reason,
+            result = self.drive() => match result {
+                Ok(never) => match never {},
+                Err(reason) => reason,
+            },
+        };
+        self.opened.end(&reason);
+        (self.connection, reason)
+    }
+
+    async fn drive(&mut self) -> Result<std::convert::Infallible, CloseReason> {
+        let mut shifts = self.opened.core.clock.shifts();
+        loop {
+            while let Some(packet) = self.connection.packet()? {
+                self.last_packet = Instant::now();
+                let result = self.handle(packet);
+                if result.is_err() || self.connection.queued() > OUTPUT_LIMIT {
+                    // What was rightly answered before a violation still goes out.
+                    self.connection.flush().await?;
+                }
+                result?;
+            }
+            self.connection.flush().await?;
+            self.deliver().await?;
+            let silent = self.last_packet + self.opened.keep_alive;
+            let expiry = self.token_deadline()?;
+            let link = Arc::clone(&self.opened.link);
+            tokio::select! {
+                result = self.connection.read() => result?,
+                () = link.c2d.notified() => {}
+                () = sleep_until(silent) => return Err(CloseReason::KeepAlive(self.opened.keep_alive)),
+                () = sleep_until(expiry) => {}
+                _ = shifts.changed() => {}
+            }
+        }
+    }
+
+    /// When to look at the token again; an error once its `se` and the skew passed.
+    fn token_deadline(&self) -> Result<Instant, CloseReason> {
+        let core = &self.opened.core;
+        let far = Duration::from_secs(3600);
+        let Some(expiry) = self.opened.who.expiry else {
+            return Ok(Instant::now() + far);
+        };
+        let skew = u64::try_from(core.limits.sas_skew.as_millis()).unwrap_or(u64::MAX);
+        let end = expiry.saturating_mul(1000).saturating_add(skew);
+        if end < core.clock.unix_millis() {
+            return Err(CloseReason::TokenExpired);
+        }
+        // One more millisecond: the token counts until the end of its last one.
+        Ok(Instant::now() + core.clock.until(end.saturating_add(1)).min(far))
+    }
+
+    fn handle(&mut self, packet: Packet) -> Result<(), CloseReason> {
+        match packet {
+            Packet::Connect(_) => Err(CloseReason::Violation("a second CONNECT".into())),
+            Packet::Disconnect => Err(CloseReason::Disconnected),
+            Packet::Pingreq => self.connection.queue(encode::pingresp()),
+            Packet::Publish(publish) => self.publish(publish),
+            Packet::Puback(packet_id) => self.puback(packet_id),
+            Packet::Subscribe(packet_id, filters) => self.subscribe(packet_id, filters),
+            Packet::Unsubscribe(packet_id, filters) => self.unsubscribe(packet_id, &filters),
+        }
+    }
+
+    fn publish(&mut self, publish: Publish) -> Result<(), CloseReason> {
+        let packet_id = publish.packet_id;
+        match topic::parse(&publish.topic, &self.opened.who.sender.identity) {
+            Ok(Topic::Telemetry(bag)) => self.opened.store(bag, publish, false)?,
+            Ok(_) => {
+                let what = format!(
+                    "the topic {:?}, which this hub does not serve",
+                    publish.topic
+                );
+                return Err(CloseReason::Violation(what));
+            }
+            Err(why) => return Err(CloseReason::Violation(why)),
+        }
+        match packet_id {
+            Some(packet_id) => self.connection.queue(encode::puback(packet_id)),
+            None => Ok(()),
+        }
+    }
+
+    fn puback(&mut self, packet_id: u16) -> Result<(), CloseReason> {
+        let Opened {
+            core, who, link, ..
+        } = &self.opened;
+        match core.c2d.acknowledge(&who.device, link.id, packet_id)? {
+            Ok(()) => {}
+            Err(Some(head)) => log::warn!(
+                "{:?} acknowledged message {packet_id} before {head}; ignored, since PUBACKs must be sent in \
+                 the order of receipt",
+                link.client_id
+            ),
+            Err(None) => {
+                log::warn!(
+                    "{:?} acknowledged message {packet_id}, which it does not have",
+                    link.client_id
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribe(&mut self, packet_id: u16, filters: Vec<(String, u8)>) -> Result<(), CloseReason> {
+        let Opened {
+            core, who, link, ..
+        } = &self.opened;
+        let mut subscriptions = link.subscriptions();
+        let mut granted = Vec::new();
+        for (filter, requested) in filters {
+            let known = Filter::parse(&filter, &who.sender.identity).is_some();
+            if !known && !core.lenient_subscriptions {
+                return Err(CloseReason::Violation(format!(
+                    "IoT Hub has no filter {filter:?}"
+                )));
+            }
+            let qos = requested.min(1);
+            granted.push(qos);
+            subscriptions.insert(filter, qos);
+        }
+        if subscriptions.len() > MAX_SUBSCRIPTIONS {
+            return Err(CloseReason::Violation(format!(
+                "{} subscriptions; {MAX_SUBSCRIPTIONS} are allowed",
+                subscriptions.len()
+            )));
+        }
+        self.opened.change(subscriptions)?;
+        self.connection.queue(encode::suback(packet_id, &granted))
+    }
+
+    fn unsubscribe(&mut self, packet_id: u16, filters: &[String]) -> Result<(), CloseReason> {
+        let mut subscriptions = self.opened.link.subscriptions();
+        subscriptions.retain(|filter, _| !filters.contains(filter));
+        self.opened.change(subscriptions)?;
+        self.connection.queue(encode::unsuback(packet_id))
+    }
+
+    /// Sends the cloud-to-device messages that wait, if the client subscribed to them.
+    async fn deliver(&mut self) -> Result<(), CloseReason> {
+        let Opened {
+            core, who, link, ..
+        } = &self.opened;
+        if who.sender.identity.module_id.is_some() {
+            return Ok(());
+        }
+        let device_id = &who.sender.identity.device_id;
+        let Some(qos) = link.granted(&format!("devices/{device_id}/messages/devicebound/#")) else {
+            return Ok(());
+        };
+        while let Some(delivery) = core.c2d.deliver(device_id, link.id)? {
+            let topic = c2d::topic(device_id, &delivery.message);
+            let body = &delivery.message.body;
+            if qos == 0 {
+                self.connection
+                    .queue(encode::publish(&topic, body, None, false))?;
+                self.connection.flush().await?;
+                core.c2d
+                    .complete_unacknowledged(&who.device, delivery.sequence)?;
+            } else {
+                let packet_id = Some(delivery.packet_id);
+                self.connection
+                    .queue(encode::publish(&topic, body, packet_id, delivery.again))?;
+                if self.connection.queued() > OUTPUT_LIMIT {
+                    self.connection.flush().await?;
+                }
+            }
+        }
+        self.connection.flush().await
+    }
+}
+
+impl Opened {
+    /// Joins the session with its connection.
+    pub(crate) fn with(self, connection: Connection) -> Session {
+        Session {
+            opened: self,
+            connection,
+            last_packet: Instant::now(),
+        }
+    }
+
+    /// `device` or `device/module`.
+    pub(crate) fn client_id(&self) -> &str {
+        &self.link.client_id
+    }
+
+    /// Stores telemetry; once this returns, it may be acknowledged.
+    fn store(
+        &self,
+        bag: Vec<(String, Option<String>)>,
+        publish: Publish,
+        will: bool,
+    ) -> Result<(), CloseReason> {
+        let flags = Flags {
+            retain: publish.retain,
+            dup: publish.dup,
+            will,
+        };
+        let now = self.core.clock.unix_millis();
+        let event = events::event_from(&self.who.sender, bag, publish.payload, flags, now)
+            .map_err(|size| {
+                CloseReason::Violation(format!("a message of {size} bytes; 262144 are allowed"))
+            })?;
+        self.core.events.append(event).map_err(|error| {
+            CloseReason::Storage(format!("the hub cannot store telemetry: {error}"))
+        })
+    }
+
+    fn change(&self, subscriptions: Subscriptions) -> Result<(), CloseReason> {
+        if !self.clean {
+            self.core
+                .sessions
+                .keep(&self.link.client_id, &subscriptions)?;
+        }
+        self.link.set_subscriptions(subscriptions);
+        Ok(())
+    }
+
+    /// The connection is over: messages wait again, and the will is executed unless the client said
+    /// goodbye.
+    fn end(&mut self, reason: &CloseReason) {
+        self.core.sessions.leave(&self.link);
+        if let Err(error) = self.core.c2d.release(&self.who.device, self.link.id) {
+            log::error!("{error}");
+        }
+        if let Some(newer) = self.core.sessions.get(&self.link.client_id) {
+            newer.c2d.notify_one();
+        }
+        if matches!(reason, CloseReason::Disconnected) {
+            return;
+        }
+        let Some(will) = self.will.take() else { return };
+        if let Ok(Topic::Telemetry(bag)) = topic::parse(&will.topic, &self.who.sender.identity)
+            && let Err(reason) = self.store(bag, will, true)
+        {
+            log::error!("the will of {:?} is lost: {reason}", self.link.client_id);
+        }
+    }
+}
+
+/// 1.5 times the keepalive, at most `cap`; no keepalive is the longest one.
+fn keep_alive_limit(keep_alive: u16, cap: Duration) -> Duration {
+    match keep_alive {
+        0 => cap,
+        seconds => (Duration::from_secs(u64::from(seconds)) * 3 / 2).min(cap),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_tolerated_for_one_and_a_half_keepalives_and_1767_seconds_at_most() {
+        let cap = Duration::from_secs(1767);
+        for (keep_alive, millis) in [
+            (1, 1500),
+            (240, 360_000),
+            (1177, 1_765_500),
+            (1178, 1_767_000),
+            (65_535, 1_767_000),
+            (0, 1_767_000),
+        ] {
+            assert_eq!(
+                keep_alive_limit(keep_alive, cap).as_millis(),
+                millis,
+                "{keep_alive}"
+            );
+        }
+    }
+}

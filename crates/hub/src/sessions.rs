@@ -1,0 +1,211 @@
+//! Who is connected now, and what is kept of connections that ended.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+use crate::close::CloseReason;
+use crate::store::{Batch, Store, StoreError};
+
+/// Filters and the QoS that was granted to each.
+pub(crate) type Subscriptions = BTreeMap<String, u8>;
+
+/// What the rest of the hub holds of a live connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Names the connection; never used twice by one process.
+    pub(crate) id: u64,
+    /// `device` or `device/module`.
+    pub(crate) client_id: String,
+    /// A cloud-to-device message waits.
+    pub(crate) c2d: Notify,
+    subscriptions: Mutex<Subscriptions>,
+    cut: watch::Sender<Option<CloseReason>>,
+}
+
+impl Link {
+    /// Ends the connection.
+    pub(crate) fn cut(&self, reason: CloseReason) {
+        self.cut.send_if_modified(|cut| {
+            let first = cut.is_none();
+            if first {
+                *cut = Some(reason);
+            }
+            first
+        });
+    }
+
+    /// Waits until somebody wants the connection to end.
+    pub(crate) async fn cut_off(&self) -> CloseReason {
+        let mut cut = self.cut.subscribe();
+        match cut.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or(CloseReason::Operator),
+            // The sender is a part of `self`.
+            Err(_) => CloseReason::Operator,
+        }
+    }
+
+    /// The QoS granted to a filter, if it is subscribed to.
+    pub(crate) fn granted(&self, filter: &str) -> Option<u8> {
+        self.subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(filter)
+            .copied()
+    }
+
+    /// Every filter that is subscribed to.
+    pub(crate) fn subscriptions(&self) -> Subscriptions {
+        self.subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Replaces the filters.
+    pub(crate) fn set_subscriptions(&self, subscriptions: Subscriptions) {
+        *self
+            .subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = subscriptions;
+    }
+}
+
+/// Live connections by client id, and stored sessions.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    store: Arc<Store>,
+    live: Mutex<HashMap<String, Arc<Link>>>,
+    changed: Condvar,
+    next: AtomicU64,
+}
+
+impl Sessions {
+    /// Nobody is connected.
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        Self {
+            store,
+            live: Mutex::default(),
+            changed: Condvar::new(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    /// A client is connected from now on. Gives the connection of the same client that it takes over.
+    pub(crate) fn enter(
+        &self,
+        client_id: &str,
+        subscriptions: Subscriptions,
+    ) -> (Arc<Link>, Option<Arc<Link>>) {
+        let link = Arc::new(Link {
+            id: self.next.fetch_add(1, Ordering::Relaxed),
+            client_id: client_id.to_owned(),
+            c2d: Notify::new(),
+            subscriptions: Mutex::new(subscriptions),
+            cut: watch::Sender::new(None),
+        });
+        let old = self.lock().insert(client_id.to_owned(), Arc::clone(&link));
+        if let Some(old) = &old {
+            old.cut(CloseReason::TakenOver);
+        }
+        self.changed.notify_all();
+        (link, old)
+    }
+
+    /// A connection ended.
+    pub(crate) fn leave(&self, link: &Link) {
+        let mut live = self.lock();
+        if live
+            .get(&link.client_id)
+            .is_some_and(|current| current.id == link.id)
+        {
+            live.remove(&link.client_id);
+        }
+        drop(live);
+        self.changed.notify_all();
+    }
+
+    /// The live connection of a client.
+    pub(crate) fn get(&self, client_id: &str) -> Option<Arc<Link>> {
+        self.lock().get(client_id).cloned()
+    }
+
+    /// How many are connected.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Ends a client's connection; false if it has none.
+    pub(crate) fn cut(&self, client_id: &str, reason: CloseReason) -> bool {
+        let link = self.get(client_id);
+        link.as_ref().inspect(|link| link.cut(reason)).is_some()
+    }
+
+    /// Ends every connection.
+    pub(crate) fn cut_all(&self, reason: &CloseReason) {
+        for link in self.lock().values() {
+            link.cut(reason.clone());
+        }
+    }
+
+    /// Waits until a client is connected, or no longer; false when `timeout` passed before.
+    pub(crate) fn wait(&self, client_id: &str, connected: bool, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut live = self.lock();
+        while live.contains_key(client_id) != connected {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            live = self
+                .changed
+                .wait_timeout(live, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+
+    /// What is kept for a client that connects without a clean session; an empty session is kept from now
+    /// on if there was none. The second value tells whether there was one: "session present".
+    pub(crate) fn resume(&self, client_id: &str) -> Result<(Subscriptions, bool), StoreError> {
+        match self.store.get(&key(client_id)) {
+            Some(subscriptions) => Ok((subscriptions, true)),
+            None => {
+                self.keep(client_id, &Subscriptions::new())?;
+                Ok((Subscriptions::new(), false))
+            }
+        }
+    }
+
+    /// Keeps the subscriptions of a client.
+    pub(crate) fn keep(
+        &self,
+        client_id: &str,
+        subscriptions: &Subscriptions,
+    ) -> Result<(), StoreError> {
+        self.store.put(&key(client_id), subscriptions)
+    }
+
+    /// Forgets what is kept for a client.
+    pub(crate) fn forget(&self, client_id: &str) -> Result<(), StoreError> {
+        let key = key(client_id);
+        if self.store.get::<Subscriptions>(&key).is_none() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        batch.remove(key);
+        self.store.write(batch)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Link>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(client_id: &str) -> String {
+    format!("session/{client_id}")
+}

@@ -1,0 +1,214 @@
+//! From a configuration to listening sockets.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::c2d::CloudToDevice;
+use crate::clock::Clock;
+use crate::close::CloseLog;
+use crate::config::Config;
+use crate::core::Core;
+use crate::error::StartError;
+use crate::events::EventLog;
+use crate::policy::Policies;
+use crate::registry::Registry;
+use crate::sessions::Sessions;
+use crate::store::{DirectoryLock, Store, write_atomically};
+use crate::tls::{Hierarchy, server_config};
+use crate::{mqtt, sntp};
+
+/// How often locks and expiries of messages are looked at.
+const TICK: Duration = Duration::from_millis(200);
+/// Ticks from one sync of the medium to the next.
+const TICKS_PER_SYNC: u32 = 5;
+
+/// Where the state is; a temporary one vanishes when this is dropped.
+pub(crate) enum StateDirectory {
+    Kept(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl StateDirectory {
+    fn open(state: Option<&Path>) -> Result<Self, StartError> {
+        let unusable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StartError::State { path, source }
+        };
+        match state {
+            Some(path) => {
+                std::fs::create_dir_all(path).map_err(unusable(path))?;
+                Ok(Self::Kept(path.to_owned()))
+            }
+            None => tempfile::Builder::new()
+                .prefix("local-hub-")
+                .tempdir()
+                .map(Self::Temporary)
+                .map_err(unusable(&std::env::temp_dir())),
+        }
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(directory) => directory.path(),
+        }
+    }
+}
+
+/// What a hub listens on and keeps open.
+pub(crate) struct Started {
+    pub(crate) endpoint: SocketAddr,
+    pub(crate) operator_endpoint: SocketAddr,
+    pub(crate) sntp_endpoint: Option<SocketAddr>,
+    pub(crate) ca_pem: String,
+    pub(crate) certificate_message_size: usize,
+    pub(crate) directory: StateDirectory,
+    _lock: DirectoryLock,
+}
+
+/// Starts all parts of a hub on the current runtime.
+pub(crate) async fn start(
+    config: Config,
+    sntp_offset: Arc<AtomicI64>,
+    stop: watch::Receiver<bool>,
+) -> Result<(Arc<Core>, Started), StartError> {
+    check(&config)?;
+    let directory = StateDirectory::open(config.state.as_deref())?;
+    let path = directory.path().to_owned();
+    let lock = DirectoryLock::take(&path)?;
+    let temporary = config.state.is_none();
+
+    let hierarchy = Hierarchy::open(&path, config.certificate.chain, temporary)?;
+    let chain = hierarchy.issue(&config.host_name, &config.certificate)?;
+    let ecc = hierarchy.issue_ecc(&config.host_name, &config.certificate)?;
+    let certificate_message_size = chain.message_size();
+    let tls = server_config(chain, ecc)?;
+    let ca_pem = hierarchy.root_pem().to_owned();
+    let ca_path = path.join("ca.pem");
+    write_atomically(&ca_path, ca_pem.as_bytes(), false).map_err(|source| StartError::State {
+        path: ca_path,
+        source,
+    })?;
+
+    let (mqtt_listener, endpoint) = listen("MQTT", config.listen).await?;
+    let sntp_socket = match config.sntp {
+        Some(address) => Some(bind_udp(address).await?),
+        None => None,
+    };
+    let core = Arc::new(open_core(config, &path)?);
+    let sntp_endpoint = sntp_socket.map(|(socket, endpoint)| {
+        tokio::spawn(sntp::serve(socket, Arc::clone(&core.clock), sntp_offset));
+        endpoint
+    });
+    tokio::spawn(mqtt::serve(
+        Arc::clone(&core),
+        mqtt_listener,
+        TlsAcceptor::from(tls),
+        stop,
+    ));
+    tokio::spawn(maintain(Arc::clone(&core)));
+    let started = Started {
+        endpoint,
+        operator_endpoint: endpoint,
+        sntp_endpoint,
+        ca_pem,
+        certificate_message_size,
+        directory,
+        _lock: lock,
+    };
+    Ok((core, started))
+}
+
+fn check(config: &Config) -> Result<(), StartError> {
+    let addresses = [
+        Some(config.listen),
+        Some(config.operator_listen),
+        config.sntp,
+    ];
+    for address in addresses.into_iter().flatten() {
+        if !address.ip().is_loopback() && !config.allow_remote {
+            return Err(StartError::Remote(address));
+        }
+    }
+    let name = &config.host_name;
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if name.len() > 253 || !name.split('.').all(label) {
+        return Err(StartError::HostName(name.clone()));
+    }
+    Ok(())
+}
+
+fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
+    let store = Arc::new(Store::open(directory)?);
+    let clock = Arc::new(Clock::new(config.clock_offset));
+    let policies = Policies::open(&store).map_err(|error| StartError::State {
+        path: directory.to_owned(),
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    Ok(Core {
+        host_name: config.host_name,
+        lenient_subscriptions: config.lenient_subscriptions,
+        registry: Registry::open(Arc::clone(&store)),
+        sessions: Sessions::new(Arc::clone(&store)),
+        c2d: CloudToDevice::open(Arc::clone(&store), Arc::clone(&clock), &config.limits),
+        events: EventLog::open(directory, config.limits.event_bytes)?,
+        limits: config.limits,
+        policies,
+        closes: CloseLog::default(),
+        clock,
+        store,
+    })
+}
+
+async fn listen(
+    purpose: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        purpose,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+async fn bind_udp(address: SocketAddr) -> Result<(UdpSocket, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        purpose: "SNTP",
+        address,
+        source,
+    };
+    let socket = UdpSocket::bind(address).await.map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    Ok((socket, address))
+}
+
+async fn maintain(core: Arc<Core>) {
+    let mut ticks = 0_u32;
+    let mut interval = tokio::time::interval(TICK);
+    loop {
+        interval.tick().await;
+        core.tick();
+        ticks = ticks.wrapping_add(1);
+        if ticks.is_multiple_of(TICKS_PER_SYNC) {
+            let core = Arc::clone(&core);
+            // Waits for the medium.
+            let _ = tokio::task::spawn_blocking(move || core.sync()).await;
+        }
+    }
+}
