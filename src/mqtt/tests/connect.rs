@@ -66,6 +66,27 @@ fn the_password_is_wiped_from_the_transmit_buffer_as_it_leaves() {
 }
 
 #[test]
+fn bytes_that_move_inside_the_transmit_buffer_leave_nothing_behind() {
+    let mut bench = Bench::sized(Config::default(), 64, 48, 0);
+    bench.session.connect(bench.now, &CONNECT).unwrap();
+    assert_eq!(bench.session.transmit().len(), 39);
+    bench.session.transmitted(32, bench.now);
+    // A server that answers before it has read everything makes room for this.
+    bench.feed(CONNACK);
+    bench.session.publish_now("t", b"123456").unwrap();
+    assert_eq!(
+        bench.session.transmit(),
+        b"\x00\x05token\x30\x09\x00\x01t123456"
+    );
+    let pending = bench.session.transmit().len();
+    let memory = bench.session.transmit_buffer.everything();
+    assert!(
+        memory[pending..].iter().all(|byte| *byte == 0),
+        "{memory:?}"
+    );
+}
+
+#[test]
 fn a_publish_waits_for_connack_and_is_answered_by_its_identifier() {
     let mut bench = Bench::new(Config::default());
     let id = bench.session.publish("t", b"x").unwrap();

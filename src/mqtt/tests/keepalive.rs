@@ -50,6 +50,18 @@ fn anything_sent_postpones_the_ping_but_silence_of_the_server_does_not() {
 }
 
 #[test]
+fn while_both_sides_talk_there_is_no_ping() {
+    let mut bench = Bench::connected(config());
+    for _ in 0..5 {
+        bench.wait(INTERVAL / 2);
+        bench.session.publish_now("t", b"").unwrap();
+        assert_eq!(bench.sent()[0], 0x30);
+        assert_eq!(bench.feed(&publish(0x30, "t", None, b"")).len(), 1);
+        assert_eq!(bench.session.deadline(), Some(bench.now.after(INTERVAL)));
+    }
+}
+
+#[test]
 fn a_server_that_still_talks_has_not_timed_out() {
     let mut bench = Bench::connected(config());
     bench.wait(INTERVAL);
@@ -128,6 +140,7 @@ fn the_oldest_message_in_flight_has_its_time_and_the_next_has_its_own() {
         keepalive: Duration::ZERO,
         ..config()
     });
+    bench.wait(Duration::from_secs(1_000));
     for payload in [b"1", b"2", b"3"] {
         bench.session.publish("t", payload).unwrap();
     }
