@@ -1,23 +1,78 @@
 //! THE APPLICATION: what this product measures, sends and does with messages. Change this file.
 
 use core::str;
+use core::time::Duration;
 
 use log::info;
 
-use crate::application::{Application, CloudMessage};
-use crate::json::Object;
+use crate::application::{Application, Call, CloudMessage, Control, Method, Outcome, Property};
+use crate::device::Report;
+use crate::json::{Object, Value};
 use crate::port::Sensor;
+use crate::time::Instant;
 
 /// The longest part of a message's body that is printed, in bytes.
 const PRINTED: usize = 256;
+/// The longest telemetry interval that can be set, in seconds: a day.
+const MAX_INTERVAL: i64 = 24 * 3600;
+/// How long one blink lasts.
+const BLINK: Duration = Duration::from_millis(500);
+/// The most blinks of one call.
+const MAX_BLINKS: i64 = 60;
 
-/// Sends every reading of the sensor and prints what arrives.
+/// Sends every reading of the sensor, prints what arrives, and offers what an operator expects of a device.
 #[derive(Debug, Default)]
 pub struct App {
+    facts: Facts,
     sent: u32,
+    blinks_until: Option<Instant>,
+}
+
+/// What the platform knows about the device and the twin reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// Version of Zephyr; empty on a host.
+    pub zephyr_version: &'static str,
+    /// Why the device started: `power-on`, `watchdog`, `software`…
+    pub reset_cause: &'static str,
+}
+
+impl App {
+    /// An application that reports these facts in the twin.
+    pub fn new(facts: Facts) -> Self {
+        Self {
+            facts,
+            ..Self::default()
+        }
+    }
 }
 
 impl Application for App {
+    const PROPERTIES: &'static [Property<Self>] = &[Property {
+        name: "telemetryInterval",
+        apply: |_, value, control| set_interval(value, control),
+        value: |_, control, ack| write_interval("value", control, ack),
+    }];
+
+    const METHODS: &'static [Method<Self>] = &[
+        Method {
+            name: "reboot",
+            run: reboot,
+        },
+        Method {
+            name: "getStatus",
+            run: get_status,
+        },
+        Method {
+            name: "setTelemetryInterval",
+            run: set_telemetry_interval,
+        },
+        Method {
+            name: "blink",
+            run: blink,
+        },
+    ];
+
     fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
         self.sent = self.sent.wrapping_add(1);
         message.integer("count", self.sent.into());
@@ -37,6 +92,112 @@ impl Application for App {
             Printable(message.body)
         );
     }
+
+    fn report(&mut self, report: &Report, reported: &mut Object<'_, '_>) {
+        reported.string("firmwareVersion", env!("CARGO_PKG_VERSION"));
+        if !self.facts.zephyr_version.is_empty() {
+            reported.string("zephyrVersion", self.facts.zephyr_version);
+        }
+        if !self.facts.reset_cause.is_empty() {
+            reported.string("resetCause", self.facts.reset_cause);
+        }
+        reported.integer("connections", report.connections.into());
+        if let Some(failure) = report.last_failure {
+            reported.string("lastFailure", failure.stage());
+        }
+    }
+}
+
+/// `telemetryInterval` in seconds: 0 sends on request only.
+fn set_interval(value: Value<'_>, control: &mut Control) -> Result<(), &'static str> {
+    match value.as_i64() {
+        Some(0) => control.set_telemetry_interval(None),
+        Some(seconds @ 1..=MAX_INTERVAL) => {
+            control.set_telemetry_interval(Some(Duration::from_secs(seconds.unsigned_abs())));
+        }
+        // The operator deleted it: what was in force stays.
+        _ if value.is_null() => {}
+        _ => return Err("must be a whole number of seconds from 0 (on request only) to 86400"),
+    }
+    Ok(())
+}
+
+fn write_interval(name: &str, control: &Control, object: &mut Object<'_, '_>) {
+    let seconds = control
+        .telemetry_interval()
+        .map_or(0, |interval| interval.as_secs());
+    object.integer(name, i64::try_from(seconds).unwrap_or(i64::MAX));
+}
+
+/// Restarts the device after the answer is out.
+fn reboot(_: &mut App, _: Call<'_>, control: &mut Control, _: &mut Object<'_, '_>) -> Outcome {
+    control.restart();
+    Outcome::Done(200)
+}
+
+/// Answers what the device is doing.
+fn get_status(
+    app: &mut App,
+    call: Call<'_>,
+    control: &mut Control,
+    result: &mut Object<'_, '_>,
+) -> Outcome {
+    result.integer(
+        "uptimeSeconds",
+        i64::try_from(call.now.as_millis() / 1000).unwrap_or(i64::MAX),
+    );
+    result.integer("messages", app.sent.into());
+    write_interval("telemetryInterval", control, result);
+    Outcome::Done(200)
+}
+
+/// `{"seconds": 30}`, or 30 alone.
+fn set_telemetry_interval(
+    _: &mut App,
+    call: Call<'_>,
+    control: &mut Control,
+    result: &mut Object<'_, '_>,
+) -> Outcome {
+    let value = call
+        .payload
+        .and_then(|payload| payload.get("seconds").or(Some(payload)));
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return Outcome::BadPayload("pass the seconds, such as {\"seconds\": 30}");
+    };
+    match set_interval(value, control) {
+        Ok(()) => {
+            write_interval("seconds", control, result);
+            Outcome::Done(200)
+        }
+        Err(reason) => Outcome::BadPayload(reason),
+    }
+}
+
+/// `{"times": 5}`: blinks, and answers when it is over. An example of a method that takes its time.
+fn blink(
+    app: &mut App,
+    call: Call<'_>,
+    control: &mut Control,
+    result: &mut Object<'_, '_>,
+) -> Outcome {
+    if call.again {
+        app.blinks_until = None;
+        result.boolean("blinked", true);
+        return Outcome::Done(200);
+    }
+    if app.blinks_until.is_some_and(|end| end > call.now) {
+        return Outcome::BadPayload("it is blinking already");
+    }
+    let times = call.payload.map_or(Some(3), |payload| {
+        payload.get("times").and_then(Value::as_i64)
+    });
+    let Some(times @ 1..=MAX_BLINKS) = times else {
+        return Outcome::BadPayload("pass how often, from 1 to 60, such as {\"times\": 5}");
+    };
+    let end = call.now.after(BLINK * u32::try_from(times).unwrap_or(1));
+    app.blinks_until = Some(end);
+    control.blink_until(end);
+    Outcome::Later(end)
 }
 
 /// A body as text, as far as it is text.

@@ -1,8 +1,16 @@
 //! What the product does with its connection: the one interface that an application's author implements.
+//!
+//! Telemetry and cloud-to-device messages are functions. Twin properties and direct methods are tables: an
+//! entry gives a name and the functions behind it, and the device loop does the rest (versions, Plug and
+//! Play acknowledgements, retries, status codes).
 
-use crate::json::Object;
+use core::time::Duration;
+
+use crate::device::Report;
+use crate::json::{Object, Value};
 use crate::port::Sensor;
 use crate::properties::Bag;
+use crate::time::Instant;
 
 /// A cloud-to-device message.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +24,109 @@ pub struct CloudMessage<'a> {
 }
 
 /// The application on top of the device loop. Calls must not block for long: the keepalive waits.
-pub trait Application {
+pub trait Application: Sized + 'static {
+    /// Properties of the device twin that an operator may set. At most [`MAX_PROPERTIES`].
+    const PROPERTIES: &'static [Property<Self>] = &[];
+
+    /// Direct methods that an operator may call.
+    const METHODS: &'static [Method<Self>] = &[];
+
     /// Writes the members of one telemetry message. Nothing is sent if it writes none.
     fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>);
 
     /// Takes a cloud-to-device message. It is acknowledged when this returns.
     fn cloud_message(&mut self, message: &CloudMessage<'_>);
+
+    /// Writes the twin properties that only the device sets. Called after each connect.
+    fn report(&mut self, _report: &Report, _reported: &mut Object<'_, '_>) {}
+}
+
+/// The most entries of [`Application::PROPERTIES`] that are served.
+pub const MAX_PROPERTIES: usize = 16;
+
+/// A writable property (IoT Plug and Play conventions, "Writable properties").
+pub struct Property<A> {
+    /// Its name, as in the DTDL model.
+    pub name: &'static str,
+    /// Takes the value that an operator desires; `null` when the operator deleted it. A refusal is
+    /// reported with status 400 and its reason.
+    pub apply: fn(&mut A, Value<'_>, &mut Control) -> Result<(), &'static str>,
+    /// Writes the value in force, as a member that must be called `value`.
+    pub value: fn(&A, &Control, &mut Object<'_, '_>),
+}
+
+/// A direct method.
+pub struct Method<A> {
+    /// Its name, as in the DTDL model. A component's is `component*command`.
+    pub name: &'static str,
+    /// Runs it, and writes the members of its result.
+    pub run: fn(&mut A, Call<'_>, &mut Control, &mut Object<'_, '_>) -> Outcome,
+}
+
+/// One call of a direct method.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// What the operator passed. `None` for a call without a payload, and when a method that answered
+    /// [`Outcome::Later`] is asked again.
+    pub payload: Option<Value<'a>>,
+    /// False on the first call, true when a method that answered [`Outcome::Later`] is asked again.
+    pub again: bool,
+    /// Now.
+    pub now: Instant,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, with this status and what was written.
+    Done(i32),
+    /// Refused with status 400 and this reason; what was written is dropped.
+    BadPayload(&'static str),
+    /// Not done yet: ask again then. The connection goes on meanwhile.
+    Later(Instant),
+}
+
+/// What a property or a method may change of the device loop.
+#[derive(Clone, Debug)]
+pub struct Control {
+    pub(crate) telemetry_interval: Option<Duration>,
+    pub(crate) send_now: bool,
+    pub(crate) restart: bool,
+    pub(crate) blink_until: Option<Instant>,
+}
+
+impl Control {
+    pub(crate) const fn new(telemetry_interval: Option<Duration>) -> Self {
+        Self {
+            telemetry_interval,
+            send_now: false,
+            restart: false,
+            blink_until: None,
+        }
+    }
+
+    /// Time between telemetry messages; `None` for on request only.
+    pub const fn telemetry_interval(&self) -> Option<Duration> {
+        self.telemetry_interval
+    }
+
+    /// Sets the time between telemetry messages, from the next one on.
+    pub const fn set_telemetry_interval(&mut self, interval: Option<Duration>) {
+        self.telemetry_interval = interval;
+    }
+
+    /// Sends a telemetry message now.
+    pub const fn send_now(&mut self) {
+        self.send_now = true;
+    }
+
+    /// Restarts the device after a clean goodbye, once the answer to this call is out.
+    pub const fn restart(&mut self) {
+        self.restart = true;
+    }
+
+    /// Lets the indicator blink until then.
+    pub const fn blink_until(&mut self, end: Instant) {
+        self.blink_until = Some(end);
+    }
 }

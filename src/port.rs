@@ -71,6 +71,8 @@ pub enum Status {
     Starting,
     /// Joined the hub, nothing to do.
     Connected,
+    /// Nothing shines: the dark half of blinking.
+    Off,
     /// Sending a message: blue.
     Sending,
     /// Cannot go on without a person, or is waiting before the next attempt: red.

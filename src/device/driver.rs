@@ -37,9 +37,10 @@ pub fn run<P: Platform, A: Application>(device: &mut Device<'_, A>, platform: &m
                 sleep(device, platform, until);
             }
         }
-        if shown != Some(device.status()) {
-            shown = Some(device.status());
-            platform.show(device.status());
+        let status = device.status(platform.now());
+        if shown != Some(status) {
+            shown = Some(status);
+            platform.show(status);
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use log::{debug, info, warn};
 
-use super::Device;
 use super::link::{Link, Next, Phase, State};
+use super::scratch::Scratch;
+use super::{BLINK_HALF, Device};
 use crate::application::{Application, CloudMessage};
 use crate::failure::Failure;
 use crate::mqtt::{self, Event, Granted, Message, PacketId, QoS};
 use crate::port::{Sensor, Status};
-use crate::text::render;
 use crate::time::{Instant, UnixTime};
 use crate::topic::{Filter, Inbound};
 
@@ -49,6 +49,9 @@ impl<A: Application> Device<'_, A> {
         {
             self.handle(event, now)?;
         }
+        self.serve_methods(now);
+        self.obey(now);
+        self.serve_twin(now);
         if self.telemetry_is_due(now) {
             self.send_telemetry(now, unix, sensor, random);
         }
@@ -62,7 +65,7 @@ impl<A: Application> Device<'_, A> {
         match event {
             Event::Connected { session_present } => self.accepted(session_present, now)?,
             Event::Subscribed { packet_id, granted } => self.subscribed(packet_id, granted, now)?,
-            Event::Message(message) => self.take(&message),
+            Event::Message(message) => self.take(&message, now),
             Event::Published(_) => {
                 self.report.telemetry_acknowledged =
                     self.report.telemetry_acknowledged.saturating_add(1);
@@ -87,8 +90,24 @@ impl<A: Application> Device<'_, A> {
     }
 
     fn accepted(&mut self, session_present: bool, now: Instant) -> Result<(), Failure> {
-        let filter = render(&mut *self.scratch, Filter::CloudToDevice(self.identity))?;
-        let packet_id = self.session.subscribe(&[(filter, QoS::AtLeastOnce)])?;
+        let mut space = Scratch::new(&mut *self.scratch);
+        let filters = [
+            (
+                space.render(Filter::CloudToDevice(self.identity))?,
+                QoS::AtLeastOnce,
+            ),
+            (space.render(Filter::TwinResponses)?, QoS::AtMostOnce),
+            (space.render(Filter::DesiredUpdates)?, QoS::AtMostOnce),
+            (space.render(Filter::Methods)?, QoS::AtMostOnce),
+        ];
+        let wanted = if self.config.twin {
+            &filters[..]
+        } else {
+            &filters[..1]
+        };
+        let packet_id = self.session.subscribe(wanted)?;
+        self.twin.connected();
+        self.calls.connected();
         self.report.connections = self.report.connections.saturating_add(1);
         info!(
             "joined {} as {} ({} session)",
@@ -120,14 +139,14 @@ impl<A: Application> Device<'_, A> {
             && link.phase == Phase::Subscribing(packet_id)
         {
             link.phase = Phase::Running;
-            if self.config.telemetry_interval.is_some() {
+            if self.telemetry_interval.is_some() {
                 self.next_telemetry.get_or_insert(now);
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, message: &Message) {
+    fn take(&mut self, message: &Message, now: Instant) {
         match Inbound::parse(message.topic(), self.identity) {
             Inbound::CloudToDevice { bag } => {
                 self.application.cloud_message(&CloudMessage {
@@ -137,13 +156,42 @@ impl<A: Application> Device<'_, A> {
                 });
                 self.report.messages_taken = self.report.messages_taken.saturating_add(1);
             }
-            other => {
-                self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
-                debug!("passed over a message: {other:?}");
+            Inbound::TwinResponse {
+                status,
+                request_id,
+                version,
+            } => {
+                self.twin_answered(now, status, request_id, version, message.payload());
             }
+            Inbound::DesiredUpdate { version } => self.twin_desired(version, message.payload()),
+            Inbound::MethodRequest { name, request_id } => {
+                self.called(now, name, request_id, message.payload());
+            }
+            _ => self.ignore("a message on an unknown topic"),
         }
         if let Some(token) = message.ack() {
             self.session.acknowledge(token);
+        }
+    }
+
+    /// Counts a message that made no sense.
+    pub(super) fn ignore(&mut self, what: &str) {
+        self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
+        debug!("passed over {what}");
+    }
+
+    /// What properties and methods changed of the device.
+    fn obey(&mut self, now: Instant) {
+        let interval = self.control.telemetry_interval();
+        if interval != self.telemetry_interval {
+            self.telemetry_interval = interval;
+            self.next_telemetry = interval.map(|interval| now.after(interval));
+        }
+        if core::mem::take(&mut self.control.send_now) {
+            self.send_now(now);
+        }
+        if self.control.blink_until.is_some_and(|end| end <= now) {
+            self.control.blink_until = None;
         }
     }
 
@@ -153,6 +201,10 @@ impl<A: Application> Device<'_, A> {
             Phase::Running if link.renew_at.is_some_and(|at| now >= at) => {
                 info!("SAS token: renewing it by a new connection");
                 self.drain(now, link, Next::Reconnect);
+            }
+            Phase::Running if self.control.restart => {
+                info!("restarting, as asked");
+                self.drain(now, link, Next::Stop);
             }
             Phase::Draining { until, then } if self.session.in_flight() == 0 || now >= until => {
                 self.session.disconnect();
@@ -164,10 +216,22 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// When [`Device::serve`] has something to do although nothing came in.
-    pub(super) fn exchange_deadline(&self, link: &Link) -> Instant {
+    pub(super) fn exchange_deadline(&self, link: &Link, now: Instant) -> Instant {
         let phase = match link.phase {
-            Phase::Running => link.renew_at.into_iter().chain(self.clock.due).min(),
-            Phase::Draining { .. } if self.session.in_flight() == 0 => Some(Instant::default()),
+            Phase::Running => {
+                let twin = self.twin.deadline().filter(|_| self.config.twin);
+                let toggle = Instant::from_millis((now.as_millis() / BLINK_HALF + 1) * BLINK_HALF);
+                let blink = self.control.blink_until.map(|end| end.min(toggle));
+                let planned = [
+                    link.renew_at,
+                    self.clock.due,
+                    twin,
+                    self.calls.deadline(),
+                    blink,
+                ];
+                planned.into_iter().flatten().min()
+            }
+            Phase::Draining { .. } if self.session.in_flight() == 0 => Some(now),
             Phase::Draining { until, .. } => Some(until),
             _ => None,
         };

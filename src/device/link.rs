@@ -118,7 +118,7 @@ impl<A: Application> Device<'_, A> {
                 ..
             }) if clock_is_due => Task::SetClock,
             State::Online(link) => Task::Exchange {
-                until: self.exchange_deadline(&link),
+                until: self.exchange_deadline(&link, now),
             },
         }
     }

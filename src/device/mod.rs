@@ -19,19 +19,23 @@
 mod driver;
 mod exchange;
 mod link;
+mod methods;
 mod report;
 mod scratch;
 mod send;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 use core::time::Duration;
 
 pub use self::driver::run;
 use self::link::State;
 pub use self::link::Task;
+use self::methods::Calls;
 pub use self::report::Report;
-use crate::application::Application;
+use self::twin::Twin;
+use crate::application::{Application, Control};
 use crate::backoff::{self, Backoff};
 use crate::identity::Identity;
 use crate::mqtt::{self, RequestError};
@@ -53,6 +57,9 @@ const CLOCK_RETRY: Duration = Duration::from_secs(3600);
 /// A correction by more than this explains a refused token: the hub's own tolerance is 5 minutes.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 
+/// Milliseconds of light, and of darkness, while the indicator blinks.
+const BLINK_HALF: u64 = 250;
+
 /// How long a planned reconnect waits for PUBACKs. What is not acknowledged by then is sent again.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -72,6 +79,9 @@ pub struct Config<'a> {
     pub model_id: Option<&'a str>,
     /// Telemetry that the hub sends in the device's name when the connection breaks (MQTT's will).
     pub will: Option<&'a [u8]>,
+    /// Whether to use the device twin and direct methods. IoT Hub's basic tier has neither, nor has
+    /// another MQTT broker. Default false.
+    pub twin: bool,
     /// Waits between attempts.
     pub backoff: backoff::Config,
     /// MQTT's own times and limits.
@@ -87,6 +97,7 @@ impl Default for Config<'_> {
             telemetry_interval: Some(Duration::from_secs(60)),
             model_id: None,
             will: None,
+            twin: false,
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),
         }
@@ -112,7 +123,11 @@ pub struct Device<'b, A> {
     backoff: Backoff,
     state: State,
     clock: ClockState,
+    telemetry_interval: Option<Duration>,
     next_telemetry: Option<Instant>,
+    control: Control,
+    twin: Twin,
+    calls: Calls,
     message_ids: MessageIds,
     status: Status,
     report: Report,
@@ -152,12 +167,16 @@ impl<'b, A: Application> Device<'b, A> {
             session: mqtt::Session::new(config.mqtt.clone(), buffers.mqtt)?,
             scratch: buffers.scratch,
             backoff: Backoff::new(config.backoff),
-            config,
             state: State::Offline {
                 until: Instant::default(),
             },
             clock: ClockState::default(),
+            telemetry_interval: config.telemetry_interval,
             next_telemetry: None,
+            control: Control::new(config.telemetry_interval),
+            twin: Twin::default(),
+            calls: Calls::default(),
+            config,
             message_ids: MessageIds::default(),
             status: Status::Starting,
             report: Report::default(),
@@ -171,8 +190,19 @@ impl<'b, A: Application> Device<'b, A> {
     }
 
     /// What the indicator should show.
-    pub fn status(&self) -> Status {
-        self.status
+    pub fn status(&self, now: Instant) -> Status {
+        match self.control.blink_until {
+            Some(end) if now < end && (now.as_millis() / BLINK_HALF).is_multiple_of(2) => {
+                Status::Sending
+            }
+            Some(end) if now < end => Status::Off,
+            _ => self.status,
+        }
+    }
+
+    /// Whether the application asked for a restart: what to do after [`run`] has ended.
+    pub fn wants_restart(&self) -> bool {
+        self.control.restart
     }
 
     /// The application on top.

@@ -62,10 +62,7 @@ impl<A: Application> Device<'_, A> {
         sensor: &mut dyn Sensor,
         random: u64,
     ) {
-        self.next_telemetry = self
-            .config
-            .telemetry_interval
-            .map(|interval| now.after(interval));
+        self.next_telemetry = self.telemetry_interval.map(|interval| now.after(interval));
         match self.queue_telemetry(unix, sensor, random) {
             Ok(true) => {
                 self.report.telemetry_queued = self.report.telemetry_queued.saturating_add(1);

@@ -29,9 +29,12 @@ impl Indicator for StatusLine {
             (Some(before), now) if before == now => return,
             // The blue LED goes out again: no news.
             (Some(Status::Sending), Status::Connected) => return,
+            // Blinking goes dark twice a second: told once is enough.
+            (Some(Status::Off), Status::Sending | Status::Connected) => return,
             (_, Status::Starting) => (AnsiColor::Yellow, "connects"),
             (_, Status::Connected) => (AnsiColor::Green, "is connected"),
             (_, Status::Sending) => (AnsiColor::Blue, "sends telemetry"),
+            (_, Status::Off) => (AnsiColor::White, "blinks"),
             (_, Status::Failed) => (AnsiColor::Red, "is not connected"),
         };
         print_line(colour, &self.name, text);

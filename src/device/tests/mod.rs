@@ -1,5 +1,6 @@
 //! A device's life on a virtual clock: hours pass in milliseconds.
 
+mod operator;
 mod sim;
 
 use core::time::Duration;
@@ -53,21 +54,51 @@ fn identity(connection_string: &str) -> Identity {
     ConnectionString::parse(connection_string).expect("a good connection string")
 }
 
-/// A device with room for some thirty messages, that measures every minute.
+/// A device's memory, with room for some thirty messages.
+struct Memory {
+    receive: [u8; 2048],
+    transmit: [u8; 1024],
+    outbox: [u8; 8192],
+    scratch: [u8; 2048],
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            receive: [0; 2048],
+            transmit: [0; 1024],
+            outbox: [0; 8192],
+            scratch: [0; 2048],
+        }
+    }
+}
+
+fn buffers(memory: &mut Memory) -> Buffers<'_> {
+    let Memory {
+        receive,
+        transmit,
+        outbox,
+        scratch,
+    } = memory;
+    Buffers {
+        mqtt: mqtt::Buffers {
+            receive,
+            transmit,
+            outbox,
+        },
+        scratch,
+    }
+}
+
+/// A device that measures every minute, without twin and methods.
 fn live(world: &mut World, identity: &Identity, config: Config<'_>) -> (Report, Recorder) {
-    let (mut receive, mut transmit, mut outbox, mut scratch) =
-        ([0; 1024], [0; 1024], [0; 8192], [0; 2048]);
-    let mqtt = mqtt::Buffers {
-        receive: &mut receive,
-        transmit: &mut transmit,
-        outbox: &mut outbox,
+    let mut memory = Memory::default();
+    let config = Config {
+        twin: false,
+        ..config
     };
-    let buffers = Buffers {
-        mqtt,
-        scratch: &mut scratch,
-    };
-    let mut device =
-        Device::new(identity, config, buffers, Recorder::default()).expect("good sizes");
+    let mut device = Device::new(identity, config, buffers(&mut memory), Recorder::default())
+        .expect("good sizes");
     run(&mut device, world);
     (*device.report(), core::mem::take(device.application()))
 }

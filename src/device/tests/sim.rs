@@ -30,6 +30,8 @@ pub(super) struct Hub {
     pub(super) acknowledges: bool,
     /// Cuts a connection at its token's expiry plus 300 s, and refuses expired tokens, by the hub's clock.
     pub(super) checks_expiry: bool,
+    /// Answers to the next requests on `$iothub/twin`: status, the rest of the topic's query, and the body.
+    pub(super) twin_answers: VecDeque<(u16, String, String)>,
     /// Sent straight after CONNACK.
     pub(super) after_connack: VecDeque<Vec<u8>>,
     pub(super) log: Log,
@@ -44,6 +46,8 @@ pub(super) struct Log {
     pub(super) connects: Vec<(String, String)>,
     /// `count` member of each telemetry message, with its DUP flag, as stored.
     pub(super) stored: Vec<(u64, bool)>,
+    /// Topic and payload of QoS 0 messages: requests and responses.
+    pub(super) requests: Vec<(String, String)>,
     /// Topics of telemetry messages.
     pub(super) topics: Vec<String>,
     /// Packet ids of PUBACKs from the device.
@@ -62,6 +66,8 @@ pub(super) struct World {
     pub(super) sntp: VecDeque<Result<i64, ClockError>>,
     pub(super) synchronizations: usize,
     pub(super) hub: Rc<RefCell<Hub>>,
+    /// QoS 0 messages that the hub sends at these times: topic and body.
+    pub(super) pushes: VecDeque<(u64, &'static str, &'static str)>,
     /// Requests that come up at these times.
     pub(super) requests: VecDeque<(u64, Requests)>,
     pub(super) shown: Vec<Status>,
@@ -95,6 +101,7 @@ impl World {
             drops_after: None,
             acknowledges: true,
             checks_expiry: true,
+            twin_answers: VecDeque::new(),
             after_connack: VecDeque::new(),
             log: Log::default(),
         };
@@ -104,6 +111,7 @@ impl World {
             sntp: VecDeque::new(),
             synchronizations: 0,
             hub: Rc::new(RefCell::new(hub)),
+            pushes: VecDeque::new(),
             requests: VecDeque::new(),
             shown: Vec::new(),
             random: 42,
@@ -125,7 +133,12 @@ impl World {
         let request = self.requests.front().map(|(at, _)| *at);
         let open = self.link.as_ref().filter(|link| !link.borrow().closed);
         let cut = open.and_then(|link| link.borrow().cut_at);
-        let next = [Some(until), request, cut]
+        let push = self
+            .pushes
+            .front()
+            .map(|(at, ..)| *at)
+            .filter(|_| open.is_some());
+        let next = [Some(until), request, cut, push]
             .into_iter()
             .flatten()
             .min()
@@ -137,6 +150,12 @@ impl World {
                 .expect("a cut belongs to a link")
                 .borrow_mut()
                 .ended = true;
+            return Wake::Readable;
+        }
+        if push.is_some_and(|at| at <= self.now)
+            && let (Some(link), Some((_, topic, body))) = (&self.link, self.pushes.pop_front())
+        {
+            link.borrow_mut().to_device.extend(message(topic, body));
             return Wake::Readable;
         }
         if request.is_some_and(|at| at <= self.now) {
@@ -347,7 +366,7 @@ impl Hub {
                 .log
                 .pubacks
                 .push(u16::from_be_bytes([body[0], body[1]])),
-            8 => link.to_device.extend([0x90, 3, body[0], body[1], 1]),
+            8 => subscribe(link, body),
             12 => link.to_device.extend([0xd0, 0]),
             14 => {
                 self.log.disconnects += 1;
@@ -398,8 +417,24 @@ impl Hub {
         }
     }
 
+    fn request(&mut self, link: &mut Link, topic: String, body: &[u8]) {
+        let id = topic.split("$rid=").nth(1).expect("a request id");
+        if topic.starts_with("$iothub/twin/")
+            && let Some((status, query, answer)) = self.twin_answers.pop_front()
+        {
+            let topic = std::format!("$iothub/twin/res/{status}/?$rid={id}{query}");
+            link.to_device.extend(message(&topic, &answer));
+        }
+        self.log
+            .requests
+            .push((topic, String::from_utf8(body.to_vec()).expect("UTF-8")));
+    }
+
     fn publish(&mut self, link: &mut Link, header: u8, mut body: &[u8]) {
         let topic = String::from_utf8(take_field(&mut body).to_vec()).expect("UTF-8");
+        if header & 0b110 == 0 {
+            return self.request(link, topic, body);
+        }
         assert_eq!(header & 0b110, 0b010, "QoS 1");
         let id = [body[0], body[1]];
         let payload = core::str::from_utf8(&body[2..]).expect("UTF-8");
@@ -413,4 +448,32 @@ impl Hub {
             link.to_device.extend([0x40, 2, id[0], id[1]]);
         }
     }
+}
+
+/// Grants every filter at the quality of service that was asked for.
+fn subscribe(link: &mut Link, body: &[u8]) {
+    let (id, mut filters) = body.split_at(2);
+    let mut granted = Vec::new();
+    while !filters.is_empty() {
+        take_field(&mut filters);
+        granted.push(filters[0]);
+        filters = &filters[1..];
+    }
+    let length = u8::try_from(2 + granted.len()).expect("few filters");
+    link.to_device
+        .extend([&[0x90, length], id, &granted].concat());
+}
+
+/// A PUBLISH of QoS 0.
+pub(super) fn message(topic: &str, body: &str) -> Vec<u8> {
+    let length = 2 + topic.len() + body.len();
+    assert!(length < 128 * 128);
+    let header = [
+        0x30,
+        (length % 128) as u8 | 0x80,
+        (length / 128) as u8,
+        0,
+        topic.len() as u8,
+    ];
+    [&header[..], topic.as_bytes(), body.as_bytes()].concat()
 }

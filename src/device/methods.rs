@@ -1,0 +1,170 @@
+//! Direct methods: find the handler, answer with a status, and let slow ones take their time.
+//!
+//! IoT Hub never queues a call and drops late answers silently (Microsoft, "Understand and invoke direct
+//! methods"), so nothing here outlives a connection.
+
+use core::fmt::Display;
+
+use log::{info, warn};
+
+use super::Device;
+use crate::application::{Application, Call, Outcome};
+use crate::json::{Object, TooLong, Value};
+use crate::text::{Text, render};
+use crate::time::Instant;
+use crate::topic::Outbound;
+
+/// Slow calls under way at a time. One more is answered with 429.
+const SLOW_CALLS: usize = 2;
+/// The longest request id that a slow call can have, in bytes. IoT Hub's are a few digits; one that is
+/// longer is answered with 431 if its method is slow.
+const REQUEST_ID_SIZE: usize = 48;
+/// The part of the scratch buffer, in bytes, that a response's topic takes.
+const TOPIC_SIZE: usize = 128;
+
+/// Calls whose method answered [`Outcome::Later`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls([Option<SlowCall>; SLOW_CALLS]);
+
+#[derive(Clone, Copy, Debug)]
+struct SlowCall {
+    method: usize,
+    due: Instant,
+    request_id: [u8; REQUEST_ID_SIZE],
+    length: usize,
+}
+
+impl SlowCall {
+    fn request_id(&self) -> &str {
+        let bytes = self.request_id.get(..self.length).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl Calls {
+    /// A new connection: nobody waits for the answers of the last one's calls.
+    pub(super) fn connected(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Keeps a call that takes longer; else, the status and the reason to answer with.
+    fn keep(
+        &mut self,
+        method: usize,
+        due: Instant,
+        request_id: &str,
+    ) -> Result<(), (i32, &'static str)> {
+        let mut bytes = [0; REQUEST_ID_SIZE];
+        let space = bytes
+            .get_mut(..request_id.len())
+            .ok_or((431, "the request id is too long for a slow method"))?;
+        space.copy_from_slice(request_id.as_bytes());
+        let slot = self.0.iter_mut().find(|slot| slot.is_none());
+        let slot = slot.ok_or((429, "too many slow methods are running"))?;
+        *slot = Some(SlowCall {
+            method,
+            due,
+            request_id: bytes,
+            length: request_id.len(),
+        });
+        Ok(())
+    }
+
+    /// When a slow call is to be asked again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.0.iter().flatten().map(|call| call.due).min()
+    }
+}
+
+impl<A: Application> Device<'_, A> {
+    /// An operator calls a method.
+    pub(super) fn called(&mut self, now: Instant, name: &str, request_id: &str, payload: &[u8]) {
+        let Some(method) = A::METHODS.iter().position(|method| method.name == name) else {
+            warn!("method {name:?}: unknown");
+            return self.respond(request_id, 404, "unknown method");
+        };
+        let payload = match payload {
+            [] => Ok(None),
+            bytes => Value::parse(bytes).map(|value| Some(value).filter(|value| !value.is_null())),
+        };
+        match payload {
+            Ok(payload) => self.run(
+                method,
+                Call {
+                    payload,
+                    again: false,
+                    now,
+                },
+                request_id,
+            ),
+            Err(error) => {
+                warn!("method {name:?}: bad payload: {error}");
+                self.respond(request_id, 400, error);
+            }
+        }
+    }
+
+    /// Asks slow calls that are due.
+    pub(super) fn serve_methods(&mut self, now: Instant) {
+        for index in 0..SLOW_CALLS {
+            let slot = self.calls.0.get_mut(index);
+            if let Some(call) = slot.and_then(|slot| slot.take_if(|call| call.due <= now)) {
+                self.run(
+                    call.method,
+                    Call {
+                        payload: None,
+                        again: true,
+                        now,
+                    },
+                    call.request_id(),
+                );
+            }
+        }
+    }
+
+    fn run(&mut self, method: usize, call: Call<'_>, request_id: &str) {
+        let Some((entry, (topic, payload))) = A::METHODS
+            .get(method)
+            .zip(self.scratch.split_at_mut_checked(TOPIC_SIZE))
+        else {
+            return warn!("method: the scratch buffer is too small for an answer");
+        };
+        let mut payload = Text::new(payload);
+        let mut result = Object::new(&mut payload);
+        let outcome = (entry.run)(&mut self.application, call, &mut self.control, &mut result);
+        let written = result.finish();
+        match (outcome, written) {
+            (Outcome::Later(due), _) => match self.calls.keep(method, due, request_id) {
+                Ok(()) => {}
+                Err((status, reason)) => self.respond(request_id, status, reason),
+            },
+            (Outcome::BadPayload(reason), _) => self.respond(request_id, 400, reason),
+            (Outcome::Done(_), Err(TooLong)) => self.respond(request_id, 500, TooLong),
+            (Outcome::Done(status), Ok(())) => {
+                info!("method {:?}: answered with status {status}", entry.name);
+                let topic = render(topic, Outbound::MethodResponse { status, request_id });
+                let sent =
+                    topic.map(|topic| self.session.publish_now(topic, payload.as_str().as_bytes()));
+                if !matches!(sent, Ok(Ok(()))) {
+                    warn!("method {:?}: the answer could not be sent", entry.name);
+                }
+            }
+        }
+    }
+
+    /// Answers with a status and a reason.
+    fn respond(&mut self, request_id: &str, status: i32, reason: impl Display) {
+        let Some((topic, payload)) = self.scratch.split_at_mut_checked(TOPIC_SIZE) else {
+            return warn!("method: the scratch buffer is too small for an answer");
+        };
+        let mut payload = Text::new(payload);
+        let mut result = Object::new(&mut payload);
+        result.string("error", reason);
+        let written = result.finish().is_ok();
+        let topic = render(topic, Outbound::MethodResponse { status, request_id });
+        let sent = topic.map(|topic| self.session.publish_now(topic, payload.as_str().as_bytes()));
+        if !written || !matches!(sent, Ok(Ok(()))) {
+            warn!("method: the answer, status {status}, could not be sent");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! What an operator does to a device: desired properties and direct methods.
+
+use core::time::Duration;
+use std::string::String;
+use std::vec::Vec;
+
+use super::sim::World;
+use super::{MINUTE, buffers, identity};
+use crate::app::App;
+use crate::device::{Config, Device, Report, run};
+
+const TWIN: &str = r#"{"desired":{"$version":1},"reported":{"$version":1}}"#;
+const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/?$version=";
+
+fn answer(world: &World, status: u16, query: &str, body: &str) {
+    world
+        .hub
+        .borrow_mut()
+        .twin_answers
+        .push_back((status, query.into(), body.into()));
+}
+
+/// Runs the product's own application for `time`.
+fn live_for(world: &mut World, time: Duration) -> (Report, bool) {
+    world.stop_after(time);
+    let mut memory = super::Memory::default();
+    let identity = identity(super::KEY);
+    let mut device = Device::new(
+        &identity,
+        Config {
+            twin: true,
+            ..Config::default()
+        },
+        buffers(&mut memory),
+        App::default(),
+    )
+    .expect("good sizes");
+    run(&mut device, world);
+    (*device.report(), device.wants_restart())
+}
+
+fn requests(world: &World, start: &str) -> Vec<(String, String)> {
+    let hub = world.hub.borrow();
+    hub.log
+        .requests
+        .iter()
+        .filter(|(topic, _)| topic.starts_with(start))
+        .cloned()
+        .collect()
+}
+
+fn patches(world: &World) -> Vec<String> {
+    requests(world, "$iothub/twin/PATCH/")
+        .into_iter()
+        .map(|(_, body)| body)
+        .collect()
+}
+
+#[test]
+fn the_twin_is_read_after_each_connect_applied_and_acknowledged() {
+    let mut world = World::new();
+    answer(
+        &world,
+        200,
+        "",
+        r#"{"desired":{"telemetryInterval":10,"other":{"a":1},"$version":4},"reported":{}}"#,
+    );
+    answer(&world, 204, "&$version=8", "");
+    live_for(&mut world, MINUTE);
+    assert_eq!(
+        requests(&world, "$iothub/twin/")[0],
+        ("$iothub/twin/GET/?$rid=1".into(), String::new())
+    );
+    let patches = patches(&world);
+    assert_eq!(patches.len(), 1);
+    assert!(
+        patches[0].contains(r#""telemetryInterval":{"value":10,"ac":200,"av":4}"#),
+        "{patches:?}"
+    );
+    assert!(patches[0].contains(r#""firmwareVersion":"#), "{patches:?}");
+    assert_eq!(world.hub.borrow().log.stored.len(), 6, "every ten seconds");
+}
+
+#[test]
+fn a_desired_value_out_of_range_is_refused_with_its_reason() {
+    let mut world = World::new();
+    for desired in ["-1", "86401", "1.5", "\"10\"", "{}"] {
+        let body = std::format!(r#"{{"desired":{{"telemetryInterval":{desired},"$version":2}}}}"#);
+        answer(&world, 200, "", &body);
+        answer(&world, 204, "", "");
+        live_for(&mut world, MINUTE);
+        let patches = patches(&world);
+        let last = patches.last().expect("one");
+        assert!(
+            last.contains(r#"{"value":60,"ac":400,"av":2,"ad":"must be"#),
+            "{last}"
+        );
+    }
+}
+
+#[test]
+fn stale_notifications_are_dropped_and_newer_ones_applied() {
+    let mut world = World::new();
+    answer(
+        &world,
+        200,
+        "",
+        r#"{"desired":{"telemetryInterval":10,"$version":7}}"#,
+    );
+    for _ in 0..3 {
+        answer(&world, 204, "", "");
+    }
+    let stale = "$iothub/twin/PATCH/properties/desired/?$version=7";
+    world
+        .pushes
+        .push_back((20_000, stale, r#"{"telemetryInterval":1,"$version":7}"#));
+    world.pushes.push_back((
+        30_000,
+        "$iothub/twin/PATCH/properties/desired/?$version=8",
+        r#"{"telemetryInterval":20,"$version":8}"#,
+    ));
+    live_for(&mut world, MINUTE);
+    let patches = patches(&world);
+    assert_eq!(patches.len(), 2);
+    assert_eq!(
+        patches[1],
+        r#"{"telemetryInterval":{"value":20,"ac":200,"av":8}}"#
+    );
+    assert!(stale.starts_with(DESIRED));
+}
+
+#[test]
+fn changes_during_a_patch_are_one_patch_after_it() {
+    let mut world = World::new();
+    answer(&world, 200, "", TWIN);
+    // The first patch is not answered before its time-out; meanwhile three changes come.
+    for (at, body) in [
+        (1_000, r#"{"telemetryInterval":11,"$version":2}"#),
+        (2_000, r#"{"telemetryInterval":12,"$version":3}"#),
+        (3_000, r#"{"telemetryInterval":13,"$version":4}"#),
+    ] {
+        world
+            .pushes
+            .push_back((at, "$iothub/twin/PATCH/properties/desired/", body));
+    }
+    live_for(&mut world, MINUTE);
+    let patches = patches(&world);
+    assert_eq!(patches.len(), 2, "{patches:?}");
+    assert!(
+        patches[1].contains("firmwareVersion"),
+        "what was not answered is repeated"
+    );
+    assert!(
+        patches[1].contains(r#""telemetryInterval":{"value":13,"ac":200,"av":4}"#),
+        "{patches:?}"
+    );
+}
+
+#[test]
+fn throttled_requests_are_repeated_with_growing_waits() {
+    let mut world = World::new();
+    for status in [429, 500, 503, 429] {
+        answer(&world, status, "", "");
+    }
+    answer(&world, 200, "", TWIN);
+    answer(&world, 204, "", "");
+    live_for(&mut world, 2 * MINUTE);
+    assert_eq!(requests(&world, "$iothub/twin/GET/").len(), 5);
+    assert_eq!(patches(&world).len(), 1);
+}
+
+#[test]
+fn a_refused_patch_is_not_repeated() {
+    let mut world = World::new();
+    answer(&world, 200, "", TWIN);
+    answer(&world, 400, "", r#"{"errorCode":400004}"#);
+    live_for(&mut world, 10 * MINUTE);
+    assert_eq!(patches(&world).len(), 1);
+}
+
+#[test]
+fn methods_are_answered_by_name_with_their_status() {
+    for (call, payload, topic, result) in [
+        (
+            "getStatus",
+            "",
+            "res/200",
+            r#"{"uptimeSeconds":5,"messages":1,"telemetryInterval":60}"#,
+        ),
+        ("getStatus", "null", "res/200", r#"{"uptimeSeconds":5,"#),
+        (
+            "setTelemetryInterval",
+            r#"{"seconds":5}"#,
+            "res/200",
+            r#"{"seconds":5}"#,
+        ),
+        ("setTelemetryInterval", "7", "res/200", r#"{"seconds":7}"#),
+        (
+            "setTelemetryInterval",
+            "",
+            "res/400",
+            r#"{"error":"pass the seconds"#,
+        ),
+        (
+            "setTelemetryInterval",
+            "-1",
+            "res/400",
+            r#"{"error":"must be"#,
+        ),
+        (
+            "setTelemetryInterval",
+            "{",
+            "res/400",
+            r#"{"error":"the JSON text ends"#,
+        ),
+        ("unheardOf", "", "res/404", r#"{"error":"unknown method"}"#),
+        (
+            "blink",
+            r#"{"times":0}"#,
+            "res/400",
+            r#"{"error":"pass how often"#,
+        ),
+    ] {
+        let mut world = World::new();
+        let request = std::format!("$iothub/methods/POST/{call}/?$rid=a1");
+        world.pushes.push_back((5_000, request.leak(), payload));
+        live_for(&mut world, MINUTE / 4);
+        let answers = requests(&world, "$iothub/methods/");
+        assert_eq!(answers.len(), 1, "{call}");
+        assert_eq!(
+            answers[0].0,
+            std::format!("$iothub/methods/{topic}/?$rid=a1"),
+            "{call} {payload}"
+        );
+        assert!(answers[0].1.starts_with(result), "{}", answers[0].1);
+    }
+}
+
+#[test]
+fn a_slow_method_answers_when_it_is_done_and_the_device_goes_on() {
+    let mut world = World::new();
+    world.pushes.push_back((
+        5_000,
+        "$iothub/methods/POST/blink/?$rid=1",
+        r#"{"times":20}"#,
+    ));
+    world
+        .pushes
+        .push_back((6_000, "$iothub/methods/POST/getStatus/?$rid=2", ""));
+    world
+        .pushes
+        .push_back((7_000, "$iothub/methods/POST/blink/?$rid=3", ""));
+    live_for(&mut world, MINUTE);
+    let topics: Vec<String> = requests(&world, "$iothub/methods/")
+        .into_iter()
+        .map(|(topic, _)| topic)
+        .collect();
+    assert_eq!(
+        topics,
+        [
+            "$iothub/methods/res/200/?$rid=2",
+            "$iothub/methods/res/400/?$rid=3",
+            "$iothub/methods/res/200/?$rid=1"
+        ]
+    );
+    let dark = world
+        .shown
+        .iter()
+        .filter(|status| **status == crate::port::Status::Off)
+        .count();
+    assert_eq!(dark, 20, "it blinked as often as it was told");
+}
+
+#[test]
+fn a_reboot_is_answered_then_said_goodbye_then_left_to_the_platform() {
+    let mut world = World::new();
+    world
+        .pushes
+        .push_back((5_000, "$iothub/methods/POST/reboot/?$rid=1", ""));
+    let (_, restart) = live_for(&mut world, 10 * MINUTE);
+    assert!(
+        restart && world.now < 10_000,
+        "it ended at {} ms",
+        world.now
+    );
+    assert_eq!(
+        requests(&world, "$iothub/methods/")[0].0,
+        "$iothub/methods/res/200/?$rid=1"
+    );
+    assert_eq!(world.hub.borrow().log.disconnects, 1);
+}
+
+#[test]
+fn nonsense_from_the_hub_changes_a_counter_and_nothing_else() {
+    let mut world = World::new();
+    answer(&world, 200, "", TWIN);
+    answer(&world, 204, "", "");
+    let deep: &'static str = "[".repeat(1000).leak();
+    for (topic, body) in [
+        ("$iothub/twin/PATCH/properties/desired/?$version=9", deep),
+        ("$iothub/twin/PATCH/properties/desired/?$version=x", "{}"),
+        ("$iothub/twin/PATCH/properties/desired/", "{}"),
+        ("$iothub/twin/res/200/?$rid=77", TWIN),
+        ("$iothub/twin/res/abc/?$rid=1", TWIN),
+        ("$iothub/methods/POST//?$rid=1", ""),
+        ("$iothub/methods/POST/reboot/", ""),
+        ("devices/other/messages/devicebound/", "x"),
+        ("no/such/topic", ""),
+    ] {
+        world.pushes.push_back((10_000, topic, body));
+    }
+    let count = world.pushes.len() as u64;
+    let (report, restart) = live_for(&mut world, MINUTE);
+    assert_eq!(
+        (report.messages_ignored, report.connections, report.failures),
+        (count, 1, 0)
+    );
+    assert!(!restart);
+}
