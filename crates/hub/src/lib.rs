@@ -4,17 +4,20 @@
 //! is the same for people.
 
 mod c2d;
+pub mod cli;
 mod clock;
 mod close;
 mod config;
 mod core;
 mod credentials;
+mod endpoints;
 mod error;
 mod events;
 mod hub;
 mod mqtt;
 mod policy;
 mod registry;
+mod rest;
 mod sessions;
 mod sntp;
 mod start;

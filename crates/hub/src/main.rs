@@ -1,2 +1,7 @@
-//! The `local-hub` program.
-fn main() {}
+//! The `local-hub` program; see [`local_hub::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    local_hub::cli::run()
+}

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::close::CloseLog;
 use crate::config::Config;
 use crate::core::Core;
+use crate::endpoints::Endpoints;
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::policy::Policies;
@@ -22,7 +23,7 @@ use crate::registry::Registry;
 use crate::sessions::Sessions;
 use crate::store::{DirectoryLock, Store, write_atomically};
 use crate::tls::{Hierarchy, server_config};
-use crate::{mqtt, sntp};
+use crate::{mqtt, rest, sntp};
 
 /// How often locks and expiries of messages are looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -99,6 +100,8 @@ pub(crate) async fn start(
     })?;
 
     let (mqtt_listener, endpoint) = listen("MQTT", config.listen).await?;
+    let (operator_listener, operator_endpoint) =
+        listen("operators", config.operator_listen).await?;
     let sntp_socket = match config.sntp {
         Some(address) => Some(bind_udp(address).await?),
         None => None,
@@ -108,16 +111,29 @@ pub(crate) async fn start(
         tokio::spawn(sntp::serve(socket, Arc::clone(&core.clock), sntp_offset));
         endpoint
     });
+    let acceptor = TlsAcceptor::from(tls);
+    tokio::spawn(rest::serve(
+        Arc::clone(&core),
+        operator_listener,
+        acceptor.clone(),
+    ));
     tokio::spawn(mqtt::serve(
         Arc::clone(&core),
         mqtt_listener,
-        TlsAcceptor::from(tls),
+        acceptor,
         stop,
     ));
     tokio::spawn(maintain(Arc::clone(&core)));
+    let endpoints = Endpoints {
+        host_name: core.host_name.clone(),
+        mqtt: endpoint,
+        operator: operator_endpoint,
+        sntp: sntp_endpoint,
+    };
+    endpoints.publish(&core, &path)?;
     let started = Started {
         endpoint,
-        operator_endpoint: endpoint,
+        operator_endpoint,
         sntp_endpoint,
         ca_pem,
         certificate_message_size,

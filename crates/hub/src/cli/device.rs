@@ -1,0 +1,231 @@
+//! `local-hub device …`.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use hyper::Method;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Value, json};
+
+use super::client::{Call, Operator};
+use super::{Failure, State};
+use crate::credentials::{percent, x509};
+use crate::tls::{self, DeviceAuthority};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Register a device and print its connection string
+    Create(Create),
+    /// List the devices
+    List(State),
+    /// Let a device connect again
+    Enable(One),
+    /// Keep a device from connecting; a connection that it has is closed
+    Disable(One),
+    /// Delete a device and everything that the hub keeps for it
+    Delete(One),
+    /// Print a device's connection string
+    ConnectionString(One),
+}
+
+/// One device of one hub.
+#[derive(Args)]
+pub(super) struct One {
+    /// The device's id
+    id: String,
+    #[command(flatten)]
+    state: State,
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    one: One,
+    /// How the device proves who it is
+    #[arg(long, value_enum)]
+    auth: Auth,
+    /// For x509-thumbprint: the device's own certificate (PEM). For x509-ca: the CA that signs the device's
+    /// certificate (PEM), to be uploaded. Without it, certificate and key are made
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Where a certificate and key that are made are written to, as ID.cert.pem and ID.key.pem
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Auth {
+    /// By tokens under a symmetric key, which the hub makes
+    Sas,
+    /// By the SHA-256 thumbprint of a certificate
+    X509Thumbprint,
+    /// By a certificate whose CN is the device id, under an uploaded CA
+    X509Ca,
+}
+
+impl Command {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(),
+            Self::List(state) => list(&Operator::of(&state.directory)?),
+            Self::Enable(one) => one.set_status("enabled"),
+            Self::Disable(one) => one.set_status("disabled"),
+            Self::Delete(one) => {
+                let path = one.path();
+                one.operator()?.call(Call::new(Method::DELETE, &path).existing())?;
+                Ok(())
+            }
+            Self::ConnectionString(one) => {
+                let operator = one.operator()?;
+                let device = operator.call(Call::new(Method::GET, &one.path()))?;
+                print(&connection_string(operator.host_name(), &device))
+            }
+        }
+    }
+}
+
+impl One {
+    fn operator(&self) -> Result<Operator, Failure> {
+        Operator::of(&self.state.directory)
+    }
+
+    fn path(&self) -> String {
+        format!("/devices/{}", percent::encode(&self.id))
+    }
+
+    fn set_status(&self, status: &str) -> Result<(), Failure> {
+        let body = json!({ "deviceId": self.id, "status": status });
+        self.operator()?
+            .call(Call::new(Method::PUT, &self.path()).with(body).existing())?;
+        Ok(())
+    }
+}
+
+impl Create {
+    fn run(self) -> Result<(), Failure> {
+        if self.auth == Auth::Sas && self.certificate.is_some() {
+            return Err(Failure(
+                "--certificate goes with --auth x509-thumbprint or x509-ca".into(),
+            ));
+        }
+        let operator = self.one.operator()?;
+        let made = match (self.auth, &self.certificate) {
+            (Auth::Sas, _) => None,
+            (Auth::X509Thumbprint, None) => Some(tls::self_signed(&self.one.id)?),
+            (Auth::X509Thumbprint, Some(_)) => None,
+            (Auth::X509Ca, None) => {
+                let directory = &self.one.state.directory;
+                let authority =
+                    DeviceAuthority::open(directory).map_err(|error| Failure(error.to_string()))?;
+                upload(
+                    &operator,
+                    DeviceAuthority::NAME,
+                    authority.certificate_pem(),
+                )?;
+                Some(authority.issue(&self.one.id)?)
+            }
+            (Auth::X509Ca, Some(file)) => {
+                let pem = read(file)?;
+                let name = x509::sha1_thumbprint(&certificate(file, &pem)?);
+                upload(&operator, &name, &pem)?;
+                None
+            }
+        };
+        let authentication = match self.auth {
+            Auth::Sas => json!({ "type": "sas" }),
+            Auth::X509Ca => json!({ "type": "certificateAuthority" }),
+            Auth::X509Thumbprint => {
+                let der = match (&made, &self.certificate) {
+                    (Some(made), _) => made.der.clone(),
+                    (None, Some(file)) => certificate(file, &read(file)?)?,
+                    (None, None) => return Err(Failure("there is no certificate".into())),
+                };
+                let thumbprint = x509::sha256_thumbprint(&der);
+                json!({ "type": "selfSigned", "x509Thumbprint": { "primaryThumbprint": thumbprint } })
+            }
+        };
+        let body = json!({ "deviceId": self.one.id, "authentication": authentication });
+        let device = operator.call(Call::new(Method::PUT, &self.one.path()).with(body))?;
+        if let Some(made) = made {
+            self.write(&made)?;
+        }
+        print(&connection_string(operator.host_name(), &device))
+    }
+
+    fn write(&self, made: &tls::Credentials) -> Result<(), Failure> {
+        let file = |kind: &str| self.out.join(format!("{}.{kind}.pem", self.one.id));
+        write(&file("cert"), &made.certificate_pem, 0o644)?;
+        write(&file("key"), &made.key_pem, 0o600)?;
+        eprintln!(
+            "wrote {} and {}",
+            file("cert").display(),
+            file("key").display()
+        );
+        Ok(())
+    }
+}
+
+fn list(operator: &Operator) -> Result<(), Failure> {
+    let devices = operator.call(Call::new(Method::GET, "/devices"))?;
+    for device in devices.as_array().into_iter().flatten() {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let auth = match device["authentication"]["type"].as_str() {
+            Some("selfSigned") => "x509-thumbprint",
+            Some("certificateAuthority") => "x509-ca",
+            _ => "sas",
+        };
+        print(&format!(
+            "{:<24} {auth:<16} {:<9} {}",
+            text(&device["deviceId"]),
+            text(&device["status"]),
+            text(&device["connectionState"])
+        ))?;
+    }
+    Ok(())
+}
+
+/// Of an entry as the hub's REST interface gives it.
+fn connection_string(host_name: &str, device: &Value) -> String {
+    let id = device["deviceId"].as_str().unwrap_or_default();
+    match device["authentication"]["symmetricKey"]["primaryKey"].as_str() {
+        Some(key) => format!("HostName={host_name};DeviceId={id};SharedAccessKey={key}"),
+        None => format!("HostName={host_name};DeviceId={id};x509=true"),
+    }
+}
+
+fn upload(operator: &Operator, name: &str, pem: &str) -> Result<(), Failure> {
+    let path = format!("/certificates/{}", percent::encode(name));
+    operator.call(Call::new(Method::PUT, &path).with(json!({ "certificate": pem })))?;
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure(format!("cannot read {}: {error}", file.display())))
+}
+
+fn certificate(file: &Path, pem: &str) -> Result<CertificateDer<'static>, Failure> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
+        Failure(format!(
+            "{} holds no certificate in PEM form",
+            file.display()
+        ))
+    })
+}
+
+fn write(file: &Path, contents: &str, mode: u32) -> Result<(), Failure> {
+    let write = || {
+        let options = &mut std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(mode).open(file)?;
+        file.write_all(contents.as_bytes())
+    };
+    write().map_err(|error| Failure(format!("cannot write {}: {error}", file.display())))
+}
+
+fn print(line: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}")
+        .map_err(|error| Failure(format!("cannot write to standard output: {error}")))
+}

@@ -1,0 +1,91 @@
+//! The `local-hub` program: `serve` runs a hub, every other command asks the one that serves a directory.
+
+mod client;
+mod device;
+mod logger;
+mod messages;
+mod serve;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A local IoT Hub: devices connect to it as they do to Azure IoT Hub, on this machine and without an
+/// account.
+#[derive(Parser)]
+#[command(name = "local-hub", version, max_term_width = 100, after_help = EXAMPLE)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLE: &str = "\
+Example:
+  local-hub serve --state hub-state
+and in another terminal:
+  local-hub device create MyDevice01 --auth sas --state hub-state
+  local-hub monitor-events --state hub-state
+  local-hub send-c2d MyDevice01 --data hello --state hub-state
+A device trusts hub-state/ca.pem and connects with the connection string that `device create` prints.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a hub until it is interrupted
+    Serve(Box<serve::Serve>),
+    /// Register, list and change devices
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Print device-to-cloud messages as they arrive, one JSON object a line
+    MonitorEvents(messages::MonitorEvents),
+    /// Send a message to a device
+    SendC2d(messages::SendC2d),
+}
+
+/// Which hub a command is for.
+#[derive(Args)]
+struct State {
+    /// The hub's state directory
+    #[arg(long = "state", value_name = "DIR", env = "LOCAL_HUB_STATE")]
+    directory: PathBuf,
+}
+
+/// Why a command failed: a sentence for the one who typed it.
+#[derive(Debug)]
+struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<crate::error::Error> for Failure {
+    fn from(error: crate::error::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Runs the command that the command line names.
+pub fn run() -> ExitCode {
+    let result = match Program::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Device(command) => command.run(),
+        Command::MonitorEvents(command) => command.run(),
+        Command::SendC2d(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! `local-hub serve`.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use log::LevelFilter;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, State, logger};
+use crate::config::{CertificateFault, Chain, Config};
+use crate::hub::Hub;
+
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    state: State,
+    /// Where to serve MQTT over TLS; port 0 for any. Microsoft's SDKs know port 8883 only
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8883")]
+    listen: SocketAddr,
+    /// Where to serve the operator's interface, which the other commands use
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    operator_listen: SocketAddr,
+    /// The name in the certificate, in connection strings and in tokens
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    host_name: String,
+    /// Answer SNTP on this UDP port, for devices without another clock; port 0 for any
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    sntp: Option<SocketAddr>,
+    /// Accept addresses that other machines can reach
+    #[arg(long)]
+    allow_remote: bool,
+    /// The kind of keys in the server's chain
+    #[arg(long, value_enum, default_value_t)]
+    chain: Chain,
+    /// The least size of the TLS Certificate message, such as 4500 or 6k. Azure's has 3.5 to 5 KB
+    #[arg(long, value_name = "BYTES", default_value = "4500", value_parser = parse_size)]
+    certificate_size: usize,
+    /// Serve a certificate with a fault, to see a client refuse it
+    #[arg(long, value_enum, value_name = "FAULT")]
+    certificate_fault: Option<CertificateFault>,
+    /// Seconds that a SAS token still counts after its se
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    sas_skew: u64,
+    /// Seconds that the hub's clock is ahead of this machine's
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    clock_offset: i64,
+    /// Seconds that SNTP answers are ahead of the hub's clock, to give devices a wrong time
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    sntp_offset: i64,
+    /// Answer SUBSCRIBE to filters that IoT Hub does not have, instead of closing the connection
+    #[arg(long)]
+    lenient_subscriptions: bool,
+    /// How much to log on standard error: off, error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: LevelFilter,
+}
+
+/// `4500`, `6k` or `6kb`: bytes, at most what one TLS record holds.
+fn parse_size(text: &str) -> Result<usize, String> {
+    const LARGEST: usize = 16_000;
+    let text = text.to_ascii_lowercase();
+    let digits = text.trim_end_matches("kb").trim_end_matches('k');
+    let unit = if digits.len() == text.len() { 1 } else { 1024 };
+    match digits
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+    {
+        Some(size) if size <= LARGEST => Ok(size),
+        _ => Err(format!(
+            "give a number of bytes up to {LARGEST}, such as 4500 or 6k"
+        )),
+    }
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        logger::start(self.log);
+        let hub = Hub::start(self.config()).map_err(|error| Failure(error.to_string()))?;
+        let waiting = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure(format!("cannot wait for signals: {error}")))?;
+        // Before `ready` is printed: whoever reads it may send a signal at once.
+        let interrupted = waiting.block_on(async { Interrupted::new() })?;
+        announce(&hub)
+            .map_err(|error| Failure(format!("cannot write to standard output: {error}")))?;
+        waiting.block_on(interrupted.wait());
+        hub.shutdown();
+        Ok(())
+    }
+
+    fn config(self) -> Config {
+        let mut config = Config::in_directory(self.state.directory);
+        config.listen = self.listen;
+        config.operator_listen = self.operator_listen;
+        config.host_name = self.host_name;
+        config.sntp = self.sntp;
+        config.allow_remote = self.allow_remote;
+        config.certificate.chain = self.chain;
+        config.certificate.message_size = self.certificate_size;
+        config.certificate.fault = self.certificate_fault;
+        config.limits.sas_skew = Duration::from_secs(self.sas_skew);
+        config.clock_offset = self.clock_offset;
+        config.sntp_offset = self.sntp_offset;
+        config.lenient_subscriptions = self.lenient_subscriptions;
+        config
+    }
+}
+
+/// Ctrl-C, or a polite kill.
+struct Interrupted {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Interrupted {
+    fn new() -> Result<Self, Failure> {
+        let watch = |kind| {
+            signal(kind).map_err(|error| Failure(format!("cannot watch for signals: {error}")))
+        };
+        Ok(Self {
+            terminate: watch(SignalKind::terminate())?,
+            interrupt: watch(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn announce(hub: &Hub) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "mqtt      {} (TLS, host name {})",
+        hub.endpoint(),
+        hub.host_name()
+    )?;
+    writeln!(out, "operator  https://{}", hub.operator_endpoint())?;
+    if let Some(sntp) = hub.sntp_endpoint() {
+        writeln!(out, "sntp      {sntp}")?;
+    }
+    writeln!(
+        out,
+        "ca        {}",
+        hub.state_directory().join("ca.pem").display()
+    )?;
+    writeln!(
+        out,
+        "certificate message of {} bytes",
+        hub.certificate_message_size()
+    )?;
+    writeln!(out, "ready")?;
+    out.flush()
+}
+
+impl ValueEnum for Chain {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Rsa, Self::Ecc]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(match self {
+            Self::Rsa => clap::builder::PossibleValue::new("rsa")
+                .help("RSA-2048, as Azure serves by default"),
+            Self::Ecc => clap::builder::PossibleValue::new("ecc").help("P-256 under a P-384 root"),
+        })
+    }
+}
+
+impl ValueEnum for CertificateFault {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::WrongHostName,
+            Self::Expired,
+            Self::NotYetValid,
+            Self::UnknownAuthority,
+            Self::SelfSigned,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(match self {
+            Self::WrongHostName => "wrong-host-name",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::UnknownAuthority => "unknown-authority",
+            Self::SelfSigned => "self-signed",
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_size;
+
+    #[test]
+    fn sizes_are_bytes_or_kilobytes() {
+        assert_eq!(parse_size("4500"), Ok(4500));
+        assert_eq!(parse_size("6k"), Ok(6144));
+        assert_eq!(parse_size("6KB"), Ok(6144));
+        for bad in ["", "k", "-1", "6m", "17000", "99999999999999999999k"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+}

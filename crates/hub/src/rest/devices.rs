@@ -1,0 +1,210 @@
+//! The identity registry.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::caller::Caller;
+use super::entity::{Body, entity, with_etag};
+use crate::core::Core;
+use crate::error::Error;
+use crate::policy::Right;
+use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
+
+/// Devices that one request lists at most.
+const MAX_TOP: usize = 1000;
+
+pub(super) fn routes() -> Router<Arc<Core>> {
+    Router::new()
+        .route("/devices", get(list))
+        .route(
+            "/devices/{id}",
+            get(read_device).put(put_device).delete(delete_device),
+        )
+        .route("/devices/{id}/commands", delete(purge))
+        .route("/devices/{id}/modules", get(list_modules))
+        .route(
+            "/devices/{id}/modules/{module}",
+            get(read_module).put(put_module).delete(delete_module),
+        )
+        .route("/statistics/devices", get(registry_statistics))
+        .route("/statistics/service", get(service_statistics))
+}
+
+fn read(core: &Core, caller: &Caller, identity: &Identity) -> Result<Response, Error> {
+    caller.needs(Right::RegistryRead)?;
+    Ok(with_etag(core, &core.registry.get(identity)?))
+}
+
+/// Registers an identity, or changes it if the request has `If-Match`.
+fn put(core: &Core, caller: &Caller, identity: Identity, body: Body) -> Result<Response, Error> {
+    caller.needs(Right::RegistryWrite)?;
+    body.check_ids(&identity)?;
+    let authentication = body.authentication()?;
+    let device = match caller.condition() {
+        None => {
+            let authentication =
+                authentication.unwrap_or(Authentication::Sas(SymmetricKeys::generated()));
+            core.registry
+                .create(identity, authentication, body.status.unwrap_or_default())?
+        }
+        Some(etag) => core.update_device(&identity, etag, |device| {
+            device.status = body.status.unwrap_or(device.status);
+            if let Some(authentication) = authentication {
+                device.authentication = authentication;
+            }
+        })?,
+    };
+    Ok(with_etag(core, &device))
+}
+
+fn remove(core: &Core, caller: &Caller, identity: &Identity) -> Result<StatusCode, Error> {
+    caller.needs(Right::RegistryWrite)?;
+    core.delete_device(identity, caller.condition().flatten())?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Top {
+    top: Option<usize>,
+}
+
+async fn list(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Query(Top { top }): Query<Top>,
+) -> Result<Json<Vec<Value>>, Error> {
+    caller.needs(Right::RegistryRead)?;
+    let devices = core
+        .registry
+        .all()
+        .into_iter()
+        .filter(|device| device.identity.module_id.is_none());
+    let top = top.unwrap_or(MAX_TOP).min(MAX_TOP);
+    Ok(Json(
+        devices
+            .take(top)
+            .map(|device| entity(&core, &device))
+            .collect(),
+    ))
+}
+
+async fn list_modules(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<Value>>, Error> {
+    caller.needs(Right::RegistryRead)?;
+    core.registry.get(&Identity::device(id.as_str()))?;
+    let of_device =
+        |device: &Device| device.identity.device_id == id && device.identity.module_id.is_some();
+    Ok(Json(
+        core.registry
+            .all()
+            .iter()
+            .filter(|d| of_device(d))
+            .map(|d| entity(&core, d))
+            .collect(),
+    ))
+}
+
+async fn read_device(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    read(&core, &caller, &Identity::device(id))
+}
+
+async fn put_device(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(body): Json<Body>,
+) -> Result<Response, Error> {
+    put(&core, &caller, Identity::device(id), body)
+}
+
+async fn delete_device(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    remove(&core, &caller, &Identity::device(id))
+}
+
+async fn read_module(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path((id, module)): Path<(String, String)>,
+) -> Result<Response, Error> {
+    read(&core, &caller, &Identity::module(id, module))
+}
+
+async fn put_module(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path((id, module)): Path<(String, String)>,
+    Json(body): Json<Body>,
+) -> Result<Response, Error> {
+    put(&core, &caller, Identity::module(id, module), body)
+}
+
+async fn delete_module(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path((id, module)): Path<(String, String)>,
+) -> Result<StatusCode, Error> {
+    remove(&core, &caller, &Identity::module(id, module))
+}
+
+async fn purge(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Error> {
+    caller.needs(Right::RegistryWrite)?;
+    let device = core.registry.get(&Identity::device(id.as_str()))?;
+    let purged = core.c2d.purge(&device)?;
+    Ok(Json(
+        json!({ "deviceId": id, "totalMessagesPurged": purged, "moduleId": null }),
+    ))
+}
+
+async fn registry_statistics(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+) -> Result<Json<Value>, Error> {
+    caller.needs(Right::RegistryRead)?;
+    let devices: Vec<_> = core
+        .registry
+        .all()
+        .into_iter()
+        .filter(|device| device.identity.module_id.is_none())
+        .collect();
+    let enabled = devices
+        .iter()
+        .filter(|device| device.status == Status::Enabled)
+        .count();
+    Ok(Json(json!({
+        "totalDeviceCount": devices.len(),
+        "enabledDeviceCount": enabled,
+        "disabledDeviceCount": devices.len() - enabled,
+    })))
+}
+
+async fn service_statistics(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+) -> Result<Json<Value>, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    Ok(Json(
+        json!({ "connectedDeviceCount": core.sessions.count() }),
+    ))
+}

@@ -1,0 +1,96 @@
+//! Events as they are stored, one JSON object a line, for as long as the caller listens.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use futures_core::Stream;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use super::caller::Caller;
+use crate::core::Core;
+use crate::error::Error;
+use crate::policy::Right;
+
+/// Lines that wait for a slow reader; the log keeps the rest.
+const LINES: usize = 64;
+
+pub(super) fn routes() -> Router<Arc<Core>> {
+    Router::new().route("/messages/events", get(monitor))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    /// Of this device and its modules only.
+    device: Option<String>,
+    /// `start` for everything that is kept; from now on otherwise.
+    from: Option<String>,
+}
+
+async fn monitor(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    let next = match wanted.from.as_deref() {
+        Some("start") => 0,
+        None | Some("now") => *core.events.watch().borrow(),
+        Some(_) => return Err(Error::ArgumentInvalid("from is either start or now".into())),
+    };
+    let (sender, receiver) = mpsc::channel(LINES);
+    tokio::spawn(follow(core, next, wanted.device, sender));
+    Ok((
+        [(CONTENT_TYPE, "application/x-ndjson")],
+        Body::from_stream(Lines(receiver)),
+    )
+        .into_response())
+}
+
+async fn follow(
+    core: Arc<Core>,
+    mut next: u64,
+    device: Option<String>,
+    lines: mpsc::Sender<Bytes>,
+) {
+    let mut grown = core.events.watch();
+    loop {
+        grown.mark_unchanged();
+        for event in core.events.since(next) {
+            next = event.sequence_number + 1;
+            if device
+                .as_ref()
+                .is_some_and(|device| *device != event.origin.device_id)
+            {
+                continue;
+            }
+            let line = format!("{}\n", event.to_json());
+            if lines.send(line.into()).await.is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            changed = grown.changed() => if changed.is_err() { return },
+            () = lines.closed() => return,
+        }
+    }
+}
+
+struct Lines(mpsc::Receiver<Bytes>);
+
+impl Stream for Lines {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context).map(|line| line.map(Ok))
+    }
+}

@@ -1,0 +1,76 @@
+//! Cloud-to-device messages and their feedback.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+
+use super::caller::Caller;
+use crate::c2d::Message;
+use crate::core::Core;
+use crate::error::Error;
+use crate::policy::Right;
+
+pub(super) fn routes() -> Router<Arc<Core>> {
+    Router::new()
+        .route("/devices/{id}/messages/deviceBound", post(send))
+        .route("/messages/serviceBound/feedback", get(feedback))
+        .route(
+            "/messages/serviceBound/feedback/{token}",
+            delete(complete_feedback),
+        )
+}
+
+async fn send(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(message): Json<Message>,
+) -> Result<StatusCode, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    core.send_c2d(&id, message)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One batch of records; its lock token is the etag, and names the first and the last of them.
+async fn feedback(State(core): State<Arc<Core>>, caller: Caller) -> Result<Response, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    let batch = core.c2d.feedback(false);
+    let (Some((first, _)), Some((last, _))) = (batch.first(), batch.last()) else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let token = format!("\"{first}-{last}\"");
+    let records: Vec<_> = batch.into_iter().map(|(_, record)| record).collect();
+    Ok(([(ETAG, token)], Json(records)).into_response())
+}
+
+async fn complete_feedback(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(token): Path<String>,
+) -> Result<StatusCode, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    let range = token
+        .trim_matches('"')
+        .split_once('-')
+        .and_then(|(first, last)| Some(first.parse::<u64>().ok()?..=last.parse::<u64>().ok()?));
+    let range =
+        range.ok_or_else(|| Error::MessageLockLost("the lock token names no records".into()))?;
+    let waiting = core
+        .c2d
+        .feedback(true)
+        .into_iter()
+        .map(|(number, _)| number);
+    let numbers: Vec<_> = waiting.filter(|number| range.contains(number)).collect();
+    if numbers.is_empty() {
+        return Err(Error::MessageLockLost(
+            "these feedback records were completed already".into(),
+        ));
+    }
+    core.c2d.remove_feedback(&numbers)?;
+    Ok(StatusCode::NO_CONTENT)
+}
