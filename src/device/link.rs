@@ -279,8 +279,9 @@ impl<A: Application> Device<'_, A> {
     pub fn lost(&mut self, now: Instant, failure: Failure, random: u64) {
         self.session.disconnected();
         match self.state {
+            // It was about to end anyway.
             State::Online(Link {
-                phase: Phase::Closing(next),
+                phase: Phase::Draining { then: next, .. } | Phase::Closing(next),
                 ..
             }) => self.said_goodbye(now, next),
             State::Online(link) => {

@@ -412,3 +412,36 @@ fn a_request_sends_at_once_and_shows_it() {
         world.shown
     );
 }
+
+#[test]
+fn a_stop_ends_the_device_in_every_phase_of_its_life() {
+    for (time, refused) in [(0, 0), (0, 1000), (90_000, 0), (90_000, 1000)] {
+        let mut world = World::new();
+        let unreachable = ConnectError::Tcp(TcpFailure::Unreachable, Code(113));
+        world
+            .hub
+            .borrow_mut()
+            .connect_errors
+            .extend(core::iter::repeat_n(unreachable, refused));
+        live_for(&mut world, Duration::from_millis(time), Config::default());
+        assert!(world.now <= time, "stopped at {} ms", world.now);
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_while_the_device_says_goodbye_does_not_keep_it() {
+    let mut world = World::new();
+    world.hub.borrow_mut().acknowledges = false;
+    world.hub.borrow_mut().drops_after = Some(Duration::from_secs(61));
+    // No message is acknowledged, so the device waits for that when the hub cuts it off.
+    let mqtt = mqtt::Config {
+        puback_timeout: HOUR,
+        ..mqtt::Config::default()
+    };
+    let config = Config {
+        mqtt,
+        ..Config::default()
+    };
+    let (report, _) = live_for(&mut world, MINUTE, config);
+    assert_eq!((world.now, report.failures), (61_000, 0));
+}

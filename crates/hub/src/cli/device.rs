@@ -75,7 +75,8 @@ impl Command {
             Self::Disable(one) => one.set_status("disabled"),
             Self::Delete(one) => {
                 let path = one.path();
-                one.operator()?.call(Call::new(Method::DELETE, &path).existing())?;
+                one.operator()?
+                    .call(Call::new(Method::DELETE, &path).existing())?;
                 Ok(())
             }
             Self::ConnectionString(one) => {
