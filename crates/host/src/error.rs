@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use azure_device::mqtt::RequestError;
+
 /// What is wrong with a file or an argument, and what to do about it.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -41,6 +43,8 @@ pub enum SetupError {
     KeyMismatch,
     /// The private key is of a kind that TLS cannot use here.
     BadKey(rustls::Error),
+    /// A setting of the device is impossible.
+    Settings(RequestError),
     /// The system gave no file, thread or event queue.
     System {
         /// What was attempted.
@@ -98,6 +102,7 @@ impl fmt::Display for SetupError {
                 "the private key cannot be used ({cause}); IoT Hub takes RSA keys of at least 2048 bits \
                  and the elliptic curves P-256 and P-384"
             ),
+            Self::Settings(cause) => write!(f, "the device's settings are impossible: {cause}"),
             Self::System { what, cause } => write!(f, "{what} failed: {cause}"),
         }
     }

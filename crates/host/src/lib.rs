@@ -7,7 +7,7 @@
 //! in one place, the [`poller`], which sockets and the other threads' [`Remote`] wake. Nothing polls by time.
 //!
 //! ```text
-//! commands   what the program does: a demonstration with a hub, a device
+//! runner     a device on a thread
 //! platform   all ports together, and the remote control that other threads hold
 //! connector  addresses, TCP, the handshake      stream    an open connection
 //! tls        verification, credentials, and the names of what can go wrong
@@ -26,6 +26,7 @@ pub mod indicator;
 pub mod platform;
 pub mod poller;
 pub mod roots;
+pub mod runner;
 pub mod sensor;
 pub mod storage;
 pub mod stream;

@@ -38,10 +38,12 @@ pub struct Options {
     pub storage: FileStorage,
     /// How long connecting may take.
     pub timeouts: Timeouts,
+    /// Whether to print the status.
+    pub status_lines: bool,
 }
 
 impl Options {
-    /// A device that believes `roots`, has no certificate, the system's clock, and forgets.
+    /// A device that believes `roots`, has no certificate, the system's clock, forgets, and shows its status.
     pub fn new(name: impl Into<String>, roots: RootCertStore) -> Result<Self, SetupError> {
         Ok(Self {
             name: name.into(),
@@ -53,6 +55,7 @@ impl Options {
                 cause,
             })?,
             timeouts: Timeouts::default(),
+            status_lines: true,
         })
     }
 }
@@ -63,7 +66,7 @@ pub struct HostPlatform {
     clock: HostClock,
     connector: TlsConnector,
     storage: FileStorage,
-    indicator: StatusLine,
+    indicator: Option<StatusLine>,
     sensor: SimulatedSensor,
     poller: Poller,
     remote: Remote,
@@ -86,7 +89,7 @@ impl HostPlatform {
                 timeouts: options.timeouts,
             },
             storage: options.storage,
-            indicator: StatusLine::new(options.name),
+            indicator: options.status_lines.then(|| StatusLine::new(options.name)),
             sensor: SimulatedSensor::default(),
             poller,
             remote: Remote(Arc::new(Asked::new(waker))),
@@ -239,7 +242,9 @@ impl Storage for HostPlatform {
 
 impl Indicator for HostPlatform {
     fn show(&mut self, status: Status) {
-        self.indicator.show(status);
+        if let Some(indicator) = &mut self.indicator {
+            indicator.show(status);
+        }
     }
 }
 

@@ -172,6 +172,7 @@ impl Client {
     pub(crate) fn platform(self) -> HostPlatform {
         let roots = roots_from_pem(self.roots.as_bytes(), "the test's authority").unwrap();
         let mut options = Options::new("test", roots).unwrap();
+        options.status_lines = false;
         options.identity = self.identity;
         options.clock = self.clock;
         options.timeouts = self.timeouts;

@@ -1,0 +1,240 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// The longest time that an option can ask for, in seconds: a year.
+const LONGEST: f64 = 365.0 * 86_400.0;
+
+/// A device for Azure IoT Hub: the firmware's application, running on this computer.
+///
+/// Without a command it demonstrates itself: it starts a hub of its own on this machine, joins two devices
+/// to it over verified TLS, one with a symmetric key and one with an X.509 certificate, has them send
+/// telemetry and sends them cloud-to-device messages. Nothing leaves the machine.
+#[derive(Debug, Parser)]
+#[command(name = "azure-device", version, max_term_width = 100)]
+#[command(
+    after_help = "Enter sends a telemetry message at once, like the button of a board. \
+    Ctrl-C says goodbye to the hub and ends; a second one ends at once."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) demonstration: Demonstration,
+    /// Say more: -v how the device connects, -vv everything (never a key or a token)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+impl Cli {
+    /// The arguments of this process; prints help or what is wrong with them, and exits.
+    pub(crate) fn read() -> Self {
+        let cli = Self::parse();
+        if cli.command.is_some() && cli.demonstration.is_given() {
+            let text = "--messages, --interval and --time-limit before a command belong to the demonstration, \
+                        which has none; leave the command away, or give its options after it";
+            Self::command()
+                .error(ErrorKind::ArgumentConflict, text)
+                .exit();
+        }
+        cli
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one device against Azure IoT Hub, a local hub or another broker
+    ///
+    /// The connection string is the one that Azure shows for the device: `az iot hub device-identity
+    /// connection-string show -n HUB -d DEVICE`. A device with an X.509 certificate has
+    /// `HostName=HUB.azure-devices.net;DeviceId=DEVICE;x509=true`, and needs --certificate and --key.
+    Device(Device),
+}
+
+/// The demonstration's options.
+#[derive(Args, Debug)]
+pub(crate) struct Demonstration {
+    /// End, successfully, once the hub has stored N messages of each device and each device has received
+    /// a cloud-to-device message
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) messages: Option<u64>,
+    /// Seconds between a device's telemetry messages [default: 1]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) interval: Option<Duration>,
+    /// Seconds after which --messages gives up [default: 60 and twice the messages' time]
+    #[arg(long, value_name = "SECONDS", requires = "messages", value_parser = seconds)]
+    pub(crate) time_limit: Option<Duration>,
+}
+
+impl Demonstration {
+    fn is_given(&self) -> bool {
+        self.messages.is_some() || self.interval.is_some() || self.time_limit.is_some()
+    }
+}
+
+/// The options of `device`.
+#[derive(Args, Debug)]
+pub(crate) struct Device {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionStringSource,
+    /// The device's X.509 certificate (PEM), with intermediates up to the CA that the hub knows
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The private key of the certificate (PEM: PKCS#8, PKCS#1 or SEC1, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// Trust the root certificates in this file (PEM) instead of those of Azure's public cloud
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Connect there; the server must still prove that it is the connection string's host [default: that
+    /// host, port 8883]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) endpoint: Option<Endpoint>,
+    /// Seconds between telemetry messages; `never` for Enter only
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = Interval::from_str)]
+    pub(crate) interval: Interval,
+    /// Seconds that a SAS token is valid; it is renewed after 70 to 85 % of them
+    #[arg(long, value_name = "SECONDS", default_value = "86400", value_parser = seconds)]
+    pub(crate) token_life: Duration,
+    /// Seconds of silence after which the device pings the hub; IoT Hub keeps up to 1177
+    #[arg(long, value_name = "SECONDS", default_value = "240", value_parser = seconds)]
+    pub(crate) keep_alive: Duration,
+    /// DTMI of the device's Plug and Play model
+    #[arg(long, value_name = "DTMI")]
+    pub(crate) model_id: Option<String>,
+    /// Telemetry that the hub sends in the device's name when the connection breaks
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) will: Option<String>,
+    /// Use the device twin and direct methods, which IoT Hub has in its standard and free tiers
+    #[arg(long)]
+    pub(crate) twin: bool,
+    /// Take the time from this SNTP server, as a board does, instead of from this computer
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) sntp: Option<Endpoint>,
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct ConnectionStringSource {
+    /// File with the device's connection string. Without any of these options the environment variable
+    /// AZURE_IOT_HUB_CONNECTION_STRING is used
+    #[arg(long, value_name = "FILE")]
+    pub(crate) connection_string_file: Option<PathBuf>,
+    /// The connection string itself; others on this computer may see it in the list of processes
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) connection_string: Option<String>,
+}
+
+/// `HOST:PORT`, `HOST` (port 8883), `[IPV6]:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, port) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+            Some((host, "")) => (host, None),
+            Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or(rest))),
+            None => match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        let port = match port {
+            None => None,
+            Some(port) => match port.parse() {
+                Ok(port @ 1..) => Some(port),
+                _ => {
+                    return Err(format!(
+                        "`{port}` is no port; expected 1 to 65535, such as 8883"
+                    ));
+                }
+            },
+        };
+        if host.is_empty() {
+            return Err("the host is missing; expected HOST:PORT, such as localhost:8883".into());
+        }
+        Ok(Self {
+            host: host.into(),
+            port,
+        })
+    }
+}
+
+/// Seconds, or `never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval(pub(crate) Option<Duration>);
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self(None)),
+            text => seconds(text).map(Some).map(Self),
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.001..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected a number of seconds above 0, such as 2 or 0.5".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn endpoints_have_a_host_and_perhaps_a_port() {
+        for (text, host, port) in [
+            ("localhost:1234", "localhost", Some(1234)),
+            ("localhost", "localhost", None),
+            ("[::1]:8883", "::1", Some(8883)),
+            ("[::1]", "::1", None),
+        ] {
+            let endpoint = Endpoint::from_str(text).unwrap();
+            assert_eq!((endpoint.host.as_str(), endpoint.port), (host, port));
+        }
+        for text in [
+            "",
+            ":1",
+            "host:",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "::1",
+            "[::1]x",
+            "[]:1",
+        ] {
+            assert!(Endpoint::from_str(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_positive_numbers_of_seconds() {
+        assert_eq!(seconds("0.5").unwrap(), Duration::from_millis(500));
+        assert_eq!(Interval::from_str("never").unwrap(), Interval(None));
+        for text in ["0", "-1", "", "1s", "NaN", "inf", "1e30"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `azure-device device`: one device against Azure, a local hub or another broker.
+
+use std::env;
+use std::fs;
+
+use azure_device::app::App;
+use azure_device::identity::{ConnectionString, Credential, Identity};
+use azure_device::mqtt;
+use azure_device_host::Options;
+use azure_device_host::clock::Source;
+use azure_device_host::error::SetupError;
+use azure_device_host::runner::{DeviceThread, Settings};
+use azure_device_host::tls::{ClientIdentity, azure_roots, roots_from_file};
+use zeroize::Zeroizing;
+
+use super::{CommandError, send_on_enter, stop_on_ctrl_c};
+use crate::cli::{ConnectionStringSource, Device, Endpoint};
+
+/// Where the connection string is if no option says so.
+const VARIABLE: &str = "AZURE_IOT_HUB_CONNECTION_STRING";
+
+/// SNTP's port (RFC 4330).
+const SNTP_PORT: u16 = 123;
+
+/// Runs until Ctrl-C.
+pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
+    let identity = identity(&arguments.connection)?;
+    let options = options(arguments, &identity)?;
+    let device = DeviceThread::start(identity, settings(arguments), options, App::default())?;
+    stop_on_ctrl_c(vec![device.remote()])?;
+    send_on_enter(vec![device.remote()]);
+    device.join();
+    Ok(())
+}
+
+fn identity(source: &ConnectionStringSource) -> Result<Identity, CommandError> {
+    let (text, origin) = connection_string(source)?;
+    ConnectionString::parse(text.trim()).map_err(|error| format!("{origin}: {error}").into())
+}
+
+/// The text and what to call it. The text is wiped when it is no longer needed.
+fn connection_string(
+    source: &ConnectionStringSource,
+) -> Result<(Zeroizing<String>, String), CommandError> {
+    if let Some(text) = &source.connection_string {
+        return Ok((Zeroizing::new(text.clone()), "--connection-string".into()));
+    }
+    if let Some(path) = &source.connection_string_file {
+        let text = fs::read_to_string(path).map_err(|cause| SetupError::Unreadable {
+            what: "connection string",
+            path: path.clone(),
+            cause,
+        })?;
+        return Ok((Zeroizing::new(text), path.display().to_string()));
+    }
+    match env::var(VARIABLE) {
+        Ok(text) => Ok((Zeroizing::new(text), VARIABLE.into())),
+        Err(_) => Err(format!(
+            "no connection string; give a file with --connection-string-file, or set {VARIABLE}"
+        )
+        .into()),
+    }
+}
+
+fn options(arguments: &Device, identity: &Identity) -> Result<Options, CommandError> {
+    let roots = match &arguments.ca {
+        Some(file) => roots_from_file(file)?,
+        None => azure_roots()?,
+    };
+    let mut options = Options::new(identity.device_id().as_str(), roots)?;
+    options.identity = match (&arguments.certificate, &arguments.key) {
+        (Some(certificate), Some(key)) => Some(ClientIdentity::from_files(certificate, key)?),
+        _ => None,
+    };
+    if options.identity.is_none() && matches!(identity.credential(), Credential::X509) {
+        return Err(
+            "the connection string says x509=true, so the device needs its certificate and \
+                    key: add --certificate FILE and --key FILE"
+                .into(),
+        );
+    }
+    options.clock = match &arguments.sntp {
+        Some(Endpoint { host, port }) => {
+            // An IPv6 address needs its brackets again.
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host.clone()
+            };
+            Source::Sntp(format!("{host}:{}", port.unwrap_or(SNTP_PORT)))
+        }
+        None => Source::System,
+    };
+    Ok(options)
+}
+
+fn settings(arguments: &Device) -> Settings {
+    let defaults = Settings::default();
+    let endpoint = arguments.endpoint.clone();
+    let (address, port) = endpoint.map_or((None, None), |endpoint| {
+        (Some(endpoint.host), endpoint.port)
+    });
+    Settings {
+        address,
+        port: port.unwrap_or(defaults.port),
+        token_life: arguments.token_life,
+        telemetry_interval: arguments.interval.0,
+        model_id: arguments.model_id.clone(),
+        will: arguments.will.clone(),
+        twin: arguments.twin,
+        mqtt: mqtt::Config {
+            keepalive: arguments.keep_alive,
+            ..defaults.mqtt
+        },
+        ..defaults
+    }
+}

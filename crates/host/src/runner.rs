@@ -1,0 +1,181 @@
+//! A device on a thread of its own: the core's loop over this crate's platform.
+
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use azure_device::application::Application;
+use azure_device::backoff;
+use azure_device::device::{self, Buffers, Config, Device, Report};
+use azure_device::identity::Identity;
+use azure_device::mqtt;
+
+use crate::error::SetupError;
+use crate::platform::{HostPlatform, Options, Remote};
+
+/// IoT Hub's largest cloud-to-device message is 64 KB; its topic and properties need some more.
+const RECEIVE: usize = 64 * 1024 + 4096;
+/// CONNECT is the largest: ids and user names at their longest, a token, a will.
+const TRANSMIT: usize = 4096;
+/// Messages that wait for a hub: some hundred, each with its topic.
+const OUTBOX: usize = 256 * 1024;
+/// A message's topic and payload while they are written.
+const SCRATCH: usize = 4096;
+
+/// What an engineer configures of a device: [`Config`], owned, so that a thread can have it.
+#[derive(Clone, Debug)]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of `azure_device::device::Config`"
+)]
+pub struct Settings {
+    pub address: Option<String>,
+    pub port: u16,
+    pub token_life: Duration,
+    pub telemetry_interval: Option<Duration>,
+    pub model_id: Option<String>,
+    pub will: Option<String>,
+    pub twin: bool,
+    pub backoff: backoff::Config,
+    pub mqtt: mqtt::Config,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Config {
+            port,
+            token_life,
+            telemetry_interval,
+            twin,
+            backoff,
+            mqtt,
+            ..
+        } = Config::default();
+        Self {
+            address: None,
+            port,
+            token_life,
+            telemetry_interval,
+            model_id: None,
+            will: None,
+            twin,
+            backoff,
+            mqtt,
+        }
+    }
+}
+
+impl Settings {
+    fn config(&self) -> Config<'_> {
+        Config {
+            address: self.address.as_deref(),
+            port: self.port,
+            token_life: self.token_life,
+            telemetry_interval: self.telemetry_interval,
+            model_id: self.model_id.as_deref(),
+            twin: self.twin,
+            will: self.will.as_deref().map(str::as_bytes),
+            backoff: self.backoff,
+            mqtt: self.mqtt.clone(),
+        }
+    }
+}
+
+/// A running device. Dropping it leaves the thread alone; [`DeviceThread::stop`] ends it.
+#[derive(Debug)]
+pub struct DeviceThread {
+    remote: Remote,
+    thread: JoinHandle<Option<Report>>,
+}
+
+impl DeviceThread {
+    /// Starts the device on a thread that is called as it is.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with credentials or settings; nothing has been sent then.
+    pub fn start<A: Application + Send + 'static>(
+        identity: Identity,
+        settings: Settings,
+        options: Options,
+        application: A,
+    ) -> Result<Self, SetupError> {
+        let (started, starting) = mpsc::channel();
+        let thread = thread::Builder::new().name(options.name.clone());
+        let mut platform = HostPlatform::new(options)?;
+        let remote = platform.remote();
+        let body = move || run(&identity, &settings, &mut platform, application, &started);
+        let thread = thread.spawn(body).map_err(|cause| SetupError::System {
+            what: "starting a thread",
+            cause,
+        })?;
+        match starting.recv() {
+            Ok(result) => result
+                .map(|()| Self { remote, thread })
+                .map_err(SetupError::Settings),
+            // The thread panicked: say so where it is joined.
+            Err(_) => Ok(Self { remote, thread }),
+        }
+    }
+
+    /// Asks the device for something.
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    /// Whether the device has ended.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Has the device say goodbye, waits until it has, and gives its counters.
+    ///
+    /// # Panics
+    ///
+    /// With the device's own panic, if it had one.
+    pub fn stop(self) -> Report {
+        self.remote.stop();
+        self.join()
+    }
+
+    /// Waits until somebody has stopped the device, and gives its counters.
+    ///
+    /// # Panics
+    ///
+    /// With the device's own panic, if it had one.
+    pub fn join(self) -> Report {
+        match self.thread.join() {
+            Ok(report) => report.unwrap_or_default(),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn run(
+    identity: &Identity,
+    settings: &Settings,
+    platform: &mut HostPlatform,
+    application: impl Application,
+    started: &mpsc::Sender<Result<(), mqtt::RequestError>>,
+) -> Option<Report> {
+    let (mut receive, mut transmit) = (vec![0; RECEIVE], vec![0; TRANSMIT]);
+    let (mut outbox, mut scratch) = (vec![0; OUTBOX], vec![0; SCRATCH]);
+    let buffers = Buffers {
+        mqtt: mqtt::Buffers {
+            receive: &mut receive,
+            transmit: &mut transmit,
+            outbox: &mut outbox,
+        },
+        scratch: &mut scratch,
+    };
+    let device = Device::new(identity, settings.config(), buffers, application);
+    let (mut device, result) = match device {
+        Ok(device) => (Some(device), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    // Whoever started this thread waits for the answer.
+    let _ = started.send(result);
+    let device = device.as_mut()?;
+    device::run(device, platform);
+    Some(*device.report())
+}

@@ -1,0 +1,12 @@
+//! Devices on a local hub, over real TLS on loopback: as threads of the test, and as the program.
+
+#![allow(clippy::unwrap_used)]
+
+mod demonstration;
+mod joining;
+mod outage;
+mod program;
+mod refusals;
+mod renewal;
+mod secrecy;
+mod support;

@@ -1,0 +1,139 @@
+//! Hubs, devices on threads, and an application that tests can look into.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use azure_device::app::App;
+use azure_device::application::{Application, CloudMessage};
+use azure_device::identity::ConnectionString;
+use azure_device::json::Object;
+use azure_device::port::Sensor;
+use azure_device_host::Options;
+use azure_device_host::runner::{DeviceThread, Settings};
+use azure_device_host::tls::{ClientIdentity, roots_from_pem};
+use local_hub::{Config, DeviceCertificate, Event, Hub};
+
+use crate::program::Access;
+
+/// A cloud-to-device message as a device took it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) body: Vec<u8>,
+    /// Decoded, in order; `None` for a key without a value.
+    pub(crate) properties: Vec<(String, Option<String>)>,
+}
+
+/// The product's application; what it takes goes to the test as well.
+pub(crate) struct Tested {
+    app: App,
+    taken: mpsc::Sender<Taken>,
+}
+
+impl Tested {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Taken>) {
+        let (taken, receiver) = mpsc::channel();
+        let app = App::default();
+        (Self { app, taken }, receiver)
+    }
+}
+
+impl Application for Tested {
+    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
+        self.app.telemetry(sensor, message);
+    }
+
+    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
+        self.app.cloud_message(message);
+        let properties = message
+            .properties
+            .properties()
+            .map(|property| property.unwrap())
+            .map(|property| {
+                (
+                    property.key.to_string(),
+                    property.value.map(|value| value.to_string()),
+                )
+            })
+            .collect();
+        let body = message.body.to_vec();
+        // A test that does not care has dropped its end.
+        let _ = self.taken.send(Taken { body, properties });
+    }
+}
+
+pub(crate) fn hub() -> Hub {
+    Hub::start(Config::temporary()).unwrap()
+}
+
+/// How to reach `hub` as the device of `connection_string`.
+pub(crate) fn access<'a>(hub: &'a Hub, connection_string: &'a str) -> Access<'a> {
+    Access {
+        connection_string,
+        ca_pem: hub.ca_pem(),
+        endpoint: hub.endpoint().to_string(),
+        certificate: None,
+    }
+}
+
+/// The same for a device with a certificate.
+pub(crate) fn x509_access<'a>(hub: &'a Hub, device: &'a DeviceCertificate) -> Access<'a> {
+    Access {
+        certificate: Some((&device.certificate_pem, &device.key_pem)),
+        ..access(hub, &device.connection_string)
+    }
+}
+
+/// Starts a device that sends ten messages a second, with changed settings.
+pub(crate) fn start(
+    access: &Access<'_>,
+    change: impl FnOnce(&mut Settings),
+) -> (DeviceThread, mpsc::Receiver<Taken>) {
+    let identity = ConnectionString::parse(access.connection_string).unwrap();
+    let roots = roots_from_pem(access.ca_pem.as_bytes(), "the hub's CA").unwrap();
+    let mut options = Options::new(identity.device_id().as_str(), roots).unwrap();
+    options.status_lines = false;
+    options.identity = access.certificate.map(|(certificate, key)| {
+        let (certificate, key) = ((certificate.as_bytes(), "test"), (key.as_bytes(), "test"));
+        ClientIdentity::from_pem(certificate, key).unwrap()
+    });
+    let (address, port) = access.endpoint.rsplit_once(':').unwrap();
+    let mut settings = Settings {
+        address: Some(address.into()),
+        port: port.parse().unwrap(),
+        telemetry_interval: Some(Duration::from_millis(100)),
+        ..Settings::default()
+    };
+    change(&mut settings);
+    let (application, taken) = Tested::new();
+    (
+        DeviceThread::start(identity, settings, options, application).unwrap(),
+        taken,
+    )
+}
+
+/// The `count` that the application wrote into a message.
+pub(crate) fn count(event: &Event) -> u64 {
+    let body = str::from_utf8(&event.body).unwrap();
+    let after = body.split_once("\"count\":").unwrap().1;
+    after
+        .split([',', '}'])
+        .next()
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+/// Asserts that every message from the first to the last arrived and that the stream goes back, to send
+/// something again, at most once per reconnect.
+#[track_caller]
+pub(crate) fn assert_complete_and_in_order(counts: &[u64], reconnects: usize) {
+    let last = *counts.iter().max().unwrap();
+    let missing: Vec<_> = (1..=last).filter(|count| !counts.contains(count)).collect();
+    assert!(missing.is_empty(), "{missing:?} of {last} never arrived");
+    let goes_back = counts.windows(2).filter(|pair| pair[1] <= pair[0]).count();
+    assert!(
+        goes_back <= reconnects,
+        "out of order {goes_back} times in {reconnects} reconnects: {counts:?}"
+    );
+}
