@@ -71,6 +71,10 @@
 //! - A PUBACK for a message that is not in flight is counted, not punished: a server that stored a message
 //!   of the last connection may acknowledge it late, and again when it was sent again.
 //! - A message that does not fit the receive buffer is discarded, acknowledged and reported.
+//! - What was sent without being acknowledged is sent again, marked DUP, on a clean session too: the server
+//!   may have stored it, and a message counts for more than a session.
+//! - Read what the transport has before calling [`Session::poll`] at a deadline: an answer that came in time
+//!   but was not read looks like none.
 //! - The outbox is memory: what a restart must survive belongs into storage first.
 
 mod buffer;
@@ -86,6 +90,7 @@ mod outbox;
 mod poll;
 mod publish;
 mod subscribe;
+mod timers;
 mod transmit;
 mod types;
 mod violation;

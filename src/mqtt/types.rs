@@ -1,6 +1,5 @@
 //! What callers of the session hold in their hands: identifiers, messages, events, counters.
 
-use alloc::string::String;
 use core::fmt;
 use core::num::NonZeroU16;
 
@@ -129,12 +128,6 @@ impl fmt::Debug for Message {
             .field("retain", &self.retain())
             .field("ack", &self.ack)
             .finish()
-    }
-}
-
-impl From<Message> for (String, alloc::vec::Vec<u8>) {
-    fn from(message: Message) -> Self {
-        (message.publish.topic, message.publish.payload.into())
     }
 }
 

@@ -13,7 +13,7 @@
 #![cfg(not(test))]
 #![no_std]
 // Published code is compiled as it is; these are the lints that have findings in it.
-#![allow(missing_docs, dead_code)]
+#![allow(missing_docs, dead_code, rustdoc::bare_urls)]
 #![allow(clippy::len_without_is_empty, clippy::len_zero, clippy::let_and_return)]
 #![allow(
     clippy::needless_borrow,

@@ -189,5 +189,4 @@ fn an_unanswered_subscribe_times_out() {
 fn iot_hub_s_longest_keepalive_stays_below_its_limit() {
     // 1.5 times the interval may not exceed 1767 s.
     assert!(IOT_HUB_MAX_KEEPALIVE.as_secs() * 3 / 2 <= 1767);
-    assert!((IOT_HUB_MAX_KEEPALIVE.as_secs() + 1) * 3 / 2 > 1767 - 1);
 }
