@@ -8,10 +8,12 @@ use crate::close::{CloseLog, CloseReason};
 use crate::config::Limits;
 use crate::error::Error;
 use crate::events::EventLog;
+use crate::methods::Methods;
 use crate::policy::Policies;
 use crate::registry::{Device, Identity, Registry, Status};
 use crate::sessions::Sessions;
 use crate::store::Store;
+use crate::twin::Twins;
 
 /// The hub without its sockets.
 #[derive(Debug)]
@@ -32,6 +34,10 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     /// Cloud-to-device messages.
     pub(crate) c2d: CloudToDevice,
+    /// Device twins.
+    pub(crate) twins: Twins,
+    /// Direct methods that wait for their answers.
+    pub(crate) methods: Methods,
     /// Device-to-cloud messages.
     pub(crate) events: EventLog,
     /// The hub's own shared access policies.
@@ -46,7 +52,7 @@ impl Core {
         let device = self.registry.get(&Identity::device(device_id))?;
         self.c2d.send(&device, message)?;
         if let Some(link) = self.sessions.get(device_id) {
-            link.c2d.notify_one();
+            link.wake.notify_one();
         }
         Ok(())
     }
@@ -80,6 +86,7 @@ impl Core {
             let client_id = gone.identity.to_string();
             self.sessions.cut(&client_id, CloseReason::Deleted);
             self.sessions.forget(&client_id)?;
+            self.twins.forget(&client_id)?;
             if gone.identity.module_id.is_none() {
                 self.c2d.forget(&client_id)?;
             }
@@ -98,7 +105,7 @@ impl Core {
                 log::error!("{error}");
             }
             if let Some(link) = self.sessions.get(&device_id) {
-                link.c2d.notify_one();
+                link.wake.notify_one();
             }
         }
     }

@@ -119,8 +119,12 @@ pub enum Error {
     QueueDepthExceeded(String),
     /// The message is larger than the service takes.
     MessageTooLarge(String),
-    /// The device is not connected.
+    /// The device is not connected, or has not subscribed to direct methods.
     DeviceNotOnline(String),
+    /// The device did not answer a direct method in time.
+    GatewayTimeout(String),
+    /// The device answered a direct method with something that is not JSON.
+    Deserialization(String),
     /// The lock on a message is gone.
     MessageLockLost(String),
     /// The hub itself failed, for example because the disk is full.
@@ -140,6 +144,8 @@ impl Error {
             Self::QueueDepthExceeded(_) => 403_004,
             Self::MessageTooLarge(_) => 413_001,
             Self::DeviceNotOnline(_) => 404_103,
+            Self::GatewayTimeout(_) => 504_101,
+            Self::Deserialization(_) => 400_012,
             Self::MessageLockLost(_) => 412_002,
             Self::Server(_) => 500_001,
         }
@@ -157,6 +163,8 @@ impl Error {
             Self::QueueDepthExceeded(_) => "DeviceMaximumQueueDepthExceeded",
             Self::MessageTooLarge(_) => "MessageTooLarge",
             Self::DeviceNotOnline(_) => "DeviceNotOnline",
+            Self::GatewayTimeout(_) => "GatewayTimeout",
+            Self::Deserialization(_) => "DeserializationError",
             Self::MessageLockLost(_) => "DeviceMessageLockLost",
             Self::Server(_) => "ServerError",
         }
@@ -174,7 +182,10 @@ impl fmt::Display for Error {
                     "there is a device {id:?} already; delete it, or choose another id"
                 )
             }
-            Self::DeviceNotOnline(id) => write!(f, "device {id:?} is not connected"),
+            Self::DeviceNotOnline(id) => write!(
+                f,
+                "device {id:?} is not connected, or has not subscribed to direct methods"
+            ),
             Self::QueueDepthExceeded(id) => write!(
                 f,
                 "device {id:?} has as many waiting messages as it may have; let it receive them, or purge them"
@@ -183,6 +194,8 @@ impl fmt::Display for Error {
             | Self::PreconditionFailed(text)
             | Self::Unauthorized(text)
             | Self::MessageTooLarge(text)
+            | Self::GatewayTimeout(text)
+            | Self::Deserialization(text)
             | Self::MessageLockLost(text)
             | Self::Server(text) => f.write_str(text),
         }

@@ -27,7 +27,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 ///
 /// Its methods block for short times at most, and must not be called from within an async runtime.
 pub struct Hub {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     started: Started,
     sntp_offset: Arc<AtomicI64>,
     stop: watch::Sender<bool>,
@@ -147,6 +147,17 @@ impl Hub {
             .upload_authority(DeviceAuthority::NAME, authority.certificate_pem())?;
         let made = authority.issue(id).map_err(Error::Server)?;
         self.create_with(id, Authentication::X509Ca, made)
+    }
+
+    /// Waits for a part of the hub that runs on its threads.
+    pub(crate) fn block_on<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(work),
+            None => Err(Error::Server("the hub stops".into())),
+        }
     }
 
     fn create_with(

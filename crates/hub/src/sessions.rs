@@ -1,6 +1,6 @@
 //! Who is connected now, and what is kept of connections that ended.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +13,25 @@ use crate::store::{Batch, Store, StoreError};
 /// Filters and the QoS that was granted to each.
 pub(crate) type Subscriptions = BTreeMap<String, u8>;
 
+/// The filter for answers to requests to the twin.
+pub(crate) const TWIN_RESPONSES_FILTER: &str = "$iothub/twin/res/#";
+/// The filter for changes of desired properties.
+pub(crate) const DESIRED_FILTER: &str = "$iothub/twin/PATCH/properties/desired/#";
+/// The filter for direct methods.
+pub(crate) const METHODS_FILTER: &str = "$iothub/methods/POST/#";
+
+/// Pushes that wait for one connection; more mean that the client takes none.
+const MAX_PUSHES: usize = 64;
+
+/// A message that the hub sends with QoS 0 and never again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Push {
+    /// The topic name.
+    pub(crate) topic: String,
+    /// The payload.
+    pub(crate) payload: Vec<u8>,
+}
+
 /// What the rest of the hub holds of a live connection.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -20,8 +39,9 @@ pub(crate) struct Link {
     pub(crate) id: u64,
     /// `device` or `device/module`.
     pub(crate) client_id: String,
-    /// A cloud-to-device message waits.
-    pub(crate) c2d: Notify,
+    /// Something waits to be sent: a push, or a cloud-to-device message.
+    pub(crate) wake: Notify,
+    pushes: Mutex<VecDeque<Push>>,
     subscriptions: Mutex<Subscriptions>,
     cut: watch::Sender<Option<CloseReason>>,
 }
@@ -48,6 +68,23 @@ impl Link {
         }
     }
 
+    /// Sends a message soon; ends the connection if the client does not take those before it.
+    pub(crate) fn push(&self, push: Push) {
+        let mut pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        if pushes.len() >= MAX_PUSHES {
+            self.cut(CloseReason::Socket("the client takes no bytes".into()));
+            return;
+        }
+        pushes.push_back(push);
+        drop(pushes);
+        self.wake.notify_one();
+    }
+
+    /// Everything that was pushed since the last call.
+    pub(crate) fn take_pushes(&self) -> VecDeque<Push> {
+        std::mem::take(&mut *self.pushes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The QoS granted to a filter, if it is subscribed to.
     pub(crate) fn granted(&self, filter: &str) -> Option<u8> {
         self.subscriptions
@@ -64,14 +101,6 @@ impl Link {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
-
-    /// Replaces the filters.
-    pub(crate) fn set_subscriptions(&self, subscriptions: Subscriptions) {
-        *self
-            .subscriptions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = subscriptions;
-    }
 }
 
 /// Live connections by client id, and stored sessions.
@@ -80,6 +109,7 @@ pub(crate) struct Sessions {
     store: Arc<Store>,
     live: Mutex<HashMap<String, Arc<Link>>>,
     changed: Condvar,
+    changes: watch::Sender<()>,
     next: AtomicU64,
 }
 
@@ -90,6 +120,7 @@ impl Sessions {
             store,
             live: Mutex::default(),
             changed: Condvar::new(),
+            changes: watch::Sender::new(()),
             next: AtomicU64::new(1),
         }
     }
@@ -103,7 +134,8 @@ impl Sessions {
         let link = Arc::new(Link {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             client_id: client_id.to_owned(),
-            c2d: Notify::new(),
+            wake: Notify::new(),
+            pushes: Mutex::default(),
             subscriptions: Mutex::new(subscriptions),
             cut: watch::Sender::new(None),
         });
@@ -112,7 +144,22 @@ impl Sessions {
             old.cut(CloseReason::TakenOver);
         }
         self.changed.notify_all();
+        self.changes.send_replace(());
         (link, old)
+    }
+
+    /// Replaces the filters of a live connection.
+    pub(crate) fn subscribe(&self, link: &Link, subscriptions: Subscriptions) {
+        *link
+            .subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = subscriptions;
+        self.changes.send_replace(());
+    }
+
+    /// Tells when a client connects or changes its filters.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// A connection ended.

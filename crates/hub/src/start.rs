@@ -18,11 +18,13 @@ use crate::core::Core;
 use crate::endpoints::Endpoints;
 use crate::error::StartError;
 use crate::events::EventLog;
+use crate::methods::Methods;
 use crate::policy::Policies;
 use crate::registry::Registry;
 use crate::sessions::Sessions;
 use crate::store::{DirectoryLock, Store, write_atomically};
 use crate::tls::{Hierarchy, server_config};
+use crate::twin::Twins;
 use crate::{mqtt, rest, sntp};
 
 /// How often locks and expiries of messages are looked at.
@@ -180,6 +182,8 @@ fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
         registry: Registry::open(Arc::clone(&store)),
         sessions: Sessions::new(Arc::clone(&store)),
         c2d: CloudToDevice::open(Arc::clone(&store), Arc::clone(&clock), &config.limits),
+        twins: Twins::new(Arc::clone(&store), Arc::clone(&clock)),
+        methods: Methods::default(),
         events: EventLog::open(directory, config.limits.event_bytes)?,
         limits: config.limits,
         policies,

@@ -5,6 +5,7 @@ pub(crate) mod bag;
 mod codec;
 mod connection;
 mod listener;
+mod requests;
 mod session;
 mod topic;
 mod user_name;

@@ -8,12 +8,13 @@ use tokio::time::{Instant, sleep_until};
 use super::authenticate::Authenticated;
 use super::codec::{Connect, Packet, Publish, encode};
 use super::connection::{Connection, OUTPUT_LIMIT};
+use super::requests;
 use super::topic::{self, Filter, Topic};
 use crate::c2d;
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::events::{self, Flags};
-use crate::sessions::{Link, Subscriptions};
+use crate::sessions::{Link, Push, Subscriptions};
 
 /// Filters that one connection may subscribe to ("Communicate with an IoT hub using the MQTT protocol").
 const MAX_SUBSCRIPTIONS: usize = 5;
@@ -66,6 +67,8 @@ impl Session {
         } else {
             core.sessions.resume(&connect.client_id)?
         };
+        core.twins
+            .announce(&who.device, who.sender.model_id.as_deref())?;
         let (link, old) = core.sessions.enter(&connect.client_id, subscriptions);
         if let Some(old) = old {
             core.c2d.release(&who.device, old.id)?;
@@ -115,7 +118,7 @@ impl Session {
             let link = Arc::clone(&self.opened.link);
             tokio::select! {
                 result = self.connection.read() => result?,
-                () = link.c2d.notified() => {}
+                () = link.wake.notified() => {}
                 () = sleep_until(silent) => return Err(CloseReason::KeepAlive(self.opened.keep_alive)),
                 () = sleep_until(expiry) => {}
                 _ = shifts.changed() => {}
@@ -153,21 +156,30 @@ impl Session {
 
     fn publish(&mut self, publish: Publish) -> Result<(), CloseReason> {
         let packet_id = publish.packet_id;
-        match topic::parse(&publish.topic, &self.opened.who.sender.identity) {
-            Ok(Topic::Telemetry(bag)) => self.opened.store(bag, publish, false)?,
-            Ok(_) => {
-                let what = format!(
-                    "the topic {:?}, which this hub does not serve",
-                    publish.topic
-                );
-                return Err(CloseReason::Violation(what));
+        let Opened {
+            core, who, link, ..
+        } = &self.opened;
+        let topic =
+            topic::parse(&publish.topic, &who.sender.identity).map_err(CloseReason::Violation)?;
+        let answer = match topic {
+            Topic::Telemetry(bag) => {
+                self.opened.store(bag, publish, false)?;
+                None
             }
-            Err(why) => return Err(CloseReason::Violation(why)),
+            request => requests::serve(core, &who.device, link, &request, publish)?,
+        };
+        if let Some(packet_id) = packet_id {
+            self.connection.queue(encode::puback(packet_id))?;
         }
-        match packet_id {
-            Some(packet_id) => self.connection.queue(encode::puback(packet_id)),
+        match answer {
+            Some(answer) => self.push(&answer),
             None => Ok(()),
         }
+    }
+
+    fn push(&mut self, push: &Push) -> Result<(), CloseReason> {
+        self.connection
+            .queue(encode::publish(&push.topic, &push.payload, None, false))
     }
 
     fn puback(&mut self, packet_id: u16) -> Result<(), CloseReason> {
@@ -225,8 +237,20 @@ impl Session {
         self.connection.queue(encode::unsuback(packet_id))
     }
 
-    /// Sends the cloud-to-device messages that wait, if the client subscribed to them.
+    /// Sends what waits: pushes first.
     async fn deliver(&mut self) -> Result<(), CloseReason> {
+        for push in self.opened.link.take_pushes() {
+            self.push(&push)?;
+            if self.connection.queued() > OUTPUT_LIMIT {
+                self.connection.flush().await?;
+            }
+        }
+        self.connection.flush().await?;
+        self.deliver_c2d().await
+    }
+
+    /// Sends the cloud-to-device messages that wait, if the client subscribed to them.
+    async fn deliver_c2d(&mut self) -> Result<(), CloseReason> {
         let Opened {
             core, who, link, ..
         } = &self.opened;
@@ -302,7 +326,7 @@ impl Opened {
                 .sessions
                 .keep(&self.link.client_id, &subscriptions)?;
         }
-        self.link.set_subscriptions(subscriptions);
+        self.core.sessions.subscribe(&self.link, subscriptions);
         Ok(())
     }
 
@@ -314,7 +338,7 @@ impl Opened {
             log::error!("{error}");
         }
         if let Some(newer) = self.core.sessions.get(&self.link.client_id) {
-            newer.c2d.notify_one();
+            newer.wake.notify_one();
         }
         if matches!(reason, CloseReason::Disconnected) {
             return;

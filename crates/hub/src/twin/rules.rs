@@ -24,14 +24,18 @@ pub(crate) fn check(patch: &Map<String, Value>) -> Result<(), String> {
 pub(crate) fn check_size(section: &Map<String, Value>, limit: usize) -> Result<(), String> {
     let size = object_size(section);
     if size > limit {
-        return Err(format!("the section would have {size} bytes; {limit} are allowed"));
+        return Err(format!(
+            "the section would have {size} bytes; {limit} are allowed"
+        ));
     }
     Ok(())
 }
 
 fn check_object(object: &Map<String, Value>, depth: usize) -> Result<(), String> {
     if depth > MAX_DEPTH {
-        return Err(format!("objects are nested more than {MAX_DEPTH} levels deep"));
+        return Err(format!(
+            "objects are nested more than {MAX_DEPTH} levels deep"
+        ));
     }
     for (key, value) in object {
         check_key(key)?;
@@ -44,9 +48,10 @@ fn check_value(value: &Value, depth: usize) -> Result<(), String> {
     match value {
         Value::Null | Value::Bool(_) => Ok(()),
         Value::Number(number) => check_number(number),
-        Value::String(string) if string.len() > MAX_STRING => {
-            Err(format!("a string of {} bytes; {MAX_STRING} are allowed", string.len()))
-        }
+        Value::String(string) if string.len() > MAX_STRING => Err(format!(
+            "a string of {} bytes; {MAX_STRING} are allowed",
+            string.len()
+        )),
         Value::String(_) => Ok(()),
         Value::Object(object) => check_object(object, depth + 1),
         Value::Array(values) => values.iter().try_for_each(|value| match value {
@@ -61,9 +66,13 @@ fn check_key(key: &str) -> Result<(), String> {
         return Err("a key without characters".into());
     }
     if key.len() > MAX_KEY {
-        return Err(format!("a key of {} bytes; {MAX_KEY} are allowed", key.len()));
+        return Err(format!(
+            "a key of {} bytes; {MAX_KEY} are allowed",
+            key.len()
+        ));
     }
-    let forbidden = |character: char| character.is_control() || matches!(character, '.' | '$' | ' ' | '#');
+    let forbidden =
+        |character: char| character.is_control() || matches!(character, '.' | '$' | ' ' | '#');
     match key.chars().find(|character| forbidden(*character)) {
         Some(character) => Err(format!("the key {key:?} contains {character:?}")),
         None => Ok(()),
@@ -79,13 +88,20 @@ fn check_number(number: &Number) -> Result<(), String> {
     if in_range {
         Ok(())
     } else {
-        Err(format!("the integer {number} is not between {} and {}", INTEGERS.start(), INTEGERS.end()))
+        Err(format!(
+            "the integer {number} is not between {} and {}",
+            INTEGERS.start(),
+            INTEGERS.end()
+        ))
     }
 }
 
 /// The size that the service counts: the bytes of all keys and values; 8 for a number, 4 for a boolean.
 fn object_size(object: &Map<String, Value>) -> usize {
-    object.iter().map(|(key, value)| key.len() + value_size(value)).sum()
+    object
+        .iter()
+        .map(|(key, value)| key.len() + value_size(value))
+        .sum()
 }
 
 fn value_size(value: &Value) -> usize {
@@ -110,24 +126,37 @@ mod tests {
 
     #[test]
     fn integers_beyond_52_bits_are_refused() {
-        for good in [json!(4_503_599_627_370_495_i64), json!(-4_503_599_627_370_496_i64), json!(1.5e300)] {
+        for good in [
+            json!(4_503_599_627_370_495_i64),
+            json!(-4_503_599_627_370_496_i64),
+            json!(1.5e300),
+        ] {
             assert_eq!(checked(json!({ "n": good })), Ok(()));
         }
-        for bad in [json!(4_503_599_627_370_496_i64), json!(-4_503_599_627_370_497_i64), json!(u64::MAX)] {
+        for bad in [
+            json!(4_503_599_627_370_496_i64),
+            json!(-4_503_599_627_370_497_i64),
+            json!(u64::MAX),
+        ] {
             assert!(checked(json!({ "n": bad })).is_err());
         }
     }
 
     #[test]
     fn ten_levels_are_allowed_and_eleven_are_not() {
-        let nested = |levels: usize| (1..levels).fold(json!({"a": 1}), |inner, _| json!({ "a": inner }));
+        let nested =
+            |levels: usize| (1..levels).fold(json!({"a": 1}), |inner, _| json!({ "a": inner }));
         assert_eq!(checked(nested(10)), Ok(()));
         assert!(checked(nested(11)).is_err());
     }
 
     #[test]
     fn keys_strings_and_arrays_have_their_limits() {
-        for good in [json!({"a-b_c": "x".repeat(4096)}), json!({"k".repeat(1024): []}), json!({"a": [1, "b", {"c": null}]})] {
+        for good in [
+            json!({"a-b_c": "x".repeat(4096)}),
+            json!({"k".repeat(1024): []}),
+            json!({"a": [1, "b", {"c": null}]}),
+        ] {
             assert_eq!(checked(good), Ok(()));
         }
         for bad in [
@@ -148,6 +177,9 @@ mod tests {
     #[test]
     fn sizes_count_keys_and_values_as_the_service_does() {
         let section = json!({"ab": 1, "c": true, "d": "efg", "h": [1, 2], "i": {"j": null}});
-        assert_eq!(object_size(section.as_object().expect("an object")), 10 + 5 + 4 + 17 + 2);
+        assert_eq!(
+            object_size(section.as_object().expect("an object")),
+            10 + 5 + 4 + 17 + 2
+        );
     }
 }

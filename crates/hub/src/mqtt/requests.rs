@@ -1,0 +1,142 @@
+//! What a client publishes beside telemetry: requests to its twin, and answers to direct methods.
+//!
+//! A request to the twin is answered with QoS 0 and only if the client subscribed to
+//! `$iothub/twin/res/#` before; it is served in either case ("Communicate with an IoT hub using the MQTT
+//! protocol").
+
+use serde_json::json;
+
+use super::codec::Publish;
+use super::topic::{Query, Topic};
+use crate::clock::iso_8601;
+use crate::close::CloseReason;
+use crate::core::Core;
+use crate::credentials::{percent, random};
+use crate::error::Error;
+use crate::methods;
+use crate::registry::Device;
+use crate::sessions::{Link, Push, TWIN_RESPONSES_FILTER};
+
+/// Serves a PUBLISH that is not telemetry; gives the answer, if there is one to be sent.
+pub(super) fn serve(
+    core: &Core,
+    device: &Device,
+    link: &Link,
+    topic: &Topic,
+    publish: Publish,
+) -> Result<Option<Push>, CloseReason> {
+    let request_id = request_id(&publish.topic);
+    let answer = match topic {
+        Topic::Telemetry(_) => None,
+        Topic::TwinGet(_) => {
+            let request_id = request_id.ok_or_else(|| {
+                CloseReason::Violation(format!("a twin GET without $rid: {:?}", publish.topic))
+            })?;
+            Some(match get(core, device, &publish.payload) {
+                Ok(payload) => answer(200, request_id, "", payload),
+                Err(error) => failure(core, request_id, &error),
+            })
+        }
+        Topic::TwinPatch(_) => {
+            let result = core.twins.report(device, &publish.payload);
+            if let Err(error) = &result {
+                log::warn!("{:?} sent a patch that is refused: {error}", link.client_id);
+            }
+            request_id.map(|request_id| match result {
+                Ok(version) => answer(204, request_id, &format!("&$version={version}"), Vec::new()),
+                Err(error) => failure(core, request_id, &error),
+            })
+        }
+        Topic::MethodResponse(status, query) => {
+            method_response(core, link, *status, query, publish.payload)?;
+            None
+        }
+    };
+    Ok(answer.filter(|_| link.granted(TWIN_RESPONSES_FILTER).is_some()))
+}
+
+/// The `$rid` of a request as it was written: it goes back byte for byte.
+fn request_id(topic: &str) -> Option<&str> {
+    let (_, query) = topic.split_once("/?")?;
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, value)| !value.is_empty() && percent::decode(key).as_deref() == Some("$rid"))
+        .map(|(_, value)| value)
+}
+
+fn get(core: &Core, device: &Device, payload: &[u8]) -> Result<Vec<u8>, Error> {
+    if !matches!(payload, b"" | b" ") {
+        return Err(Error::ArgumentInvalid(format!(
+            "a twin GET has an empty body; this one has {} bytes",
+            payload.len()
+        )));
+    }
+    Ok(core.twins.get(device).for_device().to_string().into_bytes())
+}
+
+fn answer(status: u32, request_id: &str, more: &str, payload: Vec<u8>) -> Push {
+    Push {
+        topic: format!("$iothub/twin/res/{status}/?$rid={request_id}{more}"),
+        payload,
+    }
+}
+
+fn failure(core: &Core, request_id: &str, error: &Error) -> Push {
+    let body = json!({
+        "errorCode": error.code(),
+        "trackingId": random::uuid(),
+        "message": error.to_string(),
+        "timestampUtc": iso_8601(core.clock.unix_millis()),
+    });
+    let status = error.code() / 1000;
+    answer(status, request_id, "", body.to_string().into_bytes())
+}
+
+fn method_response(
+    core: &Core,
+    link: &Link,
+    status: i64,
+    query: &Query,
+    payload: Vec<u8>,
+) -> Result<(), CloseReason> {
+    let client_id = &link.client_id;
+    if payload.len() > methods::MAX_PAYLOAD {
+        return Err(CloseReason::Violation(format!(
+            "an answer of {} bytes to a method; {} are allowed",
+            payload.len(),
+            methods::MAX_PAYLOAD
+        )));
+    }
+    let request_id = query
+        .iter()
+        .find_map(|(key, value)| value.as_ref().filter(|_| key == "$rid"));
+    match request_id {
+        None => log::warn!("{client_id:?} answered a method without $rid; dropped"),
+        Some(request_id) if core.methods.answer(client_id, request_id, status, payload) => {}
+        Some(request_id) => log::warn!(
+            "{client_id:?} answered method call {request_id:?}, for which nobody waits any more; dropped"
+        ),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_id_is_taken_as_it_was_written() {
+        for (topic, expected) in [
+            ("$iothub/twin/GET/?$rid=1", Some("1")),
+            ("$iothub/twin/GET/?a=b&$rid=%2fX%2F=", Some("%2fX%2F=")),
+            ("$iothub/twin/GET/?%24rid=g-1", Some("g-1")),
+            ("$iothub/twin/GET/?$rid=", None),
+            ("$iothub/twin/GET/?$rid", None),
+            ("$iothub/twin/GET/?", None),
+            ("$iothub/twin/GET/?rid=1", None),
+        ] {
+            assert_eq!(request_id(topic), expected, "{topic}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What the holder of a [`Hub`] asks of devices: twins and direct methods.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::hub::Hub;
+use crate::methods::{MethodCall, MethodResponse};
+use crate::registry::Identity;
+
+impl Hub {
+    /// The twin of a device as IoT Hub's REST API shows it: identity, `tags`, and `properties` with
+    /// `desired` and `reported`, each with `$metadata` and `$version`.
+    pub fn twin(&self, id: &str) -> Result<Value, Error> {
+        self.core.twin(&Identity::device(id))
+    }
+
+    /// Changes tags and desired properties: `{"tags":{…},"properties":{"desired":{…}}}`, either may be
+    /// absent, `null` deletes (RFC 7396). A connected device that subscribed to it is notified. Gives the
+    /// twin after the change.
+    pub fn patch_twin(&self, id: &str, patch: &Value) -> Result<Value, Error> {
+        self.core
+            .change_twin(&Identity::device(id), None, patch, false)
+    }
+
+    /// Replaces tags and desired properties; what is absent is emptied.
+    pub fn replace_twin(&self, id: &str, twin: &Value) -> Result<Value, Error> {
+        self.core
+            .change_twin(&Identity::device(id), None, twin, true)
+    }
+
+    /// Calls a direct method of a device and waits for the answer for `timeout` at most, which may be
+    /// shorter than the 5 s that the REST API asks for at least. Fails at once with
+    /// [`Error::DeviceNotOnline`] if the device is not connected or has not subscribed to methods.
+    pub fn invoke_method(
+        &self,
+        id: &str,
+        name: &str,
+        payload: &Value,
+        timeout: Duration,
+    ) -> Result<MethodResponse, Error> {
+        let call = MethodCall {
+            name: name.to_owned(),
+            payload: payload.clone(),
+            response_timeout: timeout,
+            connect_timeout: Duration::ZERO,
+        };
+        self.block_on(self.core.invoke_method(&Identity::device(id), call))
+    }
+}
