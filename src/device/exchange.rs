@@ -224,7 +224,7 @@ impl<A: Application> Device<'_, A> {
                 let blink = self.control.blink_until.map(|end| end.min(toggle));
                 let planned = [
                     link.renew_at,
-                    self.clock.due,
+                    self.attempts.clock_due(),
                     twin,
                     self.calls.deadline(),
                     blink,

@@ -2,16 +2,14 @@
 
 use core::time::Duration;
 
-use log::{error, info, warn};
 use zeroize::Zeroize;
 
+use super::attempts::is_sane;
 use super::scratch::Scratch;
-use super::{
-    CLIENT_TYPE, CLOCK_INTERVAL, CLOCK_RETRY, CLOCK_TOLERANCE, Config, Device, SANE_CLOCK,
-};
+use super::{CLIENT_TYPE, Config, Device};
 use crate::application::Application;
 use crate::backoff;
-use crate::failure::{self, Failure, Reaction};
+use crate::failure::{self, Failure};
 use crate::identity::{Credential, Identity, UserName};
 use crate::mqtt::{self, PacketId};
 use crate::port::{ClockError, ConnectError, Endpoint, Requests, Status};
@@ -45,8 +43,8 @@ pub enum Task {
 /// Where in its life the connection is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum State {
-    /// No connection. The next attempt starts then.
-    Offline { until: Instant },
+    /// No connection.
+    Offline,
     /// A connection is open.
     Online(Link),
     /// Asked to stop, and stopped.
@@ -87,28 +85,23 @@ pub(super) enum Next {
     Stop,
 }
 
-/// Whether the clock was set since the start.
-pub(super) fn is_sane(unix: Option<UnixTime>) -> bool {
-    unix.is_some_and(|unix| unix >= SANE_CLOCK)
-}
-
 impl<A: Application> Device<'_, A> {
     /// What is to be done now.
     pub fn task(&mut self, now: Instant, unix: Option<UnixTime>, random: u64) -> Task {
-        let clock_is_due = self.clock.suspect || self.clock.due.is_none_or(|due| now >= due);
         match self.state {
             State::Stopped => Task::End,
-            State::Offline { .. } if self.clock.suspect => Task::SetClock,
-            State::Offline { until } if now < until => Task::Sleep {
-                until: self.earliest(until),
+            State::Offline => match self.attempts.task(now, unix) {
+                Some(Task::Sleep { until }) => Task::Sleep {
+                    until: self.earliest(until),
+                },
+                Some(task) => task,
+                None if self.token_has_expired(unix) => {
+                    // No handshake for a token that the hub is bound to refuse.
+                    self.failed(now, Failure::TokenExpired, false, random);
+                    Task::Sleep { until: now }
+                }
+                None => Task::OpenConnection,
             },
-            State::Offline { .. } if clock_is_due || !is_sane(unix) => Task::SetClock,
-            State::Offline { .. } if self.token_has_expired(unix) => {
-                // No handshake for a token that the hub is bound to refuse.
-                self.failed(now, Failure::TokenExpired, random);
-                Task::Sleep { until: now }
-            }
-            State::Offline { .. } => Task::OpenConnection,
             State::Online(Link {
                 phase: Phase::Closing(_),
                 ..
@@ -116,7 +109,7 @@ impl<A: Application> Device<'_, A> {
             State::Online(Link {
                 phase: Phase::Running,
                 ..
-            }) if clock_is_due => Task::SetClock,
+            }) if self.attempts.clock_is_due(now) => Task::SetClock,
             State::Online(link) => Task::Exchange {
                 until: self.exchange_deadline(&link, now),
             },
@@ -148,57 +141,8 @@ impl<A: Application> Device<'_, A> {
         result: Result<UnixTime, ClockError>,
         random: u64,
     ) {
-        let suspect = core::mem::take(&mut self.clock.suspect);
-        let result = result.and_then(|unix| {
-            if is_sane(Some(unix)) {
-                Ok(unix)
-            } else {
-                Err(ClockError::Implausible)
-            }
-        });
-        match (result, before.filter(|before| is_sane(Some(*before)))) {
-            (Ok(unix), before) => {
-                self.clock.due = Some(now.after(CLOCK_INTERVAL));
-                self.clock_was(before, unix, suspect, now, random);
-            }
-            (Err(error), Some(_)) => {
-                warn!(
-                    "{}; going on with the clock as it is",
-                    Failure::Clock(error)
-                );
-                self.clock.due = Some(now.after(CLOCK_RETRY));
-            }
-            (Err(error), None) => self.failed(now, Failure::Clock(error), random),
-        }
-    }
-
-    /// Says what the clock shows, and tries again soon if its error explains the last failure.
-    fn clock_was(
-        &mut self,
-        before: Option<UnixTime>,
-        unix: UnixTime,
-        suspect: bool,
-        now: Instant,
-        random: u64,
-    ) {
-        let Some(before) = before else {
-            return info!("clock: set to {unix}");
-        };
-        let error = Duration::from_millis(unix.as_millis().abs_diff(before.as_millis()));
-        if error <= CLOCK_TOLERANCE {
-            return info!(
-                "clock: set to {unix}, it was right within {} s",
-                error.as_secs() + 1
-            );
-        }
-        warn!(
-            "clock: set to {unix}, it was wrong by {} s",
-            error.as_secs()
-        );
-        if suspect && matches!(self.state, State::Offline { .. }) {
-            self.state = State::Offline {
-                until: now.after(self.backoff.next(random)),
-            };
+        if let Err(failure) = self.attempts.clock_set(now, before, result, random) {
+            self.failed(now, failure, false, random);
         }
     }
 
@@ -212,7 +156,7 @@ impl<A: Application> Device<'_, A> {
                     phase: Phase::Connecting,
                 });
             }
-            Err(failure) => self.failed(now, failure, random),
+            Err(failure) => self.failed(now, failure, false, random),
         }
     }
 
@@ -272,7 +216,7 @@ impl<A: Application> Device<'_, A> {
 
     /// No connection could be opened.
     pub fn not_opened(&mut self, now: Instant, error: ConnectError, random: u64) {
-        self.failed(now, Failure::Connect(error), random);
+        self.failed(now, Failure::Connect(error), false, random);
     }
 
     /// The hub closed the connection, or it broke, or the session gave up on it.
@@ -287,10 +231,10 @@ impl<A: Application> Device<'_, A> {
             State::Online(link) => {
                 let stable = link
                     .accepted
-                    .is_some_and(|accepted| self.backoff.link_lasted(now.since(accepted)));
-                self.failed_after(now, failure, stable, random);
+                    .is_some_and(|accepted| self.attempts.link_lasted(now.since(accepted)));
+                self.failed(now, failure, stable, random);
             }
-            State::Offline { .. } | State::Stopped => {}
+            State::Offline | State::Stopped => {}
         }
     }
 
@@ -304,7 +248,7 @@ impl<A: Application> Device<'_, A> {
         }) = self.state
         {
             if let Some(accepted) = accepted {
-                self.backoff.link_lasted(now.since(accepted));
+                self.attempts.link_lasted(now.since(accepted));
             }
             self.said_goodbye(now, next);
         }
@@ -314,7 +258,8 @@ impl<A: Application> Device<'_, A> {
         self.state = match next {
             Next::Reconnect => {
                 self.report.renewals = self.report.renewals.saturating_add(1);
-                State::Offline { until: now }
+                self.attempts.hurry(now);
+                State::Offline
             }
             Next::Stop => State::Stopped,
         };
@@ -325,13 +270,12 @@ impl<A: Application> Device<'_, A> {
         if requests.send_now {
             self.send_now(now);
         }
-        match &mut self.state {
-            State::Offline { until } if requests.retry_now => *until = now,
-            _ => {}
+        if requests.retry_now {
+            self.attempts.hurry(now);
         }
         if requests.stop {
             match self.state {
-                State::Offline { .. } => self.state = State::Stopped,
+                State::Offline => self.state = State::Stopped,
                 State::Online(link) => self.drain(now, link, Next::Stop),
                 State::Stopped => {}
             }
@@ -348,31 +292,12 @@ impl<A: Application> Device<'_, A> {
         self.state = State::Online(link);
     }
 
-    fn failed(&mut self, now: Instant, failure: Failure, random: u64) {
-        self.failed_after(now, failure, false, random);
-    }
-
-    /// Says what went wrong and decides when to try again.
-    fn failed_after(&mut self, now: Instant, failure: Failure, stable: bool, random: u64) {
-        let wait = match failure.reaction() {
-            // A hub that drops a whole fleet gets it back spread over the shortest wait.
-            Reaction::RetryNow if stable => backoff::scale(self.config.backoff.min, random),
-            Reaction::RetryNow | Reaction::BackOff => self.backoff.next(random),
-            Reaction::WaitForOperator => self.backoff.next_slow(random),
-        };
-        error!(
-            "{failure} [attempt {}, next in {}.{:03} s]",
-            self.backoff.failures(),
-            wait.as_secs(),
-            wait.subsec_millis()
-        );
+    fn failed(&mut self, now: Instant, failure: Failure, stable: bool, random: u64) {
+        self.attempts.failed(now, failure, stable, random);
         self.report.failures = self.report.failures.saturating_add(1);
-        self.report.last_failure = Some(failure);
-        self.clock.suspect |= failure.clock_is_suspect();
+        self.report.last_failure = self.attempts.last_failure();
         self.status = Status::Failed;
-        self.state = State::Offline {
-            until: now.after(wait),
-        };
+        self.state = State::Offline;
     }
 
     /// The kind of credential in use, for the advice in a failure.

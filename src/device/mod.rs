@@ -16,6 +16,7 @@
 //! Limits: one connection at a time; messages live in the session's outbox, which outlives connections but
 //! not a restart; the ready-made SAS token cannot be renewed here.
 
+mod attempts;
 mod driver;
 mod exchange;
 mod link;
@@ -29,6 +30,7 @@ mod twin;
 
 use core::time::Duration;
 
+use self::attempts::Attempts;
 pub use self::driver::run;
 use self::link::State;
 pub use self::link::Task;
@@ -36,7 +38,7 @@ use self::methods::Calls;
 pub use self::report::Report;
 use self::twin::Twin;
 use crate::application::{Application, Control};
-use crate::backoff::{self, Backoff};
+use crate::backoff;
 use crate::identity::Identity;
 use crate::mqtt::{self, RequestError};
 use crate::port::Status;
@@ -120,9 +122,8 @@ pub struct Device<'b, A> {
     config: Config<'b>,
     session: mqtt::Session<'b>,
     scratch: &'b mut [u8],
-    backoff: Backoff,
+    attempts: Attempts,
     state: State,
-    clock: ClockState,
     telemetry_interval: Option<Duration>,
     next_telemetry: Option<Instant>,
     control: Control,
@@ -132,15 +133,6 @@ pub struct Device<'b, A> {
     status: Status,
     report: Report,
     application: A,
-}
-
-/// What is known about the clock.
-#[derive(Clone, Copy, Debug, Default)]
-struct ClockState {
-    /// When it is to be set again.
-    due: Option<Instant>,
-    /// Whether a failure made it suspect, so that it is set before anything else.
-    suspect: bool,
 }
 
 /// Ids of telemetry messages: unique for this start by its random part.
@@ -166,11 +158,8 @@ impl<'b, A: Application> Device<'b, A> {
             identity,
             session: mqtt::Session::new(config.mqtt.clone(), buffers.mqtt)?,
             scratch: buffers.scratch,
-            backoff: Backoff::new(config.backoff),
-            state: State::Offline {
-                until: Instant::default(),
-            },
-            clock: ClockState::default(),
+            attempts: Attempts::new(config.backoff),
+            state: State::Offline,
             telemetry_interval: config.telemetry_interval,
             next_telemetry: None,
             control: Control::new(config.telemetry_interval),

@@ -1,0 +1,158 @@
+//! When the next attempt starts: the clock first, then the wait that follows from the last failure.
+
+use core::time::Duration;
+
+use log::{error, info, warn};
+
+use super::{CLOCK_INTERVAL, CLOCK_RETRY, CLOCK_TOLERANCE, SANE_CLOCK, Task};
+use crate::backoff::{self, Backoff};
+use crate::failure::{Failure, Reaction};
+use crate::port::ClockError;
+use crate::time::{Instant, UnixTime};
+
+/// Whether the clock was set since the start.
+pub(crate) fn is_sane(unix: Option<UnixTime>) -> bool {
+    unix.is_some_and(|unix| unix >= SANE_CLOCK)
+}
+
+/// The attempts of one device at one server.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempts {
+    backoff: Backoff,
+    shortest: Duration,
+    /// When the next one starts.
+    until: Instant,
+    /// When the clock is to be set again.
+    clock_due: Option<Instant>,
+    /// A failure made the clock suspect: it is set before anything else.
+    clock_suspect: bool,
+    last_failure: Option<Failure>,
+}
+
+impl Attempts {
+    pub(crate) fn new(config: backoff::Config) -> Self {
+        Self {
+            backoff: Backoff::new(config),
+            shortest: config.min,
+            until: Instant::default(),
+            clock_due: None,
+            clock_suspect: false,
+            last_failure: None,
+        }
+    }
+
+    /// What to do without a connection; `None` if it is time to open one.
+    pub(crate) fn task(&self, now: Instant, unix: Option<UnixTime>) -> Option<Task> {
+        if self.clock_suspect {
+            Some(Task::SetClock)
+        } else if now < self.until {
+            Some(Task::Sleep { until: self.until })
+        } else if self.clock_is_due(now) || !is_sane(unix) {
+            Some(Task::SetClock)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn clock_is_due(&self, now: Instant) -> bool {
+        self.clock_due.is_none_or(|due| now >= due)
+    }
+
+    /// When the clock is to be set again, if it was set.
+    pub(crate) fn clock_due(&self) -> Option<Instant> {
+        self.clock_due
+    }
+
+    pub(crate) fn last_failure(&self) -> Option<Failure> {
+        self.last_failure
+    }
+
+    /// The next attempt starts at once.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        self.until = now;
+    }
+
+    /// A link ended that had lasted this long: was it stable?
+    pub(crate) fn link_lasted(&mut self, duration: Duration) -> bool {
+        self.backoff.link_lasted(duration)
+    }
+
+    /// The clock was set, or could not be. `before` is what it showed until then.
+    ///
+    /// # Errors
+    ///
+    /// The clock was never set, so that no attempt can start.
+    pub(crate) fn clock_set(
+        &mut self,
+        now: Instant,
+        before: Option<UnixTime>,
+        result: Result<UnixTime, ClockError>,
+        random: u64,
+    ) -> Result<(), Failure> {
+        let suspect = core::mem::take(&mut self.clock_suspect);
+        let sane = |unix: &UnixTime| is_sane(Some(*unix));
+        let result = result.and_then(|unix| Some(unix).filter(sane).ok_or(ClockError::Implausible));
+        match (result, before.filter(sane)) {
+            (Ok(unix), before) => {
+                self.clock_due = Some(now.after(CLOCK_INTERVAL));
+                self.clock_was(before, unix, suspect, now, random);
+                Ok(())
+            }
+            (Err(error), Some(_)) => {
+                let failure = Failure::Clock(error);
+                warn!("{failure}; going on with the clock as it is");
+                self.clock_due = Some(now.after(CLOCK_RETRY));
+                Ok(())
+            }
+            (Err(error), None) => Err(Failure::Clock(error)),
+        }
+    }
+
+    /// Says what the clock shows, and tries again soon if its error explains the last failure.
+    fn clock_was(
+        &mut self,
+        before: Option<UnixTime>,
+        unix: UnixTime,
+        suspect: bool,
+        now: Instant,
+        random: u64,
+    ) {
+        let Some(before) = before else {
+            return info!("clock: set to {unix}");
+        };
+        let error = Duration::from_millis(unix.as_millis().abs_diff(before.as_millis()));
+        if error <= CLOCK_TOLERANCE {
+            let seconds = error.as_secs() + 1;
+            return info!("clock: set to {unix}, it was right within {seconds} s");
+        }
+        let seconds = error.as_secs();
+        warn!("clock: set to {unix}, it was wrong by {seconds} s");
+        if suspect {
+            self.until = now.after(self.backoff.next(random));
+        }
+    }
+
+    /// Says what went wrong and decides when to try again. `stable`: the link had been good until then.
+    pub(crate) fn failed(&mut self, now: Instant, failure: Failure, stable: bool, random: u64) {
+        let wait = match failure.reaction() {
+            // A hub that drops a whole fleet gets it back spread over the shortest wait.
+            Reaction::RetryNow if stable => backoff::scale(self.shortest, random),
+            Reaction::RetryNow | Reaction::BackOff => self.backoff.next(random),
+            Reaction::WaitForOperator => self.backoff.next_slow(random),
+        };
+        error!(
+            "{failure} [attempt {}, next in {}.{:03} s]",
+            self.backoff.failures(),
+            wait.as_secs(),
+            wait.subsec_millis()
+        );
+        self.last_failure = Some(failure);
+        self.clock_suspect |= failure.clock_is_suspect();
+        self.until = now.after(wait);
+    }
+
+    /// As a service asked for: not before then.
+    pub(crate) fn not_before(&mut self, time: Instant) {
+        self.until = self.until.max(time);
+    }
+}
