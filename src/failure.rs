@@ -7,6 +7,7 @@ use core::fmt::{self, Display};
 
 use crate::mqtt::{self, ConnectReturnCode, RequestError};
 use crate::port::{ClockError, Code, ConnectError, TcpFailure, TlsFailure};
+use crate::provisioning::ProvisioningFailure;
 use crate::sas::SasError;
 use crate::text::Overflow;
 
@@ -47,6 +48,8 @@ pub enum Failure {
     Io,
     /// The hub fell silent or broke the protocol.
     Session(mqtt::Error),
+    /// The Device Provisioning Service assigned no hub.
+    Provisioning(ProvisioningFailure),
 }
 
 /// The kind of credential that was refused: it decides the advice.
@@ -78,6 +81,8 @@ impl Failure {
             Self::Closed | Self::Io => RetryNow,
             Self::Session(mqtt::Error::Timeout(_)) => RetryNow,
             Self::Session(_) => BackOff,
+            Self::Provisioning(failure) if failure.is_transient() => BackOff,
+            Self::Provisioning(_) => WaitForOperator,
         }
     }
 
@@ -95,6 +100,15 @@ impl Failure {
         }
     }
 
+    /// Whether the hub does not accept who the device says it is.
+    pub fn is_refused_credential(&self) -> bool {
+        use ConnectReturnCode::{BadUserNameOrPassword, NotAuthorized};
+        matches!(
+            self,
+            Self::Refused(NotAuthorized | BadUserNameOrPassword, _)
+        )
+    }
+
     /// The stage that failed, in one word.
     pub fn stage(&self) -> &'static str {
         match self {
@@ -109,6 +123,7 @@ impl Failure {
             Self::SubscriptionRefused => "SUBACK",
             Self::Closed | Self::Io => "connection",
             Self::Session(_) => "MQTT",
+            Self::Provisioning(_) => "provisioning",
         }
     }
 }
@@ -185,6 +200,7 @@ impl Display for Failure {
             ),
             Self::Io => f.write_str("it broke; check the network"),
             Self::Session(error) => write!(f, "{error}"),
+            Self::Provisioning(failure) => write!(f, "{failure}"),
         }
     }
 }

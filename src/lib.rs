@@ -7,14 +7,16 @@
 //! The layers, top first:
 //!
 //! - [`app`]: what this product measures, sends and does with messages. Change this.
+//! - [`lifecycle`]: from switching on to switching off, provisioning included.
 //! - [`device`]: the loop from a clock that is not set to a running connection and back, for ever, with
 //!   [`failure`] (what follows from each failure) and [`backoff`] (how long to wait).
+//! - [`provisioning`]: from an id scope to a hub, by the Device Provisioning Service.
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are.
 //! - [`topic`], [`properties`], [`json`]: IoT Hub's conventions on top of MQTT.
 //! - [`identity`], [`sas`], [`percent`], [`secret`]: who the device is and how it proves it.
 //! - [`text`], [`time`], [`port`]: foundations.
 //!
-//! A complete program is [`device::run`] over a [`port::Platform`].
+//! A complete program is [`lifecycle::run`] over a [`port::Platform`].
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -32,10 +34,12 @@ pub mod device;
 pub mod failure;
 pub mod identity;
 pub mod json;
+pub mod lifecycle;
 pub mod mqtt;
 pub mod percent;
 pub mod port;
 pub mod properties;
+pub mod provisioning;
 pub mod sas;
 pub mod secret;
 pub mod text;

@@ -150,9 +150,4 @@ impl Attempts {
         self.clock_suspect |= failure.clock_is_suspect();
         self.until = now.after(wait);
     }
-
-    /// As a service asked for: not before then.
-    pub(crate) fn not_before(&mut self, time: Instant) {
-        self.until = self.until.max(time);
-    }
 }

@@ -1,21 +1,20 @@
-//! The loop that joins a [`Device`] with a [`Platform`]: it moves bytes and wakes up at deadlines.
+//! The loop that joins a [`Machine`] with a [`Platform`]: it moves bytes and wakes up at deadlines.
 
 use embedded_io::{Read, ReadReady, Write};
 
-use super::Device;
-use super::link::Task;
-use crate::application::Application;
+use super::Task;
+use super::machine::Machine;
 use crate::failure::Failure;
 use crate::port::{PROGRESS_INTERVAL, Platform, Status};
 use crate::time::Instant;
 
-/// Runs the device until it is asked to stop ([`crate::port::Requests::stop`]). No failure ends it.
+/// Runs a device, or one that is being provisioned, until it is done or asked to stop ([`crate::port::Requests::stop`]). No failure ends it.
 ///
 /// ```text
 /// let mut device = Device::new(&identity, config, buffers, application);
 /// device::run(&mut device, &mut platform);
 /// ```
-pub fn run<P: Platform, A: Application>(device: &mut Device<'_, A>, platform: &mut P) {
+pub fn run<P: Platform, M: Machine>(device: &mut M, platform: &mut P) {
     let mut stream: Option<P::Stream> = None;
     let mut shown: Option<Status> = None;
     loop {
@@ -27,7 +26,7 @@ pub fn run<P: Platform, A: Application>(device: &mut Device<'_, A>, platform: &m
             Task::End => return,
             Task::SetClock => set_clock(device, platform),
             Task::OpenConnection => stream = open(device, platform),
-            Task::Exchange { until } => exchange(device, platform, &mut stream, until),
+            Task::Exchange { .. } => exchange(device, platform, &mut stream),
             Task::CloseConnection => {
                 stream = None;
                 device.closed_cleanly(platform.now());
@@ -45,7 +44,7 @@ pub fn run<P: Platform, A: Application>(device: &mut Device<'_, A>, platform: &m
     }
 }
 
-fn set_clock<P: Platform, A: Application>(device: &mut Device<'_, A>, platform: &mut P) {
+fn set_clock<P: Platform, M: Machine>(device: &mut M, platform: &mut P) {
     let (before, started) = (platform.unix(), platform.now());
     let result = platform.synchronize();
     let now = platform.now();
@@ -54,10 +53,7 @@ fn set_clock<P: Platform, A: Application>(device: &mut Device<'_, A>, platform: 
     device.clock_set(now, before, result, random(platform));
 }
 
-fn open<P: Platform, A: Application>(
-    device: &mut Device<'_, A>,
-    platform: &mut P,
-) -> Option<P::Stream> {
+fn open<P: Platform, M: Machine>(device: &mut M, platform: &mut P) -> Option<P::Stream> {
     platform.show(Status::Starting);
     let result = platform.connect(device.endpoint());
     let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
@@ -74,28 +70,26 @@ fn open<P: Platform, A: Application>(
 }
 
 /// One turn of an open connection: send, handle, and read or wait.
-fn exchange<P: Platform, A: Application>(
-    device: &mut Device<'_, A>,
+fn exchange<P: Platform, M: Machine>(
+    device: &mut M,
     platform: &mut P,
     stream: &mut Option<P::Stream>,
-    until: Instant,
 ) {
     let Some(open) = stream.as_mut() else {
         let (now, random) = (platform.now(), random(platform));
         return device.lost(now, Failure::Io, random);
     };
-    if let Err(failure) = turn(device, platform, open, until) {
+    if let Err(failure) = turn(device, platform, open) {
         *stream = None;
         let (now, random) = (platform.now(), random(platform));
         device.lost(now, failure, random);
     }
 }
 
-fn turn<P: Platform, A: Application>(
-    device: &mut Device<'_, A>,
+fn turn<P: Platform, M: Machine>(
+    device: &mut M,
     platform: &mut P,
     stream: &mut P::Stream,
-    until: Instant,
 ) -> Result<(), Failure> {
     send(device, platform, stream)?;
     let mut received = false;
@@ -113,16 +107,22 @@ fn turn<P: Platform, A: Application>(
     let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
     device.serve(now, unix, platform, random)?;
     send(device, platform, stream)?;
+    // What was just done can have moved the deadline.
+    let Task::Exchange { until } = device.task(now, unix, random) else {
+        return Ok(());
+    };
     if !received && now < until {
+        // Bytes that nobody has room for are no reason to wake up.
+        let wanted = !device.receive_buffer().is_empty();
         let until = until.min(now.after(PROGRESS_INTERVAL));
-        platform.wait(Some(stream), until);
+        platform.wait(Some(stream).filter(|_| wanted), until);
     }
     Ok(())
 }
 
 /// Sends all that the device wants to send.
-fn send<P: Platform, A: Application>(
-    device: &mut Device<'_, A>,
+fn send<P: Platform, M: Machine>(
+    device: &mut M,
     platform: &mut P,
     stream: &mut P::Stream,
 ) -> Result<(), Failure> {
@@ -137,11 +137,7 @@ fn send<P: Platform, A: Application>(
 }
 
 /// Without a connection, telemetry still falls due and waits in the outbox.
-fn sleep<P: Platform, A: Application>(
-    device: &mut Device<'_, A>,
-    platform: &mut P,
-    until: Instant,
-) {
+fn sleep<P: Platform, M: Machine>(device: &mut M, platform: &mut P, until: Instant) {
     let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
     device.serve_offline(now, unix, platform, random);
     let until = until.min(now.after(PROGRESS_INTERVAL));

@@ -116,6 +116,7 @@ impl<A: Application> Device<'_, A> {
             if session_present { "stored" } else { "new" }
         );
         self.session.set_hold(false);
+        self.refusals = 0;
         self.status = Status::Connected;
         if let State::Online(link) = &mut self.state {
             link.accepted = Some(now);

@@ -297,7 +297,14 @@ impl<A: Application> Device<'_, A> {
         self.report.failures = self.report.failures.saturating_add(1);
         self.report.last_failure = self.attempts.last_failure();
         self.status = Status::Failed;
-        self.state = State::Offline;
+        if failure.is_refused_credential() {
+            self.refusals = self.refusals.saturating_add(1);
+        }
+        self.state = if self.has_given_up() {
+            State::Stopped
+        } else {
+            State::Offline
+        };
     }
 
     /// The kind of credential in use, for the advice in a failure.

@@ -20,22 +20,25 @@ mod attempts;
 mod driver;
 mod exchange;
 mod link;
+mod machine;
 mod methods;
 mod report;
 mod scratch;
 mod send;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod twin;
 
 use core::time::Duration;
 
-use self::attempts::Attempts;
+pub(crate) use self::attempts::{Attempts, is_sane};
 pub use self::driver::run;
 use self::link::State;
 pub use self::link::Task;
+pub use self::machine::Machine;
 use self::methods::Calls;
 pub use self::report::Report;
+pub(crate) use self::scratch::Scratch;
 use self::twin::Twin;
 use crate::application::{Application, Control};
 use crate::backoff;
@@ -48,7 +51,7 @@ use crate::time::{Instant, UnixTime};
 pub const SANE_CLOCK: UnixTime = UnixTime::from_secs(1_767_225_600);
 
 /// What the hub's operator sees of this software: the user name's `DeviceClientType`.
-const CLIENT_TYPE: &str = concat!("azure-device/", env!("CARGO_PKG_VERSION"));
+pub(crate) const CLIENT_TYPE: &str = concat!("azure-device/", env!("CARGO_PKG_VERSION"));
 
 /// How often the clock is set again: crystals drift by seconds a day at worst, and SNTP is cheap.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(24 * 3600);
@@ -84,6 +87,9 @@ pub struct Config<'a> {
     /// Whether to use the device twin and direct methods. IoT Hub's basic tier has neither, nor has
     /// another MQTT broker. Default false.
     pub twin: bool,
+    /// Refusals in a row (CONNACK 4 or 5) after which the device ends, to be provisioned again. `None`
+    /// never ends it: [`crate::lifecycle`] sets this.
+    pub gives_up_after: Option<u32>,
     /// Waits between attempts.
     pub backoff: backoff::Config,
     /// MQTT's own times and limits.
@@ -100,6 +106,7 @@ impl Default for Config<'_> {
             model_id: None,
             will: None,
             twin: false,
+            gives_up_after: None,
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),
         }
@@ -116,6 +123,20 @@ pub struct Buffers<'b> {
     pub scratch: &'b mut [u8],
 }
 
+impl Buffers<'_> {
+    /// The same memory, lent for a shorter time.
+    pub fn reborrow(&mut self) -> Buffers<'_> {
+        Buffers {
+            mqtt: mqtt::Buffers {
+                receive: &mut *self.mqtt.receive,
+                transmit: &mut *self.mqtt.transmit,
+                outbox: &mut *self.mqtt.outbox,
+            },
+            scratch: &mut *self.scratch,
+        }
+    }
+}
+
 /// A device: its durable MQTT session, its connection's state, and the application on top.
 pub struct Device<'b, A> {
     identity: &'b Identity,
@@ -130,6 +151,7 @@ pub struct Device<'b, A> {
     twin: Twin,
     calls: Calls,
     message_ids: MessageIds,
+    refusals: u32,
     status: Status,
     report: Report,
     application: A,
@@ -167,6 +189,7 @@ impl<'b, A: Application> Device<'b, A> {
             calls: Calls::default(),
             config,
             message_ids: MessageIds::default(),
+            refusals: 0,
             status: Status::Starting,
             report: Report::default(),
             application,
@@ -192,6 +215,18 @@ impl<'b, A: Application> Device<'b, A> {
     /// Whether the application asked for a restart: what to do after [`run`] has ended.
     pub fn wants_restart(&self) -> bool {
         self.control.restart
+    }
+
+    /// Whether the hub refused the device so often that it ended.
+    pub fn has_given_up(&self) -> bool {
+        self.config
+            .gives_up_after
+            .is_some_and(|limit| self.refusals >= limit)
+    }
+
+    /// The application, when the device is not needed any more.
+    pub fn into_application(self) -> A {
+        self.application
     }
 
     /// The application on top.

@@ -5,17 +5,17 @@ use core::fmt::Display;
 use crate::text::{Overflow, Text};
 
 /// What is left of a scratch buffer.
-pub(super) struct Scratch<'s> {
+pub(crate) struct Scratch<'s> {
     rest: &'s mut [u8],
 }
 
 impl<'s> Scratch<'s> {
-    pub(super) fn new(buffer: &'s mut [u8]) -> Self {
+    pub(crate) fn new(buffer: &'s mut [u8]) -> Self {
         Self { rest: buffer }
     }
 
     /// Writes `value` and keeps it: later texts come behind it.
-    pub(super) fn render(&mut self, value: impl Display) -> Result<&'s str, Overflow> {
+    pub(crate) fn render(&mut self, value: impl Display) -> Result<&'s str, Overflow> {
         let buffer = core::mem::take(&mut self.rest);
         let length = {
             let mut text = Text::new(&mut *buffer);
@@ -29,7 +29,7 @@ impl<'s> Scratch<'s> {
     }
 
     /// All that is left, for something that ends by itself.
-    pub(super) fn rest(self) -> &'s mut [u8] {
+    pub(crate) fn rest(self) -> &'s mut [u8] {
         self.rest
     }
 }

@@ -56,6 +56,11 @@ impl SharedAccessKey {
         }
     }
 
+    /// The same key once more. Not `Clone`: every copy of a secret should be meant.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.expose().into())
+    }
+
     /// A key that is the output of HMAC-SHA256.
     pub(crate) fn from_digest(digest: &[u8; 32]) -> Self {
         Self(digest.as_slice().into())

@@ -1,7 +1,7 @@
 //! A device's life on a virtual clock: hours pass in milliseconds.
 
 mod operator;
-mod sim;
+pub(crate) mod sim;
 
 use core::time::Duration;
 use std::string::{String, ToString};
@@ -55,7 +55,7 @@ fn identity(connection_string: &str) -> Identity {
 }
 
 /// A device's memory, with room for some thirty messages.
-struct Memory {
+pub(crate) struct Memory {
     receive: [u8; 2048],
     transmit: [u8; 1024],
     outbox: [u8; 8192],
@@ -73,7 +73,7 @@ impl Default for Memory {
     }
 }
 
-fn buffers(memory: &mut Memory) -> Buffers<'_> {
+pub(crate) fn buffers(memory: &mut Memory) -> Buffers<'_> {
     let Memory {
         receive,
         transmit,

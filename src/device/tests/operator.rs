@@ -16,7 +16,7 @@ fn answer(world: &World, status: u16, query: &str, body: &str) {
     world
         .hub
         .borrow_mut()
-        .twin_answers
+        .answers
         .push_back((status, query.into(), body.into()));
 }
 

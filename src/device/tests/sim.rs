@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::string::String;
 use std::vec::Vec;
@@ -15,62 +15,72 @@ use crate::port::{
 use crate::time::{Instant, UnixTime};
 
 /// 2026-06-01T00:00:00Z: when the simulated world begins.
-pub(super) const BEGIN: u64 = 1_780_272_000;
+pub(crate) const BEGIN: u64 = 1_780_272_000;
 
 /// How the simulated hub behaves.
 #[derive(Debug)]
-pub(super) struct Hub {
+pub(crate) struct Hub {
     /// Answers to the next CONNECTs; 0 when there are none.
-    pub(super) connacks: VecDeque<u8>,
+    pub(crate) connacks: VecDeque<u8>,
     /// What the next connection attempts fail with.
-    pub(super) connect_errors: VecDeque<ConnectError>,
+    pub(crate) connect_errors: VecDeque<ConnectError>,
     /// Connections are closed by the hub after this time.
-    pub(super) drops_after: Option<Duration>,
+    pub(crate) drops_after: Option<Duration>,
     /// Whether QoS 1 messages are acknowledged.
-    pub(super) acknowledges: bool,
+    pub(crate) acknowledges: bool,
+    /// The id that it expects.
+    pub(crate) client_id: &'static str,
+    /// Whether it expects clients to want a persistent session.
+    pub(crate) keeps_sessions: bool,
     /// Cuts a connection at its token's expiry plus 300 s, and refuses expired tokens, by the hub's clock.
-    pub(super) checks_expiry: bool,
-    /// Answers to the next requests on `$iothub/twin`: status, the rest of the topic's query, and the body.
-    pub(super) twin_answers: VecDeque<(u16, String, String)>,
+    pub(crate) checks_expiry: bool,
+    /// Answers to the next requests about the twin or a registration: status, the rest of the topic's query, and the body.
+    pub(crate) answers: VecDeque<(u16, String, String)>,
     /// Sent straight after CONNACK.
-    pub(super) after_connack: VecDeque<Vec<u8>>,
-    pub(super) log: Log,
+    pub(crate) after_connack: VecDeque<Vec<u8>>,
+    pub(crate) log: Log,
 }
 
 /// What the hub saw.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(crate) struct Log {
     /// Times of connection attempts, in milliseconds.
-    pub(super) attempts: Vec<u64>,
+    pub(crate) attempts: Vec<u64>,
     /// User name and password of each CONNECT.
-    pub(super) connects: Vec<(String, String)>,
+    pub(crate) connects: Vec<(String, String)>,
     /// `count` member of each telemetry message, with its DUP flag, as stored.
-    pub(super) stored: Vec<(u64, bool)>,
+    pub(crate) stored: Vec<(u64, bool)>,
     /// Topic and payload of QoS 0 messages: requests and responses.
-    pub(super) requests: Vec<(String, String)>,
+    pub(crate) requests: Vec<(String, String)>,
     /// Topics of telemetry messages.
-    pub(super) topics: Vec<String>,
+    pub(crate) topics: Vec<String>,
     /// Packet ids of PUBACKs from the device.
-    pub(super) pubacks: Vec<u16>,
-    pub(super) disconnects: usize,
+    pub(crate) pubacks: Vec<u16>,
+    pub(crate) disconnects: usize,
     /// Connections that ended without DISCONNECT.
-    pub(super) broken: usize,
+    pub(crate) broken: usize,
 }
 
 /// The simulated platform.
-pub(super) struct World {
-    pub(super) now: u64,
+pub(crate) struct World {
+    pub(crate) now: u64,
+    /// Where it expects to be asked to connect to.
+    pub(crate) host_name: &'static str,
+    /// Another place to connect to, and the id expected there: the provisioning service.
+    pub(crate) other_host_name: Option<(&'static str, &'static str)>,
+    /// What the device has stored.
+    pub(crate) stored: BTreeMap<String, Vec<u8>>,
     /// Milliseconds that the device's clock differs from the world's; `None` before it is set.
-    pub(super) clock_error: Option<i64>,
+    pub(crate) clock_error: Option<i64>,
     /// Answers of the next SNTP queries; right when there are none.
-    pub(super) sntp: VecDeque<Result<i64, ClockError>>,
-    pub(super) synchronizations: usize,
-    pub(super) hub: Rc<RefCell<Hub>>,
+    pub(crate) sntp: VecDeque<Result<i64, ClockError>>,
+    pub(crate) synchronizations: usize,
+    pub(crate) hub: Rc<RefCell<Hub>>,
     /// QoS 0 messages that the hub sends at these times: topic and body.
-    pub(super) pushes: VecDeque<(u64, &'static str, &'static str)>,
+    pub(crate) pushes: VecDeque<(u64, &'static str, &'static str)>,
     /// Requests that come up at these times.
-    pub(super) requests: VecDeque<(u64, Requests)>,
-    pub(super) shown: Vec<Status>,
+    pub(crate) requests: VecDeque<(u64, Requests)>,
+    pub(crate) shown: Vec<Status>,
     random: u64,
     link: Option<Rc<RefCell<Link>>>,
 }
@@ -88,25 +98,30 @@ struct Link {
 }
 
 /// The device's end of it.
-pub(super) struct Pipe {
+pub(crate) struct Pipe {
     link: Rc<RefCell<Link>>,
     hub: Rc<RefCell<Hub>>,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let hub = Hub {
             connacks: VecDeque::new(),
             connect_errors: VecDeque::new(),
             drops_after: None,
             acknowledges: true,
+            client_id: "MyDevice01",
+            keeps_sessions: true,
             checks_expiry: true,
-            twin_answers: VecDeque::new(),
+            answers: VecDeque::new(),
             after_connack: VecDeque::new(),
             log: Log::default(),
         };
         Self {
             now: 0,
+            host_name: "contoso.azure-devices.net",
+            other_host_name: None,
+            stored: BTreeMap::new(),
             clock_error: None,
             sntp: VecDeque::new(),
             synchronizations: 0,
@@ -120,7 +135,7 @@ impl World {
     }
 
     /// Asks the device to stop at that time.
-    pub(super) fn stop_after(&mut self, time: Duration) {
+    pub(crate) fn stop_after(&mut self, time: Duration) {
         let stop = Requests {
             stop: true,
             ..Requests::default()
@@ -206,8 +221,14 @@ impl Connector for World {
     type Stream = Pipe;
 
     fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<Pipe, ConnectError> {
-        assert_eq!(endpoint.host_name, "contoso.azure-devices.net");
         let mut hub = self.hub.borrow_mut();
+        match self.other_host_name {
+            Some((host_name, client_id)) if endpoint.host_name == host_name => {
+                (hub.client_id, hub.keeps_sessions) = (client_id, false);
+            }
+            Some(_) => (hub.client_id, hub.keeps_sessions) = ("MyDevice01", true),
+            None => assert_eq!(endpoint.host_name, self.host_name),
+        }
         hub.log.attempts.push(self.now);
         if let Some(error) = hub.connect_errors.pop_front() {
             return Err(error);
@@ -228,13 +249,24 @@ impl Connector for World {
 }
 
 impl Storage for World {
-    fn load(&mut self, _: &str, _: &mut [u8]) -> Result<Option<usize>, StorageError> {
-        Ok(None)
+    fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        let Some(value) = self.stored.get(key) else {
+            return Ok(None);
+        };
+        let space = buffer
+            .get_mut(..value.len())
+            .ok_or(StorageError::TooLong(value.len()))?;
+        space.copy_from_slice(value);
+        Ok(Some(value.len()))
     }
-    fn store(&mut self, _: &str, _: &[u8]) -> Result<(), StorageError> {
+
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.stored.insert(key.into(), value.to_vec());
         Ok(())
     }
-    fn remove(&mut self, _: &str) -> Result<(), StorageError> {
+
+    fn remove(&mut self, key: &str) -> Result<(), StorageError> {
+        self.stored.remove(key);
         Ok(())
     }
 }
@@ -379,13 +411,10 @@ impl Hub {
     fn connect(&mut self, link: &mut Link, mut body: &[u8]) {
         assert_eq!(take_field(&mut body), b"MQTT");
         let (level, flags) = (body[0], body[1]);
-        assert_eq!(
-            (level, flags & 0x3f),
-            (4, 0),
-            "3.1.1, a persistent session, no will"
-        );
+        let clean = if self.keeps_sessions { 0 } else { 2 };
+        assert_eq!((level, flags & 0x3f), (4, clean), "3.1.1, no will");
         body = &body[4..];
-        assert_eq!(take_field(&mut body), b"MyDevice01");
+        assert_eq!(take_field(&mut body), self.client_id.as_bytes());
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
         let user_name = text(take_field(&mut body));
         let password = if flags & 0x40 == 0 {
@@ -396,6 +425,7 @@ impl Hub {
         let expiry: Option<u64> = password
             .split("&se=")
             .nth(1)
+            .map(|rest| rest.split('&').next().unwrap_or_default())
             .map(|se| se.parse().expect("a number"));
         let now = self.log.attempts.last().copied().unwrap_or_default();
         let end = expiry.map(|se| (se + 300) * 1000);
@@ -418,16 +448,21 @@ impl Hub {
     }
 
     fn request(&mut self, link: &mut Link, topic: String, body: &[u8]) {
-        let id = topic.split("$rid=").nth(1).expect("a request id");
-        if topic.starts_with("$iothub/twin/")
-            && let Some((status, query, answer)) = self.twin_answers.pop_front()
+        let query = topic.split("$rid=").nth(1).expect("a request id");
+        let id = query.split('&').next().unwrap_or_default();
+        let responses = match topic.as_str() {
+            topic if topic.starts_with("$iothub/twin/") => Some("$iothub/twin/res"),
+            topic if topic.starts_with("$dps/") => Some("$dps/registrations/res"),
+            _ => None,
+        };
+        if let Some(responses) = responses
+            && let Some((status, query, answer)) = self.answers.pop_front()
         {
-            let topic = std::format!("$iothub/twin/res/{status}/?$rid={id}{query}");
+            let topic = std::format!("{responses}/{status}/?$rid={id}{query}");
             link.to_device.extend(message(&topic, &answer));
         }
-        self.log
-            .requests
-            .push((topic, String::from_utf8(body.to_vec()).expect("UTF-8")));
+        let body = String::from_utf8(body.to_vec()).expect("UTF-8");
+        self.log.requests.push((topic, body));
     }
 
     fn publish(&mut self, link: &mut Link, header: u8, mut body: &[u8]) {
@@ -465,7 +500,7 @@ fn subscribe(link: &mut Link, body: &[u8]) {
 }
 
 /// A PUBLISH of QoS 0.
-pub(super) fn message(topic: &str, body: &str) -> Vec<u8> {
+pub(crate) fn message(topic: &str, body: &str) -> Vec<u8> {
     let length = 2 + topic.len() + body.len();
     assert!(length < 128 * 128);
     let header = [

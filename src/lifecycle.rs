@@ -1,0 +1,151 @@
+//! From switching on to switching off: provisioned if need be, then a device, then provisioned again when
+//! the hub no longer knows it.
+//!
+//! Re-provisioning follows Microsoft's guidance ("Reprovisioning devices"): an assignment is kept and used
+//! again after restarts; only after the hub has refused the device [`REFUSALS`] times, some minutes apart,
+//! is it dropped and the provisioning service asked again.
+
+use log::{info, warn};
+
+use crate::application::Application;
+use crate::device::{self, Buffers, Device};
+use crate::identity::{Identity, IdentityError};
+use crate::mqtt::RequestError;
+use crate::port::Platform;
+use crate::provisioning::{self, Assignment, Enrollment, Provisioner};
+
+/// Refusals by the hub in a row after which an assignment is no longer believed. At 5 to 10 minutes from
+/// one to the next, these are 10 to 20 minutes.
+pub const REFUSALS: u32 = 3;
+
+/// How the device gets to its hub.
+#[derive(Debug)]
+pub enum Access<'a> {
+    /// The hub is known.
+    Hub(&'a Identity),
+    /// The Device Provisioning Service knows it.
+    Provisioning(&'a Enrollment, provisioning::Config<'a>),
+}
+
+/// Why [`run`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was asked to stop.
+    Stopped,
+    /// An operator wants the device to restart.
+    Restart,
+}
+
+/// Runs until it is asked to stop, or to restart.
+///
+/// # Errors
+///
+/// A buffer that is too small, or a keep-alive interval that is too long: nothing was started.
+pub fn run<P: Platform, A: Application>(
+    access: &Access<'_>,
+    config: &device::Config<'_>,
+    buffers: &mut Buffers<'_>,
+    mut application: A,
+    platform: &mut P,
+) -> Result<End, RequestError> {
+    loop {
+        let provisioned = match access {
+            Access::Hub(_) => None,
+            Access::Provisioning(enrollment, config) => {
+                match provision(enrollment, config, buffers, platform)? {
+                    Some(identity) => Some(identity),
+                    None => return Ok(End::Stopped),
+                }
+            }
+        };
+        let identity = match (access, &provisioned) {
+            (Access::Hub(identity), _) => identity,
+            (_, Some(identity)) => identity,
+            (Access::Provisioning(..), None) => return Ok(End::Stopped),
+        };
+        let mut config = config.clone();
+        config.gives_up_after = provisioned.as_ref().map(|_| REFUSALS);
+        let mut device = Device::new(identity, config, buffers.reborrow(), application)?;
+        device::run(&mut device, platform);
+        if device.wants_restart() {
+            return Ok(End::Restart);
+        }
+        if !device.has_given_up() {
+            return Ok(End::Stopped);
+        }
+        warn!("the hub refused this device {REFUSALS} times; asking to be provisioned again");
+        application = device.into_application();
+        if let Err(error) = platform.remove(Assignment::STORAGE_KEY) {
+            warn!("storage: the old assignment could not be removed: {error:?}");
+        }
+    }
+}
+
+/// The kept assignment, or a new one; `None` if it was asked to stop meanwhile.
+fn provision<P: Platform>(
+    enrollment: &Enrollment,
+    config: &provisioning::Config<'_>,
+    buffers: &mut Buffers<'_>,
+    platform: &mut P,
+) -> Result<Option<Identity>, RequestError> {
+    if let Some(identity) = kept(platform).and_then(|kept| adopt(&kept, enrollment)) {
+        info!(
+            "provisioning: using the kept assignment to {}",
+            identity.host_name()
+        );
+        return Ok(Some(identity));
+    }
+    loop {
+        let mut provisioner = Provisioner::new(enrollment, config.clone(), buffers.reborrow())?;
+        device::run(&mut provisioner, platform);
+        let Some(assignment) = provisioner.into_assignment() else {
+            return Ok(None);
+        };
+        keep(&assignment, platform);
+        if let Some(identity) = adopt(&assignment, enrollment) {
+            return Ok(Some(identity));
+        }
+    }
+}
+
+fn adopt(assignment: &Assignment, enrollment: &Enrollment) -> Option<Identity> {
+    let Assignment {
+        host_name,
+        device_id,
+        ..
+    } = assignment.clone();
+    // Only a ready-made token could be refused here, and an enrolment has none.
+    let identity: Result<Identity, IdentityError> =
+        Identity::new(host_name, device_id, None, enrollment.credential());
+    identity.ok()
+}
+
+fn kept<P: Platform>(platform: &mut P) -> Option<Assignment> {
+    let mut buffer = [0; Assignment::MAX_LEN];
+    match platform.load(Assignment::STORAGE_KEY, &mut buffer) {
+        Ok(length) => {
+            let bytes = buffer.get(..length?)?;
+            Assignment::decode(bytes)
+                .inspect_err(|error| warn!("storage: {error}"))
+                .ok()
+        }
+        Err(error) => {
+            warn!("storage: the kept assignment could not be read: {error:?}");
+            None
+        }
+    }
+}
+
+fn keep<P: Platform>(assignment: &Assignment, platform: &mut P) {
+    let mut buffer = [0; Assignment::MAX_LEN];
+    let stored = assignment
+        .encode(&mut buffer)
+        .map(|text| platform.store(Assignment::STORAGE_KEY, text.as_bytes()));
+    if !matches!(stored, Ok(Ok(()))) {
+        warn!("storage: the assignment could not be kept; it is asked for again after a restart");
+    }
+}
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;
