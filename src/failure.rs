@@ -117,6 +117,7 @@ impl Failure {
             Self::Connect(ConnectError::Tcp(..)) => "TCP",
             Self::Connect(ConnectError::Tls(..)) => "TLS",
             Self::Connect(ConnectError::Resource(_)) => "resources",
+            Self::Connect(ConnectError::Cancelled) => "connection",
             Self::Token(_) | Self::TokenExpired => "SAS token",
             Self::Scratch(_) | Self::Request(_) => "configuration",
             Self::Refused(..) => "CONNACK",
@@ -182,6 +183,7 @@ impl Display for Failure {
                 f,
                 "this device ran out of memory or sockets{code}; raise the heap or the number of sockets"
             ),
+            Self::Connect(ConnectError::Cancelled) => f.write_str("given up; a stop was asked for"),
             Self::Token(error) => write!(f, "{error}"),
             Self::Scratch(error) => write!(f, "scratch buffer: {error}"),
             Self::Request(error) => write!(f, "{error}"),

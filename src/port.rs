@@ -181,6 +181,8 @@ pub enum ConnectError {
     Tls(TlsFailure, Code),
     /// This device lacks something: memory, sockets. Not the peer's fault.
     Resource(Code),
+    /// Given up because of [`Requests::stop`], which [`Platform::requests`] is about to give.
+    Cancelled,
 }
 
 /// The platform's own error number (errno, mbedTLS), for the log line; 0 if it has none.

@@ -216,7 +216,10 @@ impl<A: Application> Device<'_, A> {
 
     /// No connection could be opened.
     pub fn not_opened(&mut self, now: Instant, error: ConnectError, random: u64) {
-        self.failed(now, Failure::Connect(error), false, random);
+        // No failure: the stop follows.
+        if error != ConnectError::Cancelled {
+            self.failed(now, Failure::Connect(error), false, random);
+        }
     }
 
     /// The hub closed the connection, or it broke, or the session gave up on it.

@@ -1,11 +1,15 @@
 //! The command line.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use azure_device::secret::REDACTED;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use zeroize::Zeroizing;
 
 /// The longest time that an option can ask for, in seconds: a year.
 const LONGEST: f64 = 365.0 * 86_400.0;
@@ -126,8 +130,26 @@ pub(crate) struct ConnectionStringSource {
     #[arg(long, value_name = "FILE")]
     pub(crate) connection_string_file: Option<PathBuf>,
     /// The connection string itself; others on this computer may see it in the list of processes
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) connection_string: Option<String>,
+    #[arg(long, value_name = "TEXT", value_parser = SecretText::from_str)]
+    pub(crate) connection_string: Option<SecretText>,
+}
+
+/// Text that is wiped when it is no longer needed, and printed by no accident.
+#[derive(Clone)]
+pub(crate) struct SecretText(pub(crate) Zeroizing<String>);
+
+impl FromStr for SecretText {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
 }
 
 /// `HOST:PORT`, `HOST` (port 8883), `[IPV6]:PORT`.

@@ -1,4 +1,5 @@
-//! From a name to a verified connection: every address is tried, every stage has its time.
+//! From a name to a verified connection: every address is tried, every stage has its time, and a stop that
+//! is asked for ends them all.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -12,6 +13,7 @@ use mio::net::TcpStream;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
+use crate::platform::Remote;
 use crate::poller::Poller;
 use crate::stream::TlsStream;
 use crate::tls::{tcp_failure, tls_failure};
@@ -41,17 +43,33 @@ impl Default for Timeouts {
 #[derive(Clone, Debug)]
 pub struct TlsConnector {
     /// Credentials, authorities and the clock.
-    pub tls: Arc<ClientConfig>,
-    /// Where the connections sleep.
-    pub poller: Poller,
+    pub(crate) tls: Arc<ClientConfig>,
     /// How long it may take.
-    pub timeouts: Timeouts,
+    pub(crate) timeouts: Timeouts,
+    /// Where the connections sleep.
+    pub(crate) poller: Poller,
+    /// Who can wake and stop them.
+    pub(crate) remote: Remote,
 }
 
 impl Connector for TlsConnector {
     type Stream = TlsStream;
 
     fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<TlsStream, ConnectError> {
+        self.open(endpoint).map_err(|error| {
+            // Whatever it was, it no longer matters.
+            let stopping = self.remote.stop_is_asked();
+            if stopping {
+                ConnectError::Cancelled
+            } else {
+                error
+            }
+        })
+    }
+}
+
+impl TlsConnector {
+    fn open(&self, endpoint: Endpoint<'_>) -> Result<TlsStream, ConnectError> {
         let Endpoint {
             host_name,
             address,
@@ -61,20 +79,49 @@ impl Connector for TlsConnector {
             debug!("{host_name} is no host name: {error}");
             ConnectError::Dns(Code(0))
         })?;
-        let addresses = resolve(address, port, self.timeouts.resolve)?;
+        let addresses = self.resolve(address, port)?;
         let socket = self.connect_any(&addresses)?;
-        let tls = ClientConnection::new(self.tls.clone(), name).map_err(io::Error::other);
-        let deadline = Instant::now() + self.timeouts.handshake;
-        let poller = self.poller.clone();
-        let stream = tls.and_then(|tls| TlsStream::handshake(tls, socket, poller, deadline));
-        stream.map_err(|error| {
+        self.handshake(name, socket).map_err(|error| {
             debug!("TLS with {host_name}: {error}");
             tls_failure(&error)
         })
     }
-}
 
-impl TlsConnector {
+    /// Asks the system's resolver, on a thread that can be left behind when it does not answer in time.
+    fn resolve(&self, address: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let (answer, answers) = mpsc::channel();
+        let (name, remote) = (address.to_owned(), self.remote.clone());
+        let resolver = thread::Builder::new()
+            .name("resolver".into())
+            .spawn(move || {
+                let found = (name.as_str(), port).to_socket_addrs();
+                // Nobody listens any more if it took too long.
+                let _ = answer.send(found.map(Vec::from_iter));
+                remote.wake();
+            });
+        resolver
+            .map_err(|error| ConnectError::Resource(Code(error.raw_os_error().unwrap_or(0))))?;
+        let deadline = Instant::now() + self.timeouts.resolve;
+        let found = loop {
+            match answers.try_recv() {
+                Ok(found) => break found,
+                Err(mpsc::TryRecvError::Disconnected) => break Err(io::ErrorKind::Other.into()),
+                Err(mpsc::TryRecvError::Empty) => {}
+            }
+            if let Err(error) = self.sleep(deadline) {
+                break Err(error);
+            }
+        };
+        match found {
+            Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+            Ok(_) => Err(ConnectError::Dns(Code(0))),
+            Err(error) => {
+                debug!("resolving {address}: {error}");
+                Err(ConnectError::Dns(Code(error.raw_os_error().unwrap_or(0))))
+            }
+        }
+    }
+
     /// The first address that accepts; otherwise the last failure, since resolvers put those first that
     /// this machine may have no route for.
     fn connect_any(&self, addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
@@ -107,41 +154,32 @@ impl TlsConnector {
             }
             match socket.peer_addr() {
                 Ok(_) => break,
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    self.sleep(deadline)?
+                }
                 Err(error) => return Err(error),
-            }
-            match deadline.saturating_duration_since(Instant::now()) {
-                Duration::ZERO => return Err(io::ErrorKind::TimedOut.into()),
-                left => self.poller.sleep(left)?,
             }
         }
         // Telemetry is small and should leave at once.
         socket.set_nodelay(true)?;
         Ok(socket)
     }
-}
 
-/// Asks the system's resolver, on a thread that can be left behind when it does not answer in time.
-fn resolve(address: &str, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, ConnectError> {
-    let (answer, answers) = mpsc::channel();
-    let name = address.to_owned();
-    let resolver = thread::Builder::new()
-        .name("resolver".into())
-        .spawn(move || {
-            let found = (name.as_str(), port).to_socket_addrs();
-            // Nobody listens any more if it took too long.
-            let _ = answer.send(found.map(Vec::from_iter));
-        });
-    resolver.map_err(|error| ConnectError::Resource(Code(error.raw_os_error().unwrap_or(0))))?;
-    let found = answers
-        .recv_timeout(timeout)
-        .unwrap_or(Err(io::ErrorKind::TimedOut.into()));
-    match found {
-        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-        Ok(_) => Err(ConnectError::Dns(Code(0))),
-        Err(error) => {
-            debug!("resolving {address}: {error}");
-            Err(ConnectError::Dns(Code(error.raw_os_error().unwrap_or(0))))
+    fn handshake(&self, name: ServerName<'static>, socket: TcpStream) -> io::Result<TlsStream> {
+        let deadline = Instant::now() + self.timeouts.handshake;
+        let tls = ClientConnection::new(self.tls.clone(), name).map_err(io::Error::other)?;
+        let mut stream = TlsStream::new(tls, socket, self.poller.clone());
+        while !stream.advance_handshake()? {
+            self.sleep(deadline)?;
         }
+        Ok(stream)
+    }
+
+    /// Sleeps until something may have changed; an error if that was time, or a stop.
+    fn sleep(&self, deadline: Instant) -> io::Result<()> {
+        if self.remote.stop_is_asked() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        self.poller.sleep_until(deadline)
     }
 }

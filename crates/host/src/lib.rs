@@ -16,15 +16,16 @@
 //!
 //! # Limits
 //!
-//! Resolving a name blocks a helper thread of its own, since no portable interface can interrupt it; the
-//! device stops waiting for it in time, the thread ends when the resolver gives up.
+//! A name is resolved on a helper thread, since no portable interface can interrupt that: the device stops
+//! waiting for it in time, the thread ends when the resolver gives up. Asking an SNTP server blocks for up to
+//! five seconds, which a stop does not shorten.
 
 pub mod clock;
 pub mod connector;
 pub mod error;
 pub mod indicator;
 pub mod platform;
-pub mod poller;
+mod poller;
 pub mod roots;
 pub mod runner;
 pub mod sensor;

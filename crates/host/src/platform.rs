@@ -81,18 +81,20 @@ impl HostPlatform {
             what: "making an event queue",
             cause,
         })?;
+        let remote = Remote(Arc::new(Asked::new(waker)));
         Ok(Self {
             clock,
             connector: TlsConnector {
                 tls,
-                poller: poller.clone(),
                 timeouts: options.timeouts,
+                poller: poller.clone(),
+                remote: remote.clone(),
             },
             storage: options.storage,
             indicator: options.status_lines.then(|| StatusLine::new(options.name)),
             sensor: SimulatedSensor::default(),
             poller,
-            remote: Remote(Arc::new(Asked::new(waker))),
+            remote,
         })
     }
 
@@ -121,6 +123,16 @@ impl Remote {
     pub fn retry_now(&self) {
         self.0.ask(&self.0.retry_now);
     }
+
+    /// Whether a stop was asked for that the device has not seen yet.
+    pub(crate) fn stop_is_asked(&self) -> bool {
+        self.0.stop.load(Ordering::Acquire)
+    }
+
+    /// Has the device's thread look again at what it sleeps for.
+    pub(crate) fn wake(&self) {
+        self.0.wake();
+    }
 }
 
 struct Asked {
@@ -142,6 +154,10 @@ impl Asked {
 
     fn ask(&self, what: &AtomicBool) {
         what.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("a request will be seen late: waking the device failed: {error}");
         }

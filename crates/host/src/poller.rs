@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -15,7 +15,7 @@ const LOOK_AGAIN: Token = Token(0);
 
 /// Sleeps until a registered socket changes, a [`Waker`] fires or time has passed. Clones share the queue.
 #[derive(Clone, Debug)]
-pub struct Poller(Arc<Mutex<Queue>>);
+pub(crate) struct Poller(Arc<Mutex<Queue>>);
 
 #[derive(Debug)]
 struct Queue {
@@ -25,7 +25,7 @@ struct Queue {
 
 impl Poller {
     /// A new queue, with the waker through which other threads reach it.
-    pub fn new() -> io::Result<(Self, Waker)> {
+    pub(crate) fn new() -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), LOOK_AGAIN)?;
         let events = Events::with_capacity(8);
@@ -33,7 +33,7 @@ impl Poller {
     }
 
     /// Wakes sleepers whenever `source` becomes readable or writable.
-    pub fn register(&self, source: &mut impl Source) -> io::Result<()> {
+    pub(crate) fn register(&self, source: &mut impl Source) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.lock()
             .poll
@@ -42,16 +42,24 @@ impl Poller {
     }
 
     /// Forgets `source`.
-    pub fn deregister(&self, source: &mut impl Source) -> io::Result<()> {
+    pub(crate) fn deregister(&self, source: &mut impl Source) -> io::Result<()> {
         self.lock().poll.registry().deregister(source)
     }
 
     /// Sleeps at most `timeout`; may come back earlier without cause.
-    pub fn sleep(&self, timeout: Duration) -> io::Result<()> {
+    pub(crate) fn sleep(&self, timeout: Duration) -> io::Result<()> {
         let queue = &mut *self.lock();
         match queue.poll.poll(&mut queue.events, Some(timeout)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
+        }
+    }
+
+    /// Sleeps until `deadline`, which is an error once it has passed; may come back earlier without cause.
+    pub(crate) fn sleep_until(&self, deadline: Instant) -> io::Result<()> {
+        match deadline.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+            left => self.sleep(left),
         }
     }
 

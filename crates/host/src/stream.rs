@@ -27,28 +27,30 @@ pub struct TlsStream {
 }
 
 impl TlsStream {
-    /// Completes the handshake on a connected socket that `poller` knows, until `deadline`.
-    pub(crate) fn handshake(
-        tls: ClientConnection,
-        socket: TcpStream,
-        poller: Poller,
-        deadline: Instant,
-    ) -> io::Result<Self> {
-        let mut stream = Self {
+    /// A connection on a socket that `poller` knows, before its handshake.
+    pub(crate) fn new(tls: ClientConnection, socket: TcpStream, poller: Poller) -> Self {
+        Self {
             tls,
             socket,
             poller,
             ended: false,
             failure: None,
-        };
-        while stream.tls.is_handshaking() {
-            stream.send(deadline)?;
-            if stream.tls.is_handshaking() && !stream.receive()? {
-                stream.sleep(deadline)?;
+        }
+    }
+
+    /// Goes on with the handshake as far as the socket lets it. True when it is complete.
+    pub(crate) fn advance_handshake(&mut self) -> io::Result<bool> {
+        loop {
+            if !self.send_some()? {
+                return Ok(false);
+            }
+            if !self.tls.is_handshaking() {
+                return Ok(true);
+            }
+            if !self.receive()? {
+                return Ok(false);
             }
         }
-        stream.send(deadline)?;
-        Ok(stream)
     }
 
     /// Takes what the socket has, at most one read's worth. False if there was nothing.
@@ -69,25 +71,26 @@ impl TlsStream {
         Ok(true)
     }
 
-    /// Sends all that TLS has to send, until `deadline`.
-    fn send(&mut self, deadline: Instant) -> io::Result<()> {
+    /// Sends what TLS has to send, as far as the socket takes it. True when that was all.
+    fn send_some(&mut self) -> io::Result<bool> {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut self.socket) {
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.sleep(deadline)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Sleeps until something about the socket may have changed.
-    fn sleep(&self, deadline: Instant) -> io::Result<()> {
-        match deadline.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-            left => self.poller.sleep(left),
+    /// Sends all that TLS has to send.
+    fn send(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + WRITE_TIMEOUT;
+        while !self.send_some()? {
+            self.poller.sleep_until(deadline)?;
         }
+        Ok(())
     }
 
     /// Whether `read` has something to say: plaintext, the end, or a failure. TLS records that carry none
@@ -99,9 +102,7 @@ impl TlsStream {
             if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() || self.ended {
                 return Ok(true);
             }
-            if self.tls.wants_write() {
-                self.send(Instant::now() + WRITE_TIMEOUT)?;
-            }
+            self.send_some()?;
             if !self.receive()? {
                 return Ok(false);
             }
@@ -156,7 +157,7 @@ impl Write for TlsStream {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.send(Instant::now() + WRITE_TIMEOUT)
+        self.send()
     }
 }
 

@@ -43,7 +43,7 @@ fn connection_string(
     source: &ConnectionStringSource,
 ) -> Result<(Zeroizing<String>, String), CommandError> {
     if let Some(text) = &source.connection_string {
-        return Ok((Zeroizing::new(text.clone()), "--connection-string".into()));
+        return Ok((text.0.clone(), "--connection-string".into()));
     }
     if let Some(path) = &source.connection_string_file {
         let text = fs::read_to_string(path).map_err(|cause| SetupError::Unreadable {

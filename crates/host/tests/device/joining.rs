@@ -140,6 +140,23 @@ fn ctrl_c_says_goodbye_and_succeeds() {
     assert!(hub.events().iter().all(|event| event.body != b"gone"));
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_device_that_cannot_connect_without_blaming_the_network() {
+    let hub = hub();
+    let connection_string = hub.create_sas_device("device").unwrap();
+    // It accepts, into the kernel's queue, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut access = access(&hub, &connection_string);
+    access.endpoint = silent.local_addr().unwrap().to_string();
+    let program = Program::device(&access, &["-v"]);
+    program.wait_for("TCP connected");
+    program.interrupt();
+    let (status, lines) = program.finish();
+    assert!(status.success());
+    assert!(!lines.join("\n").contains(" ERROR "), "{lines:?}");
+}
+
 #[test]
 fn a_large_message_from_the_cloud_arrives_whole() {
     let hub = hub();

@@ -40,7 +40,7 @@ fn drop_after_output(program: Program) -> String {
 }
 
 /// The bytes in every form in which a program would print them by accident.
-fn forms(bytes: &[u8]) -> [String; 4] {
+fn forms(bytes: &[u8]) -> [String; 5] {
     let hex = |separator: &str| {
         bytes
             .iter()
@@ -50,20 +50,35 @@ fn forms(bytes: &[u8]) -> [String; 4] {
     };
     let debug = format!("{bytes:?}");
     let decimals = debug.trim_matches(['[', ']']).to_owned();
-    [hex(""), hex(" "), hex(":"), decimals]
+    [hex(""), hex(" "), hex(":"), hex(", "), decimals]
 }
 
 #[track_caller]
 fn assert_absent(output: &str, secret: &str) {
+    if let Some(line) = line_of(output, secret) {
+        panic!("a secret is in line {line} of the output");
+    }
+}
+
+fn line_of(output: &str, secret: &str) -> Option<usize> {
     assert!(
         secret.len() >= 16,
         "{} characters are found anywhere",
         secret.len()
     );
     let folded = output.to_lowercase();
-    if let Some(at) = folded.find(&secret.to_lowercase()) {
-        let line = folded[..at].lines().count();
-        panic!("a secret is in line {line} of the output");
+    let at = folded.find(&secret.to_lowercase())?;
+    Some(folded[..=at].lines().count())
+}
+
+#[test]
+fn the_search_finds_secrets_in_every_form() {
+    let secret = b"a secret of some length";
+    let upper = forms(secret)[0].to_uppercase();
+    for shown in [format!("{secret:?}"), format!("{secret:02x?}"), upper] {
+        let output = format!("first\n> {shown} <\nlast");
+        let found = forms(secret).iter().find_map(|form| line_of(&output, form));
+        assert_eq!(found, Some(2), "{output}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use azure_device::port::{Clock, Connector, Endpoint, Platform, Requests, Wake};
+use azure_device::port::{Clock, ConnectError, Connector, Endpoint, Platform, Requests, Wake};
 use azure_device::time::Instant;
 use azure_device_host::HostPlatform;
 use azure_device_host::stream::TlsStream;
@@ -174,6 +174,26 @@ fn a_request_that_came_before_the_wait_is_not_lost() {
 }
 
 #[test]
+fn a_stop_ends_connecting_at_once() {
+    // A server that accepts and says nothing.
+    let server = Server::tcp(|mut socket| while socket.read(&mut [0; 512]).unwrap() > 0 {});
+    let mut platform = Client::trusting(&Authority::new("Test Root")).platform();
+    let remote = platform.remote();
+    let stopping = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        remote.stop();
+    });
+    let start = platform.now();
+    let error = platform.connect(localhost(server.port)).unwrap_err();
+    assert_eq!(error, ConnectError::Cancelled);
+    assert!(platform.now().since(start) < Duration::from_secs(10));
+    // The request itself is still to be taken.
+    assert!(platform.requests().stop);
+    stopping.join().unwrap();
+    server.join();
+}
+
+#[test]
 fn a_wait_lasts_until_its_deadline_and_not_before() {
     let mut platform = Client::trusting(&Authority::new("Test Root")).platform();
     let until = platform.now().after(Duration::from_millis(150));
@@ -195,7 +215,7 @@ fn every_address_of_a_name_is_tried() {
         ..localhost(port)
     };
     let error = client.platform().connect(endpoint).unwrap_err();
-    let stage = matches!(error, azure_device::port::ConnectError::Tls(..));
+    let stage = matches!(error, ConnectError::Tls(..));
     assert!(stage, "{error:?}");
     assert!(accepting.join().unwrap());
 }
