@@ -11,6 +11,9 @@ use crate::json::{Object, Value};
 use crate::port::Sensor;
 use crate::time::Instant;
 
+/// The Plug and Play model that this application follows: `docs/device.dtdl.json`.
+pub const MODEL_ID: &str = "dtmi:azure_device:Device;1";
+
 /// The longest part of a message's body that is printed, in bytes.
 const PRINTED: usize = 256;
 /// The longest telemetry interval that can be set, in seconds: a day.

@@ -96,6 +96,11 @@ pub struct Control {
 }
 
 impl Control {
+    /// One that belongs to no device, for an application's own tests.
+    pub const fn for_tests() -> Self {
+        Self::new(None)
+    }
+
     pub(crate) const fn new(telemetry_interval: Option<Duration>) -> Self {
         Self {
             telemetry_interval,

@@ -27,6 +27,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+/// The guide's example must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/application.md")]
+mod application_guide {}
+
 pub mod app;
 pub mod application;
 pub mod backoff;

@@ -1,0 +1,122 @@
+//! The application and its Plug and Play model (DTDL version 2) say the same.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+
+use azure_device::app::{App, MODEL_ID};
+use azure_device::application::Application;
+use serde_json::Value;
+
+fn model() -> Value {
+    serde_json::from_str(include_str!("../docs/device.dtdl.json")).unwrap()
+}
+
+fn contents(kind: &str) -> Vec<Value> {
+    let model = model();
+    let is = |value: &Value| match &value["@type"] {
+        Value::String(found) => found == kind,
+        Value::Array(found) => found.iter().any(|found| found == kind),
+        _ => false,
+    };
+    model["contents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|value| is(value))
+        .cloned()
+        .collect()
+}
+
+fn names(values: &[Value]) -> BTreeSet<String> {
+    values
+        .iter()
+        .map(|value| value["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_model_has_the_id_that_the_device_announces() {
+    let model = model();
+    assert_eq!(model["@id"], MODEL_ID);
+    assert_eq!(model["@type"], "Interface");
+    assert_eq!(model["@context"], "dtmi:dtdl:context;2");
+    // DTDL 2, "Digital Twin Model Identifier".
+    let (path, version) = MODEL_ID
+        .strip_prefix("dtmi:")
+        .unwrap()
+        .split_once(';')
+        .unwrap();
+    assert!(version.parse::<u32>().unwrap() > 0);
+    for segment in path.split(':') {
+        assert!(segment.starts_with(|c: char| c.is_ascii_alphabetic()) && !segment.ends_with('_'));
+        assert!(
+            segment
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_')
+        );
+    }
+}
+
+#[test]
+fn every_method_is_a_command_and_every_command_a_method() {
+    let methods = App::METHODS
+        .iter()
+        .map(|method| method.name.to_owned())
+        .collect();
+    assert_eq!(names(&contents("Command")), methods);
+}
+
+#[test]
+fn every_property_of_the_table_is_writable_in_the_model_and_the_other_way_round() {
+    let writable: Vec<Value> = contents("Property")
+        .into_iter()
+        .filter(|property| property["writable"] == true)
+        .collect();
+    let table = App::PROPERTIES
+        .iter()
+        .map(|property| property.name.to_owned())
+        .collect();
+    assert_eq!(names(&writable), table);
+}
+
+#[test]
+fn what_the_application_sends_is_in_the_model() {
+    use azure_device::json::Object;
+    use azure_device::port::{Reading, Sensor, SensorError};
+    use azure_device::text::Text;
+
+    struct Climate;
+    impl Sensor for Climate {
+        fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
+            for name in ["temperature", "humidity", "pressure"] {
+                take(Reading {
+                    name,
+                    thousandths: 1,
+                });
+            }
+            Ok(())
+        }
+    }
+    let mut application = App::new(azure_device::app::Facts {
+        zephyr_version: "4.2.0",
+        reset_cause: "power-on",
+    });
+    let written = |write: &mut dyn FnMut(&mut Object<'_, '_>)| -> BTreeSet<String> {
+        let mut buffer = [0; 512];
+        let mut text = Text::new(&mut buffer);
+        let mut object = Object::new(&mut text);
+        write(&mut object);
+        object.finish().unwrap();
+        let value: Value = serde_json::from_str(text.as_str()).unwrap();
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    let telemetry = written(&mut |object| application.telemetry(&mut Climate, object));
+    assert_eq!(telemetry, names(&contents("Telemetry")));
+    let reported =
+        written(&mut |object| application.report(&azure_device::device::Report::default(), object));
+    let known = names(&contents("Property"));
+    assert!(
+        reported.is_subset(&known) && reported.len() >= 4,
+        "{reported:?}"
+    );
+}
