@@ -104,6 +104,12 @@ impl Application for App {
         if !self.facts.reset_cause.is_empty() {
             reported.string("resetCause", self.facts.reset_cause);
         }
+        if let Some(address) = report.condition.network_address {
+            reported.string("networkAddress", address);
+        }
+        if let Some(peak) = report.condition.heap_peak {
+            reported.integer("heapPeak", peak.into());
+        }
         reported.integer("connections", report.connections.into());
         if let Some(failure) = report.last_failure {
             reported.string("lastFailure", failure.stage());

@@ -4,6 +4,7 @@
 //! Calls may block where their documentation says so, and only there. None of them may panic.
 
 use core::fmt;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::time::{Instant, UnixTime};
@@ -123,6 +124,15 @@ pub struct Requests {
     pub retry_now: bool,
 }
 
+/// How the platform is, for the twin and for a status command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// The address that the device has in its network.
+    pub network_address: Option<IpAddr>,
+    /// The most bytes of heap that were in use at a time since the start.
+    pub heap_peak: Option<u32>,
+}
+
 /// Everything together.
 pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
     /// Sleeps until `stream` can be read, somebody asks for something, or `until` has come.
@@ -130,6 +140,11 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
 
     /// Takes what was asked for since the last call.
     fn requests(&mut self) -> Requests;
+
+    /// How the platform is now. Asked after each connect.
+    fn condition(&mut self) -> Condition {
+        Condition::default()
+    }
 
     /// Proof of life for a watchdog: called whenever the device loop made progress, and at least every
     /// [`PROGRESS_INTERVAL`] while nothing is wrong.

@@ -60,6 +60,7 @@ fn open<P: Platform, M: Machine>(device: &mut M, platform: &mut P) -> Option<P::
     match result {
         Ok(stream) => {
             device.opened(now, unix, random);
+            device.condition(platform.condition());
             Some(stream)
         }
         Err(error) => {

@@ -3,7 +3,7 @@
 use super::{Device, Task};
 use crate::application::Application;
 use crate::failure::Failure;
-use crate::port::{ClockError, ConnectError, Endpoint, Requests, Sensor, Status};
+use crate::port::{ClockError, Condition, ConnectError, Endpoint, Requests, Sensor, Status};
 use crate::time::{Instant, UnixTime};
 
 /// A state machine that wants a connection and says what it does with it. It does no I/O: see [`Task`] for
@@ -23,6 +23,8 @@ pub trait Machine {
     );
     /// A connection is open.
     fn opened(&mut self, now: Instant, unix: Option<UnixTime>, random: u64);
+    /// How the platform is, told after each [`Machine::opened`].
+    fn condition(&mut self, _condition: Condition) {}
     /// No connection could be opened.
     fn not_opened(&mut self, now: Instant, error: ConnectError, random: u64);
     /// The connection ended, or is of no more use.
@@ -81,6 +83,10 @@ impl<A: Application> Machine for Device<'_, A> {
 
     fn opened(&mut self, now: Instant, unix: Option<UnixTime>, random: u64) {
         Device::opened(self, now, unix, random);
+    }
+
+    fn condition(&mut self, condition: Condition) {
+        self.report.condition = condition;
     }
 
     fn not_opened(&mut self, now: Instant, error: ConnectError, random: u64) {

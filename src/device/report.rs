@@ -1,6 +1,7 @@
 //! What a device can tell of itself.
 
 use crate::failure::Failure;
+use crate::port::Condition;
 
 /// Counters since the start. They stop at their greatest value instead of wrapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Report {
     pub telemetry_refused: u64,
     /// Cloud-to-device messages that the application took.
     pub messages_taken: u64,
+    /// How the platform was at the last connect.
+    pub condition: Condition,
     /// Messages from the hub that made no sense or did not fit, and were passed over.
     pub messages_ignored: u64,
 }

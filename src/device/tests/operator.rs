@@ -77,7 +77,10 @@ fn the_twin_is_read_after_each_connect_applied_and_acknowledged() {
         patches[0].contains(r#""telemetryInterval":{"value":10,"ac":200,"av":4}"#),
         "{patches:?}"
     );
-    assert!(patches[0].contains(r#""firmwareVersion":"#), "{patches:?}");
+    let facts = r#""networkAddress":"192.0.2.7","heapPeak":12345,"connections":1,"#;
+    for part in [r#""firmwareVersion":"#, facts] {
+        assert!(patches[0].contains(part), "{patches:?}");
+    }
     assert_eq!(world.hub.borrow().log.stored.len(), 6, "every ten seconds");
 }
 

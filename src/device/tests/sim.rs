@@ -9,8 +9,9 @@ use std::string::String;
 use std::vec::Vec;
 
 use crate::port::{
-    Clock, ClockError, ConnectError, Connector, Endpoint, Entropy, EntropyError, Indicator,
-    Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError, Stream, Wake,
+    Clock, ClockError, Condition, ConnectError, Connector, Endpoint, Entropy, EntropyError,
+    Indicator, Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError,
+    Stream, Wake,
 };
 use crate::time::{Instant, UnixTime};
 
@@ -296,6 +297,13 @@ impl Platform for World {
             }
         }
         self.pass(until.as_millis())
+    }
+
+    fn condition(&mut self) -> Condition {
+        Condition {
+            network_address: Some([192, 0, 2, 7].into()),
+            heap_peak: Some(12_345),
+        }
     }
 
     fn requests(&mut self) -> Requests {
