@@ -206,6 +206,22 @@ impl Client {
         self.expect(&PINGRESP);
     }
 
+    /// Shakes hands with a certificate and sends CONNECT without a password.
+    pub fn connect_with_certificate(
+        hub: &Hub,
+        id: &str,
+        certificate: &DeviceCertificate,
+    ) -> (Self, [u8; 4]) {
+        let mut client = Self::open_with(
+            hub.endpoint(),
+            client_config(hub.ca_pem(), Some(certificate)),
+        );
+        let user_name = format!("localhost/{id}/?api-version=2021-04-12");
+        client.send(&connect(id, &user_name, None, Options::default()));
+        let connack = client.receive(4).try_into().unwrap();
+        (client, connack)
+    }
+
     /// Subscribes to the device's cloud-to-device messages.
     pub fn subscribe_c2d(&mut self, device: &Device, qos: u8) {
         self.send(&subscribe(1, &[(&device.c2d_filter(), qos)]));
@@ -377,6 +393,19 @@ pub fn publish(topic: &str, packet_id: Option<u16>, payload: &[u8]) -> Vec<u8> {
     body.extend(packet_id.map(u16::to_be_bytes).into_iter().flatten());
     body.extend(payload);
     packet(if packet_id.is_some() { 0x32 } else { 0x30 }, &body)
+}
+
+/// Waits for a closed connection of this client, and gives the reason.
+pub fn close_reason(hub: &Hub, client_id: &str) -> String {
+    let of_client = |close: &local_hub::Close| close.client_id.as_deref() == Some(client_id);
+    hub.wait_for_close(PATIENCE, of_client).unwrap().reason
+}
+
+/// Waits for this many events.
+pub fn wait_for_events(hub: &Hub, count: usize) -> Vec<local_hub::Event> {
+    let (enough, events) = hub.wait_for_events(PATIENCE, |events| events.len() >= count);
+    assert!(enough, "{} of {count} events", events.len());
+    events
 }
 
 pub fn puback(packet_id: u16) -> Vec<u8> {
