@@ -153,7 +153,7 @@ pub(crate) fn check_is_authority(certificate: &CertificateDer<'_>) -> Result<(),
 
 fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {
     match X509Certificate::from_der(certificate) {
-        Ok((rest, parsed)) if rest.is_empty() => Ok(parsed),
+        Ok(([], parsed)) => Ok(parsed),
         _ => Err(CertificateError::Malformed),
     }
 }

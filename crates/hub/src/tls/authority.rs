@@ -17,7 +17,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
 
-use super::keys::{Kind, Source};
+use super::keys::{Kind, Source, generate};
 use crate::config::{CertificateFault, Chain, ServerCertificate};
 use crate::error::StartError;
 use crate::store::write_atomically;
@@ -98,15 +98,17 @@ impl Hierarchy {
     }
 
     fn make(chain: Chain, source: Source) -> Result<Self, String> {
-        let (root_kind, kind) = match chain {
-            Chain::Rsa => (Kind::Rsa2048, Kind::Rsa2048),
-            Chain::Ecc => (Kind::P384, Kind::P256),
+        let [root_key, intermediate_key, leaf_key] = match chain {
+            Chain::Rsa => source.rsa()?,
+            Chain::Ecc => [
+                generate(Kind::P384)?,
+                generate(Kind::P256)?,
+                generate(Kind::P256)?,
+            ],
         };
-        let root_key = source.key(root_kind, 0)?;
         let root_params =
             authority_params("Local IoT Hub Global Root", BasicConstraints::Unconstrained);
         let root = root_params.self_signed(&root_key).map_err(text)?;
-        let intermediate_key = source.key(kind, 1)?;
         let intermediate = intermediate_params()
             .signed_by(
                 &intermediate_key,
@@ -118,7 +120,7 @@ impl Hierarchy {
             root_pem: root.pem(),
             intermediate_pem: intermediate.pem(),
             intermediate_key,
-            leaf_key: source.key(kind, 2)?,
+            leaf_key,
             source,
         })
     }
@@ -175,7 +177,7 @@ impl Hierarchy {
             return Ok(None);
         }
         let issue = || {
-            let key = self.source.key(Kind::P256, 0)?;
+            let key = generate(Kind::P256)?;
             self.issue_with(&key, host_name, wanted)
         };
         issue().map(Some).map_err(StartError::Certificate)
@@ -227,11 +229,13 @@ impl Hierarchy {
     }
 
     fn intermediate_of_another_root(&self) -> Result<CertificateDer<'static>, String> {
-        let kind = match self.chain {
-            Chain::Rsa => Kind::Rsa2048,
-            Chain::Ecc => Kind::P384,
+        let key = match self.chain {
+            Chain::Rsa => {
+                let [_, _, _, key] = self.source.rsa()?;
+                key
+            }
+            Chain::Ecc => generate(Kind::P384)?,
         };
-        let key = self.source.key(kind, 3)?;
         let params = authority_params("Another Root", BasicConstraints::Unconstrained);
         let issuer = Issuer::from_params(&params, &key);
         let made = intermediate_params()

@@ -6,21 +6,18 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
 use rsa::pkcs8::EncodePrivateKey;
 use rustls_pki_types::PrivatePkcs8KeyDer;
 
-/// The kind of a key.
+/// The kind of an elliptic curve key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// RSA with 2048 bits.
-    Rsa2048,
     /// NIST P-256.
     P256,
     /// NIST P-384.
     P384,
 }
 
-/// Makes a key.
+/// Makes an elliptic curve key.
 pub(crate) fn generate(kind: Kind) -> Result<KeyPair, String> {
     let made = match kind {
-        Kind::Rsa2048 => return rsa_2048(),
         Kind::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
         Kind::P384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384),
     };
@@ -34,31 +31,45 @@ fn rsa_2048() -> Result<KeyPair, String> {
     KeyPair::try_from(&PrivatePkcs8KeyDer::from(der.as_bytes())).map_err(|error| error.to_string())
 }
 
+/// Makes several RSA keys at once: each takes a second or so, and there are processors.
+fn rsa_keys(count: usize) -> Result<Vec<KeyPair>, String> {
+    std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..count).map(|_| scope.spawn(rsa_2048)).collect();
+        let made = makers.into_iter().map(|maker| maker.join());
+        made.map(|made| made.unwrap_or_else(|_| Err("a key's maker panicked".into())))
+            .collect()
+    })
+}
+
 /// Where keys come from: made anew, or, for hubs in temporary directories, the same ones for the whole
-/// process, since an RSA key takes as long to make as everything else at a hub's start together.
+/// process, since RSA keys take longer to make than everything else at a hub's start together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Every key is made for its use.
     Fresh,
-    /// The `n`-th RSA key asked for by a hub is the `n`-th of this process.
+    /// The `n`-th RSA key that a hub needs is the `n`-th of this process.
     Shared,
 }
 
 static SHARED_RSA_KEYS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 impl Source {
-    /// A key for the `position`-th role in a hierarchy.
-    pub(crate) fn key(self, kind: Kind, position: usize) -> Result<KeyPair, String> {
-        if self == Self::Fresh || kind != Kind::Rsa2048 {
-            return generate(kind);
-        }
-        // Held while a key is made: the next one who asks waits for this key instead of making another.
-        let mut shared = SHARED_RSA_KEYS
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while shared.len() <= position {
-            shared.push(generate(kind)?.serialize_pem());
-        }
-        KeyPair::from_pem(&shared[position]).map_err(|error| error.to_string())
+    /// The first `N` RSA keys of a hub.
+    pub(crate) fn rsa<const N: usize>(self) -> Result<[KeyPair; N], String> {
+        let keys = match self {
+            Self::Fresh => rsa_keys(N)?,
+            Self::Shared => {
+                // Held while keys are made: who asks meanwhile waits for them instead of making others.
+                let mut shared = SHARED_RSA_KEYS
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let missing = rsa_keys(N.saturating_sub(shared.len()))?;
+                shared.extend(missing.iter().map(KeyPair::serialize_pem));
+                let read = |pem: &String| KeyPair::from_pem(pem).map_err(|error| error.to_string());
+                shared.iter().take(N).map(read).collect::<Result<_, _>>()?
+            }
+        };
+        keys.try_into()
+            .map_err(|_| "there are not enough keys".into())
     }
 }

@@ -7,6 +7,8 @@
 )]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod program;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -132,6 +134,12 @@ impl Client {
         let mut bytes = vec![0; length];
         self.0.read_exact(&mut bytes).unwrap();
         bytes
+    }
+
+    /// The same, unless the connection ends before.
+    pub fn try_receive(&mut self, length: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).ok().map(|()| bytes)
     }
 
     pub fn expect(&mut self, bytes: &[u8]) {

@@ -1,0 +1,105 @@
+//! The `local-hub` program as a child process.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test file uses another part"
+)]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// A hub that is killed, if it still runs, when this is dropped.
+pub struct Serve {
+    pub child: Child,
+    pub mqtt: SocketAddr,
+    pub operator: SocketAddr,
+    pub sntp: Option<SocketAddr>,
+}
+
+impl Serve {
+    /// Starts `local-hub serve` and waits for `ready`. With an ECC chain, whose keys are made at once.
+    pub fn start(state: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(state, &[&["--chain", "ecc"], arguments].concat())
+    }
+
+    /// The same, with these arguments only.
+    pub fn start_with(state: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_local-hub"))
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--log",
+                "warn",
+                "--state",
+            ])
+            .arg(state)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap)
+            .take_while(|line| line != "ready")
+            .collect();
+        let address = |name: &str| {
+            let line = lines.iter().find_map(|line| line.strip_prefix(name))?;
+            let word = line.split_whitespace().next()?;
+            word.trim_start_matches("https://").parse().ok()
+        };
+        Self {
+            mqtt: address("mqtt").unwrap(),
+            operator: address("operator").unwrap(),
+            sntp: address("sntp"),
+            child,
+        }
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs another command of the program to its end.
+pub fn local_hub(state: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_local-hub"))
+        .args(arguments)
+        .arg("--state")
+        .arg(state)
+        .output()
+        .unwrap()
+}
+
+/// The same; it must succeed, and gives what it printed.
+pub fn succeed(state: &Path, arguments: &[&str]) -> String {
+    let output = local_hub(state, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end()
+        .to_owned()
+}
+
+/// The same; it must fail, and gives its complaint.
+pub fn fail(state: &Path, arguments: &[&str]) -> String {
+    let output = local_hub(state, arguments);
+    assert!(!output.status.success(), "{arguments:?}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.starts_with("error: "), "{error}");
+    error
+}
