@@ -4,7 +4,7 @@
 //! # Theory of operation
 //!
 //! One thread runs one device: it owns a [`HostPlatform`] and gives it to the device loop. The thread sleeps
-//! in one place, the [`poller`], which sockets and the other threads' [`Remote`] wake. Nothing polls by time.
+//! in one place, the poller, which sockets and the other threads' [`Remote`] wake. Nothing polls by time.
 //!
 //! ```text
 //! runner     a device on a thread

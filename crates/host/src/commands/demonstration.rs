@@ -11,8 +11,9 @@ use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::tls::{ClientIdentity, roots_from_pem};
 use local_hub::{Config, Hub};
 
+use super::CommandError;
 use super::operator::Operator;
-use super::{CommandError, send_on_enter, stop_on_ctrl_c};
+use super::person::Person;
 use crate::cli::Demonstration;
 
 /// Time between a device's messages, if nothing else was asked for.
@@ -23,20 +24,16 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs until Ctrl-C, or until there were enough messages.
 pub(crate) fn run(arguments: &Demonstration) -> Result<(), CommandError> {
+    let person = Person::listen()?;
     let hub = start_hub()?;
     let interval = arguments.interval.unwrap_or(INTERVAL);
     let devices = [
         Participant::with_symmetric_key(&hub, "sas-device", interval)?,
         Participant::with_certificate(&hub, "x509-device", interval)?,
     ];
-    let remotes = || {
-        devices
-            .iter()
-            .map(|device| device.thread.remote())
-            .collect()
-    };
-    stop_on_ctrl_c(remotes())?;
-    send_on_enter(remotes());
+    for device in &devices {
+        person.takes(device.thread.remote());
+    }
 
     let mut operator = Operator::new(&hub, devices.iter().map(|device| device.id));
     let interrupted = || devices.iter().all(|device| device.thread.has_ended());

@@ -13,7 +13,8 @@ use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::tls::{ClientIdentity, azure_roots, roots_from_file};
 use zeroize::Zeroizing;
 
-use super::{CommandError, send_on_enter, stop_on_ctrl_c};
+use super::CommandError;
+use super::person::Person;
 use crate::cli::{ConnectionStringSource, Device, Endpoint};
 
 /// Where the connection string is if no option says so.
@@ -26,9 +27,9 @@ const SNTP_PORT: u16 = 123;
 pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
     let identity = identity(&arguments.connection)?;
     let options = options(arguments, &identity)?;
+    let person = Person::listen()?;
     let device = DeviceThread::start(identity, settings(arguments), options, App::default())?;
-    stop_on_ctrl_c(vec![device.remote()])?;
-    send_on_enter(vec![device.remote()]);
+    person.takes(device.remote());
     device.join();
     Ok(())
 }

@@ -158,6 +158,30 @@ fn ctrl_c_ends_a_device_that_cannot_connect_without_blaming_the_network() {
 }
 
 #[test]
+fn a_connection_string_may_come_from_the_environment_and_must_come_from_somewhere() {
+    let hub = hub();
+    let connection_string = hub.create_sas_device("device").unwrap();
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), hub.ca_pem()).unwrap();
+    let endpoint = hub.endpoint().to_string();
+    let arguments = [
+        "device",
+        "--ca",
+        ca.path().to_str().unwrap(),
+        "--endpoint",
+        &endpoint,
+    ];
+    Program::start_with_variable(&connection_string, &arguments).wait_for("joined");
+
+    let (status, lines) = Program::start(&arguments).finish();
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        lines[0].contains("no connection string; give a file with"),
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn a_large_message_from_the_cloud_arrives_whole() {
     let hub = hub();
     let connection_string = hub.create_sas_device("device").unwrap();

@@ -9,4 +9,5 @@ mod program;
 mod refusals;
 mod renewal;
 mod secrecy;
+mod sntp;
 mod support;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use azure_device::backoff;
-use local_hub::{Config, Hub};
+use local_hub::{Config, Hub, Message};
 
 use crate::program::{Access, PATIENCE};
 use crate::support::{assert_complete_and_in_order, count, start};
@@ -75,22 +75,26 @@ fn a_device_survives_that_its_hub_is_killed_and_restarted_and_loses_nothing() {
         endpoint: listen.to_string(),
         certificate: None,
     };
+    // It waits in the state for the hub that will be killed, and shows that the device has joined that one.
+    hub.send_c2d("device", Message::new("joined")).unwrap();
     drop(hub);
 
     let process = HubProcess::start(state.path(), listen);
-    let (device, _taken) = start(&access, |settings| {
+    let (device, taken) = start(&access, |settings| {
         settings.backoff = backoff::Config {
             max: Duration::from_secs(1),
             ..backoff::Config::default()
         };
     });
-    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(taken.recv_timeout(PATIENCE).unwrap().body, b"joined");
+    std::thread::sleep(Duration::from_secs(2));
     process.kill();
+    // An outage in which messages fall due.
     std::thread::sleep(Duration::from_secs(2));
 
     let hub = serve(state.path(), listen);
     let before = hub.events().len();
-    assert!(before > 0, "the device never joined the first hub");
+    assert!(before > 0, "the hub stored nothing before it was killed");
     let (enough, _) = hub.wait_for_events(PATIENCE, |events| events.len() >= before + 30);
     assert!(enough);
     let report = device.stop();

@@ -29,7 +29,12 @@ struct Output {
 
 impl Program {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::start_with_files(arguments, None)
+        Self::start_with_files(arguments, None, None)
+    }
+
+    /// As [`Program::start`], with the connection string in the environment.
+    pub(crate) fn start_with_variable(connection_string: &str, arguments: &[&str]) -> Self {
+        Self::start_with_files(arguments, None, Some(connection_string))
     }
 
     /// Starts the command `device` against `hub` with verified TLS, and more `arguments`.
@@ -57,14 +62,20 @@ impl Program {
             .filter(|argument| !argument.starts_with("-v"));
         all.extend(rest.map(ToString::to_string));
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        Self::start_with_files(&all, Some(files))
+        Self::start_with_files(&all, Some(files), None)
     }
 
-    fn start_with_files(arguments: &[&str], files: Option<TempDir>) -> Self {
+    fn start_with_files(
+        arguments: &[&str],
+        files: Option<TempDir>,
+        variable: Option<&str>,
+    ) -> Self {
+        const VARIABLE: &str = "AZURE_IOT_HUB_CONNECTION_STRING";
         let mut child = Command::new(env!("CARGO_BIN_EXE_azure-device"))
             .args(arguments)
             .env_remove("RUST_LOG")
-            .env_remove("AZURE_IOT_HUB_CONNECTION_STRING")
+            .env_remove(VARIABLE)
+            .envs(variable.map(|text| (VARIABLE, text)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

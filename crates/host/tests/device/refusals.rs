@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use local_hub::{CertificateFault, Config, Hub, ServerCertificate, Status};
 
 use crate::program::{Access, PATIENCE, Program};
+use crate::sntp::server_that_is_off_by;
 use crate::support::{access, hub, x509_access};
 
 /// What a failed attempt says, without the log line's beginning and the time of the next attempt.
@@ -192,9 +193,9 @@ fn hub_with_time_off_by(seconds: i64) -> Hub {
 
 #[test]
 fn a_clock_that_is_an_hour_behind_is_found_out_and_set_right() {
-    let hub = hub_with_time_off_by(-3600);
+    let hub = hub();
     let connection_string = hub.create_sas_device("device").unwrap();
-    let sntp = hub.sntp_endpoint().unwrap().to_string();
+    let sntp = server_that_is_off_by(&[-3600, 0]);
     // Tokens of half an hour: dead on arrival if the clock is an hour behind.
     let arguments = ["--sntp", &sntp, "--token-life", "1800"];
     let program = Program::device(&access(&hub, &connection_string), &arguments);
@@ -204,7 +205,6 @@ fn a_clock_that_is_an_hour_behind_is_found_out_and_set_right() {
         close.reason.contains("check the device's clock")
     });
     assert!(close.is_some(), "{:?}", hub.closes());
-    hub.set_sntp_offset(0);
     program.wait_for("it was wrong by 3");
     program.wait_for("joined");
 }
