@@ -153,16 +153,17 @@ impl DeviceThread {
     }
 }
 
+/// Runs the device, anew whenever an operator has asked for a restart.
 fn run(
     identity: &Identity,
     settings: &Settings,
     platform: &mut HostPlatform,
-    application: impl Application,
+    mut application: impl Application,
     started: &mpsc::Sender<Result<(), mqtt::RequestError>>,
 ) -> Option<Report> {
     let (mut receive, mut transmit) = (vec![0; RECEIVE], vec![0; TRANSMIT]);
     let (mut outbox, mut scratch) = (vec![0; OUTBOX], vec![0; SCRATCH]);
-    let buffers = Buffers {
+    let mut buffers = Buffers {
         mqtt: mqtt::Buffers {
             receive: &mut receive,
             transmit: &mut transmit,
@@ -170,14 +171,20 @@ fn run(
         },
         scratch: &mut scratch,
     };
-    let device = Device::new(identity, settings.config(), buffers, application);
-    let (mut device, result) = match device {
-        Ok(device) => (Some(device), Ok(())),
-        Err(error) => (None, Err(error)),
-    };
-    // Whoever started this thread waits for the answer.
-    let _ = started.send(result);
-    let device = device.as_mut()?;
-    device::run(device, platform);
-    Some(*device.report())
+    loop {
+        let device = Device::new(identity, settings.config(), buffers.reborrow(), application);
+        let (mut device, result) = match device {
+            Ok(device) => (Some(device), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        // Whoever started this thread waits for the first answer only.
+        let _ = started.send(result);
+        device::run(device.as_mut()?, platform);
+        let device = device?;
+        if !device.wants_restart() {
+            return Some(*device.report());
+        }
+        log::info!("restarting, as an operator asked");
+        application = device.into_application();
+    }
 }

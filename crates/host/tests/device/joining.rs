@@ -1,11 +1,16 @@
 //! Devices of every kind of credential join, send, receive and leave.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use azure_device::app::App;
+use azure_device_host::runner::Settings;
 use local_hub::{Ack, Event, Hub, Message, Outcome};
 
 use crate::program::{Access, PATIENCE, Program};
-use crate::support::{access, assert_complete_and_in_order, count, hub, start, x509_access};
+use crate::support::{
+    access, assert_complete_and_in_order, count, hub, start, start_with, x509_access,
+};
 
 #[test]
 fn a_device_with_a_symmetric_key_joins_sends_receives_and_leaves() {
@@ -179,6 +184,31 @@ fn a_connection_string_may_come_from_the_environment_and_must_come_from_somewher
         lines[0].contains("no connection string; give a file with"),
         "{lines:?}"
     );
+}
+
+#[test]
+fn an_operator_restarts_a_device_which_then_serves_on() {
+    let hub = hub();
+    let connection_string = hub.create_sas_device("device").unwrap();
+    let change = |settings: &mut Settings| settings.twin = true;
+    let device = start_with(&access(&hub, &connection_string), change, App::default());
+    let call = |method: &str| {
+        let start = Instant::now();
+        loop {
+            match hub.invoke_method("device", method, &Default::default(), PATIENCE) {
+                Ok(answer) => return answer.status,
+                // A device that is just joining has not subscribed yet.
+                Err(error) => assert!(start.elapsed() < PATIENCE, "{method}: {error}"),
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    assert_eq!(call("getStatus"), 200);
+    assert_eq!(call("reboot"), 200);
+    assert!(hub.wait_connected("device", false, PATIENCE));
+    assert_eq!(call("getStatus"), 200);
+    assert_eq!(call("noSuchMethod"), 404);
+    device.stop();
 }
 
 #[test]

@@ -88,6 +88,16 @@ pub(crate) fn start(
     access: &Access<'_>,
     change: impl FnOnce(&mut Settings),
 ) -> (DeviceThread, mpsc::Receiver<Taken>) {
+    let (application, taken) = Tested::new();
+    (start_with(access, change, application), taken)
+}
+
+/// The same with another application.
+pub(crate) fn start_with(
+    access: &Access<'_>,
+    change: impl FnOnce(&mut Settings),
+    application: impl Application + Send,
+) -> DeviceThread {
     let identity = ConnectionString::parse(access.connection_string).unwrap();
     let roots = roots_from_pem(access.ca_pem.as_bytes(), "the hub's CA").unwrap();
     let mut options = Options::new(identity.device_id().as_str(), roots).unwrap();
@@ -104,11 +114,7 @@ pub(crate) fn start(
         ..Settings::default()
     };
     change(&mut settings);
-    let (application, taken) = Tested::new();
-    (
-        DeviceThread::start(identity, settings, options, application).unwrap(),
-        taken,
-    )
+    DeviceThread::start(identity, settings, options, application).unwrap()
 }
 
 /// The `count` that the application wrote into a message.
