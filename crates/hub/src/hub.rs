@@ -322,9 +322,10 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        self.core.sessions.cut_all(&CloseReason::ShuttingDown);
         let deadline = std::time::Instant::now() + STOP_TIMEOUT;
         while self.core.sessions.count() > 0 && std::time::Instant::now() < deadline {
+            // Again and again: a CONNECT may be under way.
+            self.core.sessions.cut_all(&CloseReason::ShuttingDown);
             std::thread::sleep(Duration::from_millis(2));
         }
         self.core.sync();

@@ -1,7 +1,50 @@
 //! The local IoT Hub: behaves towards a device as Azure IoT Hub does, on this machine, without an account.
 //!
-//! [`Hub::start`] gives a running hub to blocking code (tests, the host program); the `local-hub` program
-//! is the same for people.
+//! [`Hub::start`] gives a running hub to blocking code, such as tests; the `local-hub` program ([`cli`]) is
+//! the same for people. What Azure refuses, this hub refuses in the same way; unlike Azure, it says why, in
+//! its log and by [`Hub::closes`].
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use local_hub::{Config, Hub, Message};
+//!
+//! let hub = Hub::start(Config::temporary())?;
+//! let connection_string = hub.create_sas_device("MyDevice01")?;
+//! println!("connect to {} with {connection_string} and trust {}", hub.endpoint(), hub.ca_pem());
+//!
+//! hub.send_c2d("MyDevice01", Message::new("hello"))?;
+//! let (arrived, events) = hub.wait_for_events(Duration::from_secs(10), |events| events.len() >= 5);
+//! assert!(arrived, "only {} events", events.len());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Layers
+//! From the outside in:
+//! - [`cli`]: the program. `hub`, [`Config`]: the library's handle. `start`: from a configuration to sockets.
+//! - `rest`: the operator's HTTPS interface. `mqtt`: the devices' interface. `sntp`: time for devices.
+//! - `core`: what an operator can do, over the parts: `registry` (identities), `sessions` (connections, stored
+//!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `policy` (shared access).
+//! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `clock`.
+//!
+//! Decisions are made in code without I/O where that is possible (`c2d::queue`, `mqtt::codec`, `mqtt::topic`,
+//! `credentials`); sockets and files are around it.
+//!
+//! # Where Azure's behaviour is not documented
+//! Microsoft's open sources and users' reports decide; where these disagree too, this hub is strict:
+//! - A user name that does not parse, or has no api-version, is a credential problem: CONNACK 5.
+//! - CONNECT for another protocol level, or with a will that is not telemetry: a close without CONNACK.
+//! - A keepalive of 0 is the longest one, 1767 s.
+//! - A filter that IoT Hub does not have closes the connection, unless [`Config::lenient_subscriptions`].
+//! - Every delivery of a cloud-to-device message that is not acknowledged counts towards its maximum, a lost
+//!   connection included. A redelivery has DUP set and keeps its packet identifier (MQTT 3.1.1, section 4.4).
+//! - All messages that wait are sent at once; a PUBACK other than for the oldest is ignored.
+//! - A clean session discards what waits for the device, with the outcome `Purged`.
+//!
+//! # Limits
+//! - TLS 1.2 with Azure's AES-GCM suites. Azure also has AES-CBC ones; rustls has none.
+//! - No WebSocket, no AMQP, no devices over HTTPS, no file upload.
+//! - Client certificates are not checked for revocation; neither does Azure.
+//! - Loopback only, unless [`Config::allow_remote`]. Developed and tested on Linux.
 
 mod c2d;
 pub mod cli;

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use local_hub::{Authentication, Hub, Status, SymmetricKeys};
+use local_hub::{Authentication, DeviceCertificate, Hub, Status, SymmetricKeys};
 
 /// Sends a CONNECT that must be refused; gives the reason in the hub's log.
 fn refused(hub: &Hub, client_id: &str, connect: &[u8]) -> String {
@@ -200,6 +200,60 @@ fn a_device_with_a_registered_thumbprint_connects_without_a_password() {
     assert_eq!(connack, CONNACK_NEW);
     client.send(&publish("devices/d/messages/events/", Some(1), b"x"));
     client.expect(&[0x40, 2, 0, 1]);
+}
+
+/// `openssl x509 -req … -signkey` makes certificates of X.509 version 1, which verifiers of the web refuse.
+const VERSION_1_CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBFDCBuwIUH2nLjSYnXca/S0O8TsRVRfHXrq4wCgYIKoZIzj0EAwIwDDEKMAgG
+A1UEAwwBZDAgFw0yNjExMjMxMDU2MTVaGA8yMTI2MTAzMDEwNTYxNVowDDEKMAgG
+A1UEAwwBZDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABImHer/uXll2jI0QlHwR
+DiuMs5nAReSDTuIbixjqSjE7u3hpvMLJ0w5X9+dDN66dJh9CQ1MycxJwP+bg9AsO
+qo4wCgYIKoZIzj0EAwIDSAAwRQIgOVOIfJAfNhC7F55K7nQqeVn7A0IbTi3PnLyV
+iuqFDh0CIQCBqWK3Hj9cAC6OcrseseW+al8HesvIX2pT919PVnWnMQ==
+-----END CERTIFICATE-----
+";
+/// Its key, of no use elsewhere.
+const VERSION_1_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkadWqg5/Zhtqdf2q
+h56ybP0sA+P1N0WEkIzmFJfGW7ShRANCAASJh3q/7l5ZdoyNEJR8EQ4rjLOZwEXk
+g07iG4sY6koxO7t4abzCydMOV/fnQzeunSYfQkNTMnMScD/m4PQLDqqO
+-----END PRIVATE KEY-----
+";
+
+#[test]
+fn a_self_signed_certificate_of_version_1_connects_by_its_sha_1_thumbprint() {
+    let hub = hub();
+    // Into its validity, whatever this machine's date: 2030-01-01.
+    let year_2030 = 1_893_456_000;
+    hub.shift_clock(year_2030 - i64::try_from(hub.unix_millis() / 1000).unwrap());
+    let thumbprint = Authentication::X509Thumbprint {
+        primary: None,
+        secondary: Some("fd7cd7f268974a54c2546d3a307166e728b97353".into()),
+    };
+    let device = hub.create_device("d", thumbprint).unwrap();
+    let certificate = DeviceCertificate {
+        connection_string: device.connection_string("localhost"),
+        certificate_pem: VERSION_1_CERTIFICATE.into(),
+        key_pem: VERSION_1_KEY.into(),
+    };
+    let (_, connack) = Client::connect_with_certificate(&hub, "d", &certificate);
+    assert_eq!(connack, CONNACK_NEW);
+}
+
+#[test]
+fn a_certificate_without_its_key_gets_no_further_than_the_handshake() {
+    let hub = hub();
+    let owner = hub.create_x509_device("d").unwrap();
+    let thief = DeviceCertificate {
+        key_pem: VERSION_1_KEY.into(),
+        ..owner
+    };
+    let config = client_config(hub.ca_pem(), Some(&thief));
+    assert!(Client::try_open(hub.endpoint(), config, "localhost").is_err());
+    let close = hub.wait_for_close(PATIENCE, |close| close.reason.contains("TLS handshake"));
+    assert!(close.unwrap().reason.contains("BadSignature"));
 }
 
 #[test]

@@ -209,7 +209,11 @@ fn each_fault_of_a_certificate_is_recognised_by_a_client_that_verifies() {
             assert!(error.contains(words), "{fault:?}: {error}");
             let close =
                 hub.wait_for_close(PATIENCE, |close| close.reason.contains("TLS handshake"));
-            assert!(close.is_some(), "{fault:?}");
+            let reason = close.unwrap().reason;
+            assert!(
+                reason.contains("; the client"),
+                "{fault:?}: {reason:?} says what to do"
+            );
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `local-hub device …`.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use super::client::{Call, Operator};
 use super::{Failure, State};
 use crate::credentials::{percent, x509};
+use crate::store;
 use crate::tls::{self, DeviceAuthority};
 
 #[derive(Subcommand)]
@@ -158,8 +158,8 @@ impl Create {
 
     fn write(&self, made: &tls::Credentials) -> Result<(), Failure> {
         let file = |kind: &str| self.out.join(format!("{}.{kind}.pem", self.one.id));
-        write(&file("cert"), &made.certificate_pem, 0o644)?;
-        write(&file("key"), &made.key_pem, 0o600)?;
+        write(&file("cert"), &made.certificate_pem, false)?;
+        write(&file("key"), &made.key_pem, true)?;
         eprintln!(
             "wrote {} and {}",
             file("cert").display(),
@@ -217,10 +217,13 @@ fn certificate(file: &Path, pem: &str) -> Result<CertificateDer<'static>, Failur
     })
 }
 
-fn write(file: &Path, contents: &str, mode: u32) -> Result<(), Failure> {
+/// Never over a file that is there already.
+fn write(file: &Path, contents: &str, private: bool) -> Result<(), Failure> {
     let write = || {
-        let options = &mut std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(mode).open(file)?;
+        let mut file = store::options(private)
+            .write(true)
+            .create_new(true)
+            .open(file)?;
         file.write_all(contents.as_bytes())
     };
     write().map_err(|error| Failure(format!("cannot write {}: {error}", file.display())))

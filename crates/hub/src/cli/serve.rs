@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use log::LevelFilter;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, State, logger};
 use crate::config::{CertificateFault, Chain, Config};
@@ -122,12 +121,16 @@ impl Serve {
 
 /// Ctrl-C, or a polite kill.
 struct Interrupted {
+    #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
 }
 
+#[cfg(unix)]
 impl Interrupted {
     fn new() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
         let watch = |kind| {
             signal(kind).map_err(|error| Failure(format!("cannot watch for signals: {error}")))
         };
@@ -141,6 +144,20 @@ impl Interrupted {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Interrupted {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    async fn wait(self) {
+        // Without a way to be told, the hub runs until it is killed, which it survives.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -178,3 +178,7 @@ fn check_dates(certificate: &X509Certificate<'_>, now: u64) -> Result<(), Certif
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "x509_tests.rs"]
+mod tests;

@@ -132,7 +132,6 @@ fn check_certificate(
                 .map(String::as_str);
             let leaf = certificates.first().map(AsRef::as_ref).unwrap_or_default();
             x509::check_thumbprint(leaf, registered, now)
-                .map(|()| r#"{"scope":"device","type":"x509Certificate","issuer":"external"}"#)
         }
         Authentication::X509Ca => {
             let authorities = core.registry.authorities();
@@ -142,8 +141,8 @@ fn check_certificate(
                 &device.identity.to_string(),
                 now,
             )
-            .map(|()| r#"{"scope":"device","type":"x509CertificateAuthority","issuer":"external"}"#)
         }
     };
-    checked.map_err(|error| error.to_string())
+    checked.map_err(|error| error.to_string())?;
+    Ok(r#"{"scope":"device","type":"x509Certificate","issuer":"external"}"#)
 }

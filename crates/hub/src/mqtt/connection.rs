@@ -17,6 +17,8 @@ use crate::close::CloseReason;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// After the last byte was sent, the client gets this long to read it and to close.
 const LINGER: Duration = Duration::from_secs(1);
+/// Bytes that are read at once at least.
+const READ_SIZE: usize = 4096;
 /// Answers that are collected before they are written out.
 pub(crate) const OUTPUT_LIMIT: usize = 64 * 1024;
 
@@ -53,6 +55,8 @@ impl Connection {
 
     /// Waits for more bytes. Nothing is lost if the wait is given up.
     pub(crate) async fn read(&mut self) -> Result<(), CloseReason> {
+        // Otherwise it would be read in pieces of 64 bytes.
+        self.input.reserve(READ_SIZE);
         match self.stream.read_buf(&mut self.input).await? {
             0 => Err(CloseReason::PeerClosed),
             _ => Ok(()),

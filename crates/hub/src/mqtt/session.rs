@@ -330,19 +330,22 @@ impl Opened {
         Ok(())
     }
 
-    /// The connection is over: messages wait again, and the will is executed unless the client said
-    /// goodbye.
+    /// The connection is over: the will is executed unless the client said goodbye, and messages wait
+    /// again.
     fn end(&mut self, reason: &CloseReason) {
-        self.core.sessions.leave(&self.link);
+        if !matches!(reason, CloseReason::Disconnected) {
+            self.execute_will();
+        }
         if let Err(error) = self.core.c2d.release(&self.who.device, self.link.id) {
             log::error!("{error}");
         }
+        self.core.sessions.leave(&self.link);
         if let Some(newer) = self.core.sessions.get(&self.link.client_id) {
             newer.wake.notify_one();
         }
-        if matches!(reason, CloseReason::Disconnected) {
-            return;
-        }
+    }
+
+    fn execute_will(&mut self) {
         let Some(will) = self.will.take() else { return };
         if let Ok(Topic::Telemetry(bag)) = topic::parse(&will.topic, &self.who.sender.identity)
             && let Err(reason) = self.store(bag, will, true)

@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// An append-only file. Readable by this user only.
@@ -17,11 +16,7 @@ pub(crate) struct AppendFile {
 impl AppendFile {
     /// Opens `path`, or makes it, and cuts it to `length` bytes: what follows is a torn record.
     pub(crate) fn open(path: &Path, length: u64) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
+        let file = options(true).append(true).create(true).open(path)?;
         if file.metadata()?.len() != length {
             file.set_len(length)?;
         }
@@ -72,16 +67,14 @@ pub(crate) fn write_atomically(path: &Path, contents: &[u8], private: bool) -> i
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let temporary = path.with_file_name(name);
-    let mode = if private { 0o600 } else { 0o644 };
     // A leftover of an earlier crash would keep its own mode.
     match std::fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
+    let mut file = options(private)
         .write(true)
         .create_new(true)
-        .mode(mode)
         .open(&temporary)?;
     file.write_all(contents)?;
     file.sync_all()?;
@@ -89,10 +82,23 @@ pub(crate) fn write_atomically(path: &Path, contents: &[u8], private: bool) -> i
     sync_directory(path)
 }
 
-/// Makes a rename in the directory of `path` durable.
+/// How files are made: readable by this user only if `private`, where the system knows such a thing.
+pub(crate) fn options(private: bool) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(if private { 0o600 } else { 0o644 });
+    }
+    #[cfg(not(unix))]
+    let _ = private;
+    options
+}
+
+/// Makes a rename in the directory of `path` durable, where directories can be synced.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
+        Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
+        _ => Ok(()),
     }
 }

@@ -28,7 +28,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use append::{AppendFile, sync_directory, write_atomically};
+pub(crate) use append::{AppendFile, options, sync_directory, write_atomically};
 
 use crate::error::StartError;
 

@@ -18,8 +18,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use local_hub::{Config, DeviceCertificate, Hub};
 use ring::hmac;
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tokio_rustls::rustls;
 
@@ -65,8 +67,25 @@ pub fn client_config(hub_ca: &str, certificate: Option<&DeviceCertificate>) -> C
             let chain: Result<_, _> =
                 CertificateDer::pem_slice_iter(device.certificate_pem.as_bytes()).collect();
             let key = PrivateKeyDer::from_pem_slice(device.key_pem.as_bytes()).unwrap();
-            builder.with_client_auth_cert(chain.unwrap(), key).unwrap()
+            let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+            builder.with_client_cert_resolver(Arc::new(OneCertificate(Arc::new(
+                CertifiedKey::new(chain.unwrap(), key),
+            ))))
         }
+    }
+}
+
+/// What the device has, unchecked: rustls would refuse to send certificates of X.509 version 1.
+#[derive(Debug)]
+struct OneCertificate(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for OneCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 
