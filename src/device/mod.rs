@@ -85,7 +85,7 @@ pub struct Config<'a> {
     /// Telemetry that the hub sends in the device's name when the connection breaks (MQTT's will).
     pub will: Option<&'a [u8]>,
     /// Whether to use the device twin and direct methods. IoT Hub's basic tier has neither, nor has
-    /// another MQTT broker. Default false.
+    /// another MQTT broker. Default true.
     pub twin: bool,
     /// Refusals in a row (CONNACK 4 or 5) after which the device ends, to be provisioned again. `None`
     /// never ends it: [`crate::lifecycle`] sets this.
@@ -105,7 +105,7 @@ impl Default for Config<'_> {
             telemetry_interval: Some(Duration::from_secs(60)),
             model_id: None,
             will: None,
-            twin: false,
+            twin: true,
             gives_up_after: None,
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),

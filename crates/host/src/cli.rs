@@ -114,9 +114,10 @@ pub(crate) struct Device {
     /// Telemetry that the hub sends in the device's name when the connection breaks
     #[arg(long, value_name = "TEXT")]
     pub(crate) will: Option<String>,
-    /// Use the device twin and direct methods, which IoT Hub has in its standard and free tiers
+    /// Leave the device twin and direct methods alone, which neither IoT Hub's basic tier nor other brokers
+    /// have
     #[arg(long)]
-    pub(crate) twin: bool,
+    pub(crate) no_twin: bool,
     /// Take the time from this SNTP server, as a board does, instead of from this computer
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) sntp: Option<Endpoint>,

@@ -108,7 +108,7 @@ fn settings(arguments: &Device) -> Settings {
         telemetry_interval: arguments.interval.0,
         model_id: arguments.model_id.clone(),
         will: arguments.will.clone(),
-        twin: arguments.twin,
+        twin: !arguments.no_twin,
         mqtt: mqtt::Config {
             keepalive: arguments.keep_alive,
             ..defaults.mqtt

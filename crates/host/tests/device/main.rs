@@ -4,6 +4,7 @@
 
 mod demonstration;
 mod joining;
+mod operator;
 mod outage;
 mod program;
 mod refusals;
