@@ -8,6 +8,7 @@ use crate::close::{CloseLog, CloseReason};
 use crate::config::Limits;
 use crate::error::Error;
 use crate::events::EventLog;
+use crate::faults::Faults;
 use crate::methods::Methods;
 use crate::policy::Policies;
 use crate::registry::{Device, Identity, Registry, Status};
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) twins: Twins,
     /// Direct methods that wait for their answers.
     pub(crate) methods: Methods,
+    /// What an operator wants to go wrong.
+    pub(crate) faults: Faults,
     /// Device-to-cloud messages.
     pub(crate) events: EventLog,
     /// The hub's own shared access policies.
@@ -87,6 +90,7 @@ impl Core {
             self.sessions.cut(&client_id, CloseReason::Deleted);
             self.sessions.forget(&client_id)?;
             self.twins.forget(&client_id)?;
+            self.faults.clear(&client_id);
             if gone.identity.module_id.is_none() {
                 self.c2d.forget(&client_id)?;
             }

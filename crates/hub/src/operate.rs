@@ -1,10 +1,11 @@
-//! What the holder of a [`Hub`] asks of devices: twins and direct methods.
+//! What the holder of a [`Hub`] asks of devices, and has happen to them: twins, direct methods, faults.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::faults::Fault;
 use crate::hub::Hub;
 use crate::methods::{MethodCall, MethodResponse};
 use crate::registry::Identity;
@@ -47,5 +48,15 @@ impl Hub {
             connect_timeout: Duration::ZERO,
         };
         self.block_on(self.core.invoke_method(&Identity::device(id), call))
+    }
+
+    /// Has something go wrong with a device. Faults of the connection need one: [`Error::DeviceNotOnline`].
+    pub fn inject(&self, id: &str, fault: Fault) -> Result<(), Error> {
+        self.core.inject(&Identity::device(id), fault)
+    }
+
+    /// Has everything go right again that [`Self::inject`] asked for of the device.
+    pub fn clear_faults(&self, id: &str) {
+        self.core.faults.clear(id);
     }
 }

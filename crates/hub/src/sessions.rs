@@ -1,7 +1,7 @@
 //! Who is connected now, and what is kept of connections that ended.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,9 @@ pub(crate) struct Link {
     /// Something waits to be sent: a push, or a cloud-to-device message.
     pub(crate) wake: Notify,
     pushes: Mutex<VecDeque<Push>>,
+    /// `se` of the client's token, in seconds since 1970.
+    pub(crate) expiry: Option<u64>,
+    frozen: AtomicBool,
     subscriptions: Mutex<Subscriptions>,
     cut: watch::Sender<Option<CloseReason>>,
 }
@@ -78,6 +81,17 @@ impl Link {
         pushes.push_back(push);
         drop(pushes);
         self.wake.notify_one();
+    }
+
+    /// Stops reading and writing on the connection, and leaves it open.
+    pub(crate) fn freeze(&self) {
+        self.frozen.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Whether [`Self::freeze`] was called.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Relaxed)
     }
 
     /// Everything that was pushed since the last call.
@@ -130,12 +144,15 @@ impl Sessions {
         &self,
         client_id: &str,
         subscriptions: Subscriptions,
+        expiry: Option<u64>,
     ) -> (Arc<Link>, Option<Arc<Link>>) {
         let link = Arc::new(Link {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             client_id: client_id.to_owned(),
             wake: Notify::new(),
             pushes: Mutex::default(),
+            expiry,
+            frozen: AtomicBool::new(false),
             subscriptions: Mutex::new(subscriptions),
             cut: watch::Sender::new(None),
         });

@@ -18,6 +18,7 @@ use crate::core::Core;
 use crate::endpoints::Endpoints;
 use crate::error::StartError;
 use crate::events::EventLog;
+use crate::faults::Faults;
 use crate::methods::Methods;
 use crate::policy::Policies;
 use crate::registry::Registry;
@@ -184,6 +185,7 @@ fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
         c2d: CloudToDevice::open(Arc::clone(&store), Arc::clone(&clock), &config.limits),
         twins: Twins::new(Arc::clone(&store), Arc::clone(&clock)),
         methods: Methods::default(),
+        faults: Faults::default(),
         events: EventLog::open(directory, config.limits.event_bytes)?,
         limits: config.limits,
         policies,

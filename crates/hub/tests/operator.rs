@@ -4,74 +4,10 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
-
+use common::rest::*;
 use common::*;
-use local_hub::{Ack, Hub, Message};
-use rustls::{ClientConnection, StreamOwned};
+use local_hub::{Ack, Message};
 use serde_json::{Value, json};
-use tokio_rustls::rustls;
-
-/// The token of a policy for the hub.
-fn authorization(hub: &Hub, policy: &str) -> String {
-    let text = hub.service_connection_string(policy).unwrap();
-    let key = text.split_once("SharedAccessKey=").unwrap().1;
-    let resource = format!("localhost:{}", hub.operator_endpoint().port());
-    format!("{}&skn={policy}", token(&resource, key, 3600))
-}
-
-struct Reply {
-    status: u16,
-    head: String,
-    body: Value,
-}
-
-/// One request on a connection of its own.
-fn request(hub: &Hub, line: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
-    let tcp = TcpStream::connect(hub.operator_endpoint()).unwrap();
-    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-    let config = Arc::new(client_config(hub.ca_pem(), None));
-    let connection = ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
-    let mut stream = StreamOwned::new(connection, tcp);
-    let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let mut text = format!(
-        "{line} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\nContent-Length: {}\r\n",
-        hub.operator_endpoint().port(),
-        body.len()
-    );
-    for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if !body.is_empty() {
-        text.push_str("Content-Type: application/json\r\n");
-    }
-    stream
-        .write_all(format!("{text}\r\n{body}").as_bytes())
-        .unwrap();
-    let mut answer = Vec::new();
-    // The server may close without close_notify.
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    Reply {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        head: head.to_ascii_lowercase(),
-        body: serde_json::from_str(body).unwrap_or(Value::Null),
-    }
-}
-
-fn as_owner(hub: &Hub, line: &str, body: Option<Value>) -> Reply {
-    let (line, version) = (line.to_owned(), if line.contains('?') { "&" } else { "?" });
-    let line = format!("{line}{version}api-version=2021-04-12");
-    request(
-        hub,
-        &line,
-        &[("Authorization", &authorization(hub, "iothubowner"))],
-        body,
-    )
-}
 
 #[test]
 fn a_device_is_created_read_changed_and_deleted_in_azures_shape() {

@@ -45,6 +45,8 @@ pub(super) struct Call<'c> {
     pub(super) path: &'c str,
     pub(super) if_match: bool,
     pub(super) body: Option<Value>,
+    /// How long the hub may take, beyond what any request takes.
+    longest: Duration,
 }
 
 impl<'c> Call<'c> {
@@ -55,6 +57,7 @@ impl<'c> Call<'c> {
             path,
             if_match: false,
             body: None,
+            longest: Duration::ZERO,
         }
     }
 
@@ -64,6 +67,11 @@ impl<'c> Call<'c> {
             body: Some(body),
             ..self
         }
+    }
+
+    /// For something that the hub itself waits for.
+    pub(super) fn lasting(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// For something that exists.
@@ -149,6 +157,7 @@ impl Operator {
     }
 
     async fn send(&self, call: Call<'_>) -> Result<Response<Incoming>, Failure> {
+        let patience = PATIENCE.saturating_add(call.longest);
         let sending = async {
             let tcp = TcpStream::connect(self.endpoints.operator).await.map_err(|error| {
                 Failure(format!(
@@ -173,12 +182,12 @@ impl Operator {
                 .await
                 .map_err(broken)
         };
-        let response = tokio::time::timeout(PATIENCE, sending)
+        let response = tokio::time::timeout(patience, sending)
             .await
             .map_err(|_| {
                 Failure(format!(
                     "the hub did not answer within {} s",
-                    PATIENCE.as_secs()
+                    patience.as_secs()
                 ))
             })??;
         if response.status().is_success() {
@@ -250,6 +259,14 @@ async fn refusal(response: Response<Incoming>) -> Failure {
     let message = body.ok().and_then(|body| {
         let json: Value = serde_json::from_slice(&body).ok()?;
         let message = json.get("Message")?.as_str()?;
+        // A failed method call has JSON in there.
+        let nested: Option<Value> = serde_json::from_str(message).ok();
+        if let Some(sentence) = nested
+            .as_ref()
+            .and_then(|json| json.get("message")?.as_str())
+        {
+            return Some(sentence.to_owned());
+        }
         Some(
             message
                 .split_once(';')

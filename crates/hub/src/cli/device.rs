@@ -229,7 +229,7 @@ fn write(file: &Path, contents: &str, private: bool) -> Result<(), Failure> {
     write().map_err(|error| Failure(format!("cannot write {}: {error}", file.display())))
 }
 
-fn print(line: &str) -> Result<(), Failure> {
+pub(super) fn print(line: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{line}")
         .map_err(|error| Failure(format!("cannot write to standard output: {error}")))
 }

@@ -2,9 +2,11 @@
 
 mod client;
 mod device;
+mod fault;
 mod logger;
 mod messages;
 mod serve;
+mod twin;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -41,6 +43,14 @@ enum Command {
     MonitorEvents(messages::MonitorEvents),
     /// Send a message to a device
     SendC2d(messages::SendC2d),
+    /// Read and change device twins
+    #[command(subcommand)]
+    DeviceTwin(twin::Command),
+    /// Call a direct method of a device, and print its answer
+    InvokeDeviceMethod(twin::Invoke),
+    /// Have something go wrong with a device
+    #[command(subcommand)]
+    Fault(fault::Command),
 }
 
 /// Which hub a command is for.
@@ -80,6 +90,9 @@ pub fn run() -> ExitCode {
         Command::Device(command) => command.run(),
         Command::MonitorEvents(command) => command.run(),
         Command::SendC2d(command) => command.run(),
+        Command::DeviceTwin(command) => command.run(),
+        Command::InvokeDeviceMethod(command) => command.run(),
+        Command::Fault(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -120,6 +120,19 @@ impl Client {
                 return Err(CloseReason::Refused(5, why));
             }
         };
+        let refusal = self
+            .core
+            .faults
+            .refusal(&connect.client_id, authenticated.expiry);
+        if let Some((code, why)) = refusal {
+            let answer = match code {
+                3 => ConnectReturnCode::ServerUnavailable,
+                _ => ConnectReturnCode::NotAuthorized,
+            };
+            connection.queue(encode::refused(answer))?;
+            connection.flush().await?;
+            return Err(CloseReason::Refused(code, why.into()));
+        }
         let opened = Session::open(&self.core, authenticated, connect)?;
         connection.queue(encode::accepted(opened.session_present))?;
         log::info!("{:?} connected from {}", opened.client_id(), self.peer);

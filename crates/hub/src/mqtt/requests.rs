@@ -32,15 +32,28 @@ pub(super) fn serve(
             let request_id = request_id.ok_or_else(|| {
                 CloseReason::Violation(format!("a twin GET without $rid: {:?}", publish.topic))
             })?;
-            Some(match get(core, device, &publish.payload) {
-                Ok(payload) => answer(200, request_id, "", payload),
-                Err(error) => failure(core, request_id, &error),
-            })
+            let fault = injected(core, link);
+            Some(
+                match fault.map_or_else(|| get(core, device, &publish.payload), Err) {
+                    Ok(payload) => answer(200, request_id, "", payload),
+                    Err(error) => failure(core, request_id, &error),
+                },
+            )
         }
         Topic::TwinPatch(_) => {
-            let result = core.twins.report(device, &publish.payload);
+            let result = match injected(core, link) {
+                Some(fault) => Err(fault),
+                None => core
+                    .twins
+                    .report(device, &publish.payload)
+                    .map_err(Failure::from),
+            };
             if let Err(error) = &result {
-                log::warn!("{:?} sent a patch that is refused: {error}", link.client_id);
+                log::warn!(
+                    "{:?} sent a patch that is refused: {}",
+                    link.client_id,
+                    error.why
+                );
             }
             request_id.map(|request_id| match result {
                 Ok(version) => answer(204, request_id, &format!("&$version={version}"), Vec::new()),
@@ -65,12 +78,38 @@ fn request_id(topic: &str) -> Option<&str> {
         .map(|(_, value)| value)
 }
 
-fn get(core: &Core, device: &Device, payload: &[u8]) -> Result<Vec<u8>, Error> {
+/// Why a request to the twin fails.
+struct Failure {
+    /// Azure's error code; its first three digits are the status.
+    code: u32,
+    why: String,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code(),
+            why: error.to_string(),
+        }
+    }
+}
+
+/// The failure that an operator asked for.
+fn injected(core: &Core, link: &Link) -> Option<Failure> {
+    let status = core.faults.twin(&link.client_id)?;
+    Some(Failure {
+        code: u32::from(status) * 1000 + 1,
+        why: "an operator asked for this failure".into(),
+    })
+}
+
+fn get(core: &Core, device: &Device, payload: &[u8]) -> Result<Vec<u8>, Failure> {
     if !matches!(payload, b"" | b" ") {
-        return Err(Error::ArgumentInvalid(format!(
+        let why = format!(
             "a twin GET has an empty body; this one has {} bytes",
             payload.len()
-        )));
+        );
+        return Err(Error::ArgumentInvalid(why).into());
     }
     Ok(core.twins.get(device).for_device().to_string().into_bytes())
 }
@@ -82,14 +121,14 @@ fn answer(status: u32, request_id: &str, more: &str, payload: Vec<u8>) -> Push {
     }
 }
 
-fn failure(core: &Core, request_id: &str, error: &Error) -> Push {
+fn failure(core: &Core, request_id: &str, failure: &Failure) -> Push {
     let body = json!({
-        "errorCode": error.code(),
+        "errorCode": failure.code,
         "trackingId": random::uuid(),
-        "message": error.to_string(),
+        "message": failure.why,
         "timestampUtc": iso_8601(core.clock.unix_millis()),
     });
-    let status = error.code() / 1000;
+    let status = failure.code / 1000;
     answer(status, request_id, "", body.to_string().into_bytes())
 }
 

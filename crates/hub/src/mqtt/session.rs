@@ -1,5 +1,6 @@
 //! An authenticated connection: what IoT Hub does with each packet, and what ends it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::c2d;
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::events::{self, Flags};
+use crate::faults::Puback;
 use crate::sessions::{Link, Push, Subscriptions};
 
 /// Filters that one connection may subscribe to ("Communicate with an IoT hub using the MQTT protocol").
@@ -36,6 +38,8 @@ pub(crate) struct Session {
     opened: Opened,
     connection: Connection,
     last_packet: Instant,
+    /// PUBACKs that a fault holds back, in the order of their PUBLISHes.
+    late_pubacks: VecDeque<(Instant, u16)>,
 }
 
 impl Session {
@@ -69,7 +73,9 @@ impl Session {
         };
         core.twins
             .announce(&who.device, who.sender.model_id.as_deref())?;
-        let (link, old) = core.sessions.enter(&connect.client_id, subscriptions);
+        let (link, old) = core
+            .sessions
+            .enter(&connect.client_id, subscriptions, who.expiry);
         if let Some(old) = old {
             core.c2d.release(&who.device, old.id)?;
         }
@@ -102,6 +108,10 @@ impl Session {
     async fn drive(&mut self) -> Result<std::convert::Infallible, CloseReason> {
         let mut shifts = self.opened.core.clock.shifts();
         loop {
+            if self.opened.link.is_frozen() {
+                // Until the connection is cut.
+                return std::future::pending().await;
+            }
             while let Some(packet) = self.connection.packet()? {
                 self.last_packet = Instant::now();
                 let result = self.handle(packet);
@@ -111,6 +121,7 @@ impl Session {
                 }
                 result?;
             }
+            let late_puback = self.send_late_pubacks()?;
             self.connection.flush().await?;
             self.deliver().await?;
             let silent = self.last_packet + self.opened.keep_alive;
@@ -121,6 +132,7 @@ impl Session {
                 () = link.wake.notified() => {}
                 () = sleep_until(silent) => return Err(CloseReason::KeepAlive(self.opened.keep_alive)),
                 () = sleep_until(expiry) => {}
+                () = sleep_until(late_puback.unwrap_or(silent)), if late_puback.is_some() => {}
                 _ = shifts.changed() => {}
             }
         }
@@ -169,12 +181,45 @@ impl Session {
             request => requests::serve(core, &who.device, link, &request, publish)?,
         };
         if let Some(packet_id) = packet_id {
-            self.connection.queue(encode::puback(packet_id))?;
+            self.acknowledge(packet_id)?;
         }
         match answer {
             Some(answer) => self.push(&answer),
             None => Ok(()),
         }
+    }
+
+    fn acknowledge(&mut self, packet_id: u16) -> Result<(), CloseReason> {
+        let core = &self.opened.core;
+        let now = Instant::now();
+        let due = match core.faults.puback(&self.opened.link.client_id) {
+            Puback::Never => return Ok(()),
+            Puback::AtOnce if self.late_pubacks.is_empty() => {
+                return self.connection.queue(encode::puback(packet_id));
+            }
+            Puback::AtOnce => now,
+            Puback::Late(late) => now + late,
+        };
+        // PUBACKs keep the order of their PUBLISHes (section 4.6).
+        let due = self
+            .late_pubacks
+            .back()
+            .map_or(due, |(last, _)| due.max(*last));
+        self.late_pubacks.push_back((due, packet_id));
+        Ok(())
+    }
+
+    /// Sends the PUBACKs that are due by now; gives the time of the next one.
+    fn send_late_pubacks(&mut self) -> Result<Option<Instant>, CloseReason> {
+        let now = Instant::now();
+        while let Some((due, packet_id)) = self.late_pubacks.front().copied() {
+            if due > now {
+                return Ok(Some(due));
+            }
+            self.late_pubacks.pop_front();
+            self.connection.queue(encode::puback(packet_id))?;
+        }
+        Ok(None)
     }
 
     fn push(&mut self, push: &Push) -> Result<(), CloseReason> {
@@ -264,7 +309,12 @@ impl Session {
         while let Some(delivery) = core.c2d.deliver(device_id, link.id)? {
             let topic = c2d::topic(device_id, &delivery.message);
             let body = &delivery.message.body;
+            let twice = core.faults.duplicate(device_id);
             if qos == 0 {
+                if twice {
+                    self.connection
+                        .queue(encode::publish(&topic, body, None, false))?;
+                }
                 self.connection
                     .queue(encode::publish(&topic, body, None, false))?;
                 self.connection.flush().await?;
@@ -274,6 +324,10 @@ impl Session {
                 let packet_id = Some(delivery.packet_id);
                 self.connection
                     .queue(encode::publish(&topic, body, packet_id, delivery.again))?;
+                if twice {
+                    self.connection
+                        .queue(encode::publish(&topic, body, packet_id, true))?;
+                }
                 if self.connection.queued() > OUTPUT_LIMIT {
                     self.connection.flush().await?;
                 }
@@ -290,6 +344,7 @@ impl Opened {
             opened: self,
             connection,
             last_packet: Instant::now(),
+            late_pubacks: VecDeque::new(),
         }
     }
 

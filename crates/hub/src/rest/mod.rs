@@ -9,11 +9,14 @@
 //! | `GET /devices/{id}/modules` | list modules | registry read |
 //! | `GET`, `PUT`, `DELETE /devices/{id}/modules/{module}` | one module | registry read, write |
 //! | `GET /statistics/devices`, `/statistics/service` | counts | registry read, service |
+//! | `GET`, `PATCH`, `PUT /twins/{id}[/modules/{module}]` | twin: read, merge, replace | service |
+//! | `POST /twins/{id}[/modules/{module}]/methods` | call a direct method | service |
 //! | `GET /messages/serviceBound/feedback` | feedback of messages | service |
 //! | `DELETE /messages/serviceBound/feedback/{token}` | take it off | service |
 //! | `POST /devices/{id}/messages/deviceBound` | send a message (Azure: AMQP only) | service |
 //! | `GET /messages/events[?device=ID&from=start]` | events, a JSON object a line (Azure: AMQP only) | service |
 //! | `PUT /certificates/{name}` | upload a CA (Azure: resource manager only) | registry write |
+//! | `POST`, `DELETE /faults/{id}` | have something go wrong, or right again (not in Azure) | service |
 //!
 //! Each needs `?api-version=`, of any value.
 
@@ -22,8 +25,10 @@ mod certificates;
 mod devices;
 mod entity;
 mod events;
+mod faults;
 mod messages;
 mod reply;
+mod twins;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +52,8 @@ fn router(core: Arc<Core>) -> Router {
         .merge(messages::routes())
         .merge(events::routes())
         .merge(certificates::routes())
+        .merge(twins::routes())
+        .merge(faults::routes())
         .fallback(reply::no_such_route)
         .with_state(core)
 }

@@ -1,0 +1,196 @@
+//! Faults on demand: what goes wrong in the field once a year happens when an operator says so.
+//!
+//! # Theory of operation
+//! A fault is of one device or module. Some happen at once to the connection that it has, others wait for
+//! the next packets and are counted down or stay until they are cleared. None is kept beyond the process.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::close::CloseReason;
+use crate::core::Core;
+use crate::error::Error;
+use crate::registry::Identity;
+
+/// The longest that a PUBACK can be delayed: an hour.
+const MAX_DELAY: u64 = 3_600_000;
+
+/// What is to go wrong with a device.
+///
+/// In JSON an object with the name as `fault`, such as `{"fault":"refuseConnect","code":3,"times":2}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The connection is closed without a word.
+    DropConnection,
+    /// The connection stays open, but nothing is read from it or written to it any more, until the device
+    /// gives it up or connects anew.
+    HalfOpen,
+    /// The SAS token of the connection counts as expired, and so does any that expires no later: the
+    /// connection is closed, and a CONNECT with such a token is refused.
+    ExpireToken,
+    /// The next CONNECTs, though right, are answered with a return code.
+    RefuseConnect {
+        /// 3 (server unavailable) or 5 (not authorized).
+        code: u8,
+        /// How many.
+        times: u32,
+    },
+    /// PUBACKs come late, until the fault is cleared. The messages are stored at once.
+    DelayPuback {
+        /// How late, up to an hour.
+        milliseconds: u64,
+    },
+    /// No PUBACKs are sent, until the fault is cleared. The messages are stored.
+    SuppressPuback,
+    /// The next requests to the twin fail, and change nothing.
+    FailTwin {
+        /// 429 (throttled), or 500 to 599.
+        status: u16,
+        /// How many.
+        times: u32,
+    },
+    /// The next cloud-to-device messages come twice in a row.
+    DuplicateC2d {
+        /// How many.
+        times: u32,
+    },
+}
+
+/// When a PUBLISH with QoS 1 is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Puback {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// After this time.
+    Late(Duration),
+    /// Never.
+    Never,
+}
+
+/// The faults that wait for one client.
+#[derive(Debug, Default)]
+struct Waiting {
+    refusals: (u8, u32),
+    twin: (u16, u32),
+    duplicates: u32,
+    puback: Puback,
+    /// Tokens whose `se` is this or before count as expired.
+    expired: Option<u64>,
+}
+
+/// The faults that wait, by client id.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<HashMap<String, Waiting>>);
+
+/// Takes one off a counter; true if there was one.
+const fn count_down(times: &mut u32) -> bool {
+    let left = *times > 0;
+    *times = times.saturating_sub(1);
+    left
+}
+
+impl Faults {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, client_id: &str, change: impl FnOnce(&mut Waiting)) {
+        change(self.lock().entry(client_id.to_owned()).or_default());
+    }
+
+    /// Forgets what waits for a client.
+    pub(crate) fn clear(&self, client_id: &str) {
+        self.lock().remove(client_id);
+    }
+
+    /// The return code that a CONNECT is to be refused with; `expiry` is the `se` of its token.
+    pub(crate) fn refusal(
+        &self,
+        client_id: &str,
+        expiry: Option<u64>,
+    ) -> Option<(u8, &'static str)> {
+        let mut faults = self.lock();
+        let waiting = faults.get_mut(client_id)?;
+        if expiry.is_some() && expiry <= waiting.expired {
+            return Some((5, "an operator had the token expire"));
+        }
+        let (code, times) = &mut waiting.refusals;
+        count_down(times).then_some((*code, "an operator asked for it"))
+    }
+
+    /// The status that a request to the twin is to fail with.
+    pub(crate) fn twin(&self, client_id: &str) -> Option<u16> {
+        let mut faults = self.lock();
+        let (status, times) = &mut faults.get_mut(client_id)?.twin;
+        count_down(times).then_some(*status)
+    }
+
+    /// Whether a cloud-to-device message is to be sent twice.
+    pub(crate) fn duplicate(&self, client_id: &str) -> bool {
+        self.lock()
+            .get_mut(client_id)
+            .is_some_and(|waiting| count_down(&mut waiting.duplicates))
+    }
+
+    /// When a PUBLISH is to be acknowledged.
+    pub(crate) fn puback(&self, client_id: &str) -> Puback {
+        self.lock()
+            .get(client_id)
+            .map_or(Puback::AtOnce, |waiting| waiting.puback)
+    }
+}
+
+impl Core {
+    /// Has something go wrong with a device or module.
+    pub(crate) fn inject(&self, identity: &Identity, fault: Fault) -> Result<(), Error> {
+        self.registry.get(identity)?;
+        let client_id = identity.to_string();
+        let change = |change: &dyn Fn(&mut Waiting)| self.faults.change(&client_id, change);
+        let link = || {
+            let link = self.sessions.get(&client_id);
+            link.ok_or_else(|| Error::DeviceNotOnline(client_id.clone()))
+        };
+        let refused = |text: &str| Err(Error::ArgumentInvalid(text.into()));
+        match fault {
+            Fault::DropConnection => link()?.cut(CloseReason::Operator),
+            Fault::HalfOpen => link()?.freeze(),
+            Fault::ExpireToken => {
+                let link = link()?;
+                let Some(expiry) = link.expiry else {
+                    return refused(
+                        "the device is connected with a certificate, which is no token",
+                    );
+                };
+                change(&|waiting| waiting.expired = Some(expiry));
+                link.cut(CloseReason::TokenExpired);
+            }
+            Fault::RefuseConnect { code, .. } if !matches!(code, 3 | 5) => {
+                return refused("code is 3 (server unavailable) or 5 (not authorized)");
+            }
+            Fault::RefuseConnect { code, times } => {
+                change(&|waiting| waiting.refusals = (code, times));
+            }
+            Fault::DelayPuback { milliseconds } if milliseconds > MAX_DELAY => {
+                return refused("milliseconds is 3600000, an hour, at most");
+            }
+            Fault::DelayPuback { milliseconds } => {
+                let late = Puback::Late(Duration::from_millis(milliseconds));
+                change(&|waiting| waiting.puback = late);
+            }
+            Fault::SuppressPuback => change(&|waiting| waiting.puback = Puback::Never),
+            Fault::FailTwin { status, .. } if !matches!(status, 429 | 500..=599) => {
+                return refused("status is 429, or 500 to 599");
+            }
+            Fault::FailTwin { status, times } => change(&|waiting| waiting.twin = (status, times)),
+            Fault::DuplicateC2d { times } => change(&|waiting| waiting.duplicates = times),
+        }
+        log::info!("fault for {client_id:?}: {fault:?}");
+        Ok(())
+    }
+}
