@@ -71,16 +71,23 @@ impl Program {
         variable: Option<&str>,
     ) -> Self {
         const VARIABLE: &str = "AZURE_IOT_HUB_CONNECTION_STRING";
-        let mut child = Command::new(env!("CARGO_BIN_EXE_azure-device"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azure-device"));
+        command
             .args(arguments)
             .env_remove("RUST_LOG")
             .env_remove(VARIABLE)
-            .envs(variable.map(|text| (VARIABLE, text)))
+            .envs(variable.map(|text| (VARIABLE, text)));
+        Self::spawn(command, files)
+    }
+
+    /// Starts any program; `files` are removed when this is dropped.
+    pub(crate) fn spawn(mut command: Command, files: Option<TempDir>) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let output = Arc::<Output>::default();
         let readers = vec![
             output.clone().collect(child.stdout.take().unwrap()),
@@ -132,7 +139,13 @@ impl Program {
     }
 
     pub(crate) fn press_enter(&mut self) {
-        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        self.enter("");
+    }
+
+    /// Types a line.
+    pub(crate) fn enter(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// Ctrl-C.
@@ -156,13 +169,17 @@ impl Program {
         }
         (status, self.lines())
     }
+
+    /// Kills it, and waits until it is gone. No effect if it has ended.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // No effect if it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

@@ -1,0 +1,92 @@
+//! Finds the programs of others, and makes tests that say so when one is missing.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use libtest_mimic::{Completion, Trial};
+
+/// Set where a missing peer is a failure.
+const REQUIRED: &str = "REQUIRE_PEERS";
+/// Names the Python interpreter that has the SDK.
+const PYTHON: &str = "INTEROP_PYTHON";
+
+/// What was found, or what is missing and how to install it.
+pub(crate) type Found = Result<PathBuf, String>;
+
+/// A test that needs `peer`, and is given its path.
+pub(crate) fn trial(name: &str, peer: &'static LazyLock<Found>, test: fn(&Path)) -> Trial {
+    Trial::ignorable_test(name.replace('_', " "), move || match &**peer {
+        Ok(path) => {
+            test(path);
+            Ok(Completion::Completed)
+        }
+        Err(missing) if env::var_os(REQUIRED).is_some() => Err(missing.into()),
+        Err(missing) => Ok(Completion::ignored_with(format!("did not run: {missing}"))),
+    })
+}
+
+/// The tests with these names, each of which needs `$peer`.
+macro_rules! trials {
+    ($kind:literal, $peer:expr, $($test:ident),* $(,)?) => {
+        vec![$($crate::peers::trial(stringify!($test), &$peer, $test).with_kind($kind)),*]
+    };
+}
+pub(crate) use trials;
+
+/// A Python that has Microsoft's SDK.
+pub(crate) static SDK: LazyLock<Found> = LazyLock::new(|| {
+    let environment = workspace().join("target/interop");
+    let python = match env::var_os(PYTHON) {
+        Some(given) => PathBuf::from(given),
+        None => Some(environment.join("bin/python"))
+            .filter(|python| python.exists())
+            .unwrap_or_else(|| "python3".into()),
+    };
+    if succeeds(&python, ["-c", "import azure.iot.device"]) {
+        Ok(python)
+    } else {
+        Err(format!(
+            "{} has no azure-iot-device; python3 -m venv target/interop && \
+             target/interop/bin/pip install -r tests/interop/requirements.txt",
+            python.display()
+        ))
+    }
+});
+
+/// The broker, which has `mosquitto_passwd` beside it or on the `PATH`.
+pub(crate) static MOSQUITTO: LazyLock<Found> = LazyLock::new(|| {
+    let missing =
+        |program| format!("there is no {program}; apt-get install mosquitto mosquitto-clients");
+    for client in ["mosquitto_passwd", "mosquitto_sub", "mosquitto_pub"] {
+        on_path(client).ok_or_else(|| missing(client))?;
+    }
+    on_path("mosquitto").ok_or_else(|| missing("mosquitto"))
+});
+
+/// Where a program is installed.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Debian keeps servers where only root's PATH leads.
+    env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+fn succeeds<const N: usize>(program: &Path, arguments: [&str; N]) -> bool {
+    Command::new(program)
+        .args(arguments.map(OsStr::new))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// The root of the repository.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
