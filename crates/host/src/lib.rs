@@ -1,5 +1,5 @@
-//! The device's platform on a computer: std, [rustls](https://docs.rs/rustls) and [mio](https://docs.rs/mio)
-//! under the traits of [`azure_device::port`].
+//! The device's platform on a computer: std, rustls and mio under the traits of
+//! [`azure_device::port`].
 //!
 //! # Theory of operation
 //!

@@ -3,7 +3,7 @@
 //! The published package uses `core` and `alloc` only, but never says `#![no_std]`, writes `std` in a few
 //! paths and takes `String` from std's prelude. The build script finds the package as Cargo downloaded it;
 //! the three lines below supply what is missing. No source of it is kept here, and what it does is
-//! unchanged: see <https://docs.rs/mqttbytes/0.6.0/mqttbytes/v4/> for the API.
+//! unchanged: the package's own documentation of its module `v4` describes the API.
 //!
 //! Limits that its callers must know: it allocates (`bytes::BytesMut`, `String`); writing cuts the lengths
 //! of strings to 16 bits silently; reading checks neither the flags of the fixed header, nor topics, nor
