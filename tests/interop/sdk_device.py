@@ -14,7 +14,7 @@ import json
 import sys
 import threading
 
-from azure.iot.device import IoTHubDeviceClient, IoTHubModuleClient, Message, X509
+from azure.iot.device import IoTHubDeviceClient, IoTHubModuleClient, Message, MethodResponse, X509
 
 # Seconds between the SDK's attempts after a lost connection; its own default is 10.
 RETRY_INTERVAL = 1
@@ -76,11 +76,41 @@ def send(device, body, properties, **system):
     device.send_message(message)
 
 
+def get_twin(device):
+    """Reads the whole twin."""
+    say(event="twin", twin=device.get_twin())
+
+
+def report(device, properties):
+    """Changes reported properties; returns once the hub has taken them."""
+    device.patch_twin_reported_properties(properties)
+
+
+def watch(device):
+    """Subscribes to changes of desired properties."""
+    device.on_twin_desired_properties_patch_received = lambda patch: say(event="desired", patch=patch)
+
+
+def answer(device, status):
+    """Answers every direct method with this status and what it was called with."""
+
+    def respond(request):
+        payload = {"name": request.name, "payload": request.payload}
+        response = MethodResponse.create_from_method_request(request, status, payload)
+        device.send_method_response(response)
+
+    device.on_method_request_received = respond
+
+
 COMMANDS = {
     "connect": lambda device: device.connect(),
     "disconnect": lambda device: device.disconnect(),
     "receive": receive,
     "send": send,
+    "get_twin": get_twin,
+    "report": report,
+    "watch": watch,
+    "answer": answer,
 }
 
 

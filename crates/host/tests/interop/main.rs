@@ -16,12 +16,14 @@ mod peers;
 mod program;
 mod sdk;
 mod sdk_device;
+mod sdk_twin;
 
 use libtest_mimic::Arguments;
 
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = sdk::trials();
+    trials.extend(sdk_twin::trials());
     trials.extend(mosquitto::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -36,13 +36,13 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// The hub on the SDK's port, which one test at a time can have.
-struct World {
-    hub: Hub,
+pub(crate) struct World {
+    pub(crate) hub: Hub,
     _port: MutexGuard<'static, ()>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let port = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let config = Config {
@@ -73,7 +73,7 @@ impl World {
 
     /// A device with a symmetric key, connected.
     #[track_caller]
-    fn connected(&self, python: &Path) -> SdkDevice {
+    pub(crate) fn connected(&self, python: &Path) -> SdkDevice {
         let connection_string = self.hub.create_sas_device("device").unwrap();
         let mut device = SdkDevice::start(python, &self.access(&connection_string));
         device.connect();

@@ -83,7 +83,14 @@ impl SdkDevice {
     /// The first `count` cloud-to-device messages, received already or soon.
     #[track_caller]
     pub(crate) fn messages(&self, count: usize) -> Vec<Value> {
-        let lines = self.program.wait_for_times("\"event\": \"message\"", count);
+        self.events("message", count)
+    }
+
+    /// The first `count` calls of the SDK of this kind, made already or soon.
+    #[track_caller]
+    pub(crate) fn events(&self, kind: &str, count: usize) -> Vec<Value> {
+        let text = format!("\"event\": \"{kind}\"");
+        let lines = self.program.wait_for_times(&text, count);
         lines
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
