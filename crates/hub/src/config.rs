@@ -15,6 +15,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the operator's REST interface (HTTPS) is served. Port 0: the kernel chooses.
     pub operator_listen: SocketAddr,
+    /// Where the Device Provisioning Service is served by itself, if at all; it is served on the hub's
+    /// own port too, told apart by the user name. Port 0: the kernel chooses.
+    pub provisioning_listen: Option<SocketAddr>,
     /// Where SNTP is answered, if at all. Port 0: the kernel chooses.
     pub sntp: Option<SocketAddr>,
     /// Serve on addresses that other machines can reach; refused unless this is set.
@@ -41,6 +44,7 @@ impl Config {
             state: None,
             listen: any_port,
             operator_listen: any_port,
+            provisioning_listen: None,
             sntp: None,
             allow_remote: false,
             host_name: "localhost".into(),

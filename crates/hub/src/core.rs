@@ -6,6 +6,7 @@ use crate::c2d::{CloudToDevice, Message};
 use crate::clock::Clock;
 use crate::close::{CloseLog, CloseReason};
 use crate::config::Limits;
+use crate::dps::Provisioning;
 use crate::error::Error;
 use crate::events::EventLog;
 use crate::faults::Faults;
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) twins: Twins,
     /// Direct methods that wait for their answers.
     pub(crate) methods: Methods,
+    /// The Device Provisioning Service.
+    pub(crate) provisioning: Provisioning,
     /// What an operator wants to go wrong.
     pub(crate) faults: Faults,
     /// Device-to-cloud messages.

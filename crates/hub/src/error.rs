@@ -109,6 +109,8 @@ pub enum Error {
     DeviceNotFound(String),
     /// There is no such module.
     ModuleNotFound(String),
+    /// There is no such enrolment.
+    EnrollmentNotFound(String),
     /// There is such a device already.
     DeviceAlreadyExists(String),
     /// The entity changed since it was read.
@@ -138,6 +140,7 @@ impl Error {
             Self::ArgumentInvalid(_) => 400_004,
             Self::DeviceNotFound(_) => 404_001,
             Self::ModuleNotFound(_) => 404_010,
+            Self::EnrollmentNotFound(_) => 404_201,
             Self::DeviceAlreadyExists(_) => 409_001,
             Self::PreconditionFailed(_) => 412_001,
             Self::Unauthorized(_) => 401_003,
@@ -157,6 +160,7 @@ impl Error {
             Self::ArgumentInvalid(_) => "ArgumentInvalid",
             Self::DeviceNotFound(_) => "DeviceNotFound",
             Self::ModuleNotFound(_) => "ModuleNotFound",
+            Self::EnrollmentNotFound(_) => "EnrollmentNotFound",
             Self::DeviceAlreadyExists(_) => "DeviceAlreadyExists",
             Self::PreconditionFailed(_) => "PreconditionFailed",
             Self::Unauthorized(_) => "IotHubUnauthorized",
@@ -176,6 +180,9 @@ impl fmt::Display for Error {
         match self {
             Self::DeviceNotFound(id) => write!(f, "there is no device {id:?}; create it first"),
             Self::ModuleNotFound(id) => write!(f, "there is no module {id:?}; create it first"),
+            Self::EnrollmentNotFound(id) => {
+                write!(f, "there is no enrolment {id:?}; create it first")
+            }
             Self::DeviceAlreadyExists(id) => {
                 write!(
                     f,

@@ -97,6 +97,11 @@ impl Hub {
         self.started.operator_endpoint
     }
 
+    /// Where only the Device Provisioning Service is served, if it is; [`Self::endpoint`] serves it too.
+    pub const fn provisioning_endpoint(&self) -> Option<SocketAddr> {
+        self.started.provisioning_endpoint
+    }
+
     /// Where SNTP is answered, if it is.
     pub const fn sntp_endpoint(&self) -> Option<SocketAddr> {
         self.started.sntp_endpoint

@@ -1,9 +1,11 @@
-//! What the holder of a [`Hub`] asks of devices, and has happen to them: twins, direct methods, faults.
+//! What the holder of a [`Hub`] asks of devices, and has happen to them: twins, direct methods,
+//! provisioning, faults.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::dps::Enrollment;
 use crate::error::Error;
 use crate::faults::Fault;
 use crate::hub::Hub;
@@ -48,6 +50,37 @@ impl Hub {
             connect_timeout: Duration::ZERO,
         };
         self.block_on(self.core.invoke_method(&Identity::device(id), call))
+    }
+
+    /// What tells this hub's Device Provisioning Service from others; kept with the state.
+    pub fn id_scope(&self) -> &str {
+        self.core.provisioning.id_scope()
+    }
+
+    /// Enrols one registration, or replaces its enrolment. Gives it with the keys that were made up.
+    pub fn enroll(
+        &self,
+        registration_id: &str,
+        enrollment: Enrollment,
+    ) -> Result<Enrollment, Error> {
+        self.core
+            .provisioning
+            .enroll(registration_id, false, enrollment)
+    }
+
+    /// Enrols a group, or replaces it. Gives it with the keys that were made up.
+    pub fn enroll_group(&self, name: &str, enrollment: Enrollment) -> Result<Enrollment, Error> {
+        self.core.provisioning.enroll(name, true, enrollment)
+    }
+
+    /// Removes the enrolment of one registration; a device that was assigned stays.
+    pub fn remove_enrollment(&self, registration_id: &str) -> Result<(), Error> {
+        self.core.provisioning.remove(registration_id, false)
+    }
+
+    /// Removes a group; devices that were assigned stay.
+    pub fn remove_enrollment_group(&self, name: &str) -> Result<(), Error> {
+        self.core.provisioning.remove(name, true)
     }
 
     /// Has something go wrong with a device. Faults of the connection need one: [`Error::DeviceNotOnline`].

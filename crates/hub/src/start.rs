@@ -15,15 +15,17 @@ use crate::clock::Clock;
 use crate::close::CloseLog;
 use crate::config::Config;
 use crate::core::Core;
+use crate::dps::Provisioning;
 use crate::endpoints::Endpoints;
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::faults::Faults;
 use crate::methods::Methods;
+use crate::mqtt::Service;
 use crate::policy::Policies;
 use crate::registry::Registry;
 use crate::sessions::Sessions;
-use crate::store::{DirectoryLock, Store, write_atomically};
+use crate::store::{DirectoryLock, Store, StoreError, write_atomically};
 use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
 use crate::{mqtt, rest, sntp};
@@ -71,6 +73,7 @@ impl StateDirectory {
 pub(crate) struct Started {
     pub(crate) endpoint: SocketAddr,
     pub(crate) operator_endpoint: SocketAddr,
+    pub(crate) provisioning_endpoint: Option<SocketAddr>,
     pub(crate) sntp_endpoint: Option<SocketAddr>,
     pub(crate) ca_pem: String,
     pub(crate) certificate_message_size: usize,
@@ -105,6 +108,10 @@ pub(crate) async fn start(
     let (mqtt_listener, endpoint) = listen("MQTT", config.listen).await?;
     let (operator_listener, operator_endpoint) =
         listen("operators", config.operator_listen).await?;
+    let provisioning = match config.provisioning_listen {
+        Some(address) => Some(listen("provisioning", address).await?),
+        None => None,
+    };
     let sntp_socket = match config.sntp {
         Some(address) => Some(bind_udp(address).await?),
         None => None,
@@ -120,8 +127,19 @@ pub(crate) async fn start(
         operator_listener,
         acceptor.clone(),
     ));
+    let provisioning_endpoint = provisioning.map(|(listener, endpoint)| {
+        tokio::spawn(mqtt::serve(
+            Arc::clone(&core),
+            Service::Provisioning,
+            listener,
+            acceptor.clone(),
+            stop.clone(),
+        ));
+        endpoint
+    });
     tokio::spawn(mqtt::serve(
         Arc::clone(&core),
+        Service::Both,
         mqtt_listener,
         acceptor,
         stop,
@@ -137,6 +155,7 @@ pub(crate) async fn start(
     let started = Started {
         endpoint,
         operator_endpoint,
+        provisioning_endpoint,
         sntp_endpoint,
         ca_pem,
         certificate_message_size,
@@ -150,6 +169,7 @@ fn check(config: &Config) -> Result<(), StartError> {
     let addresses = [
         Some(config.listen),
         Some(config.operator_listen),
+        config.provisioning_listen,
         config.sntp,
     ];
     for address in addresses.into_iter().flatten() {
@@ -173,10 +193,12 @@ fn check(config: &Config) -> Result<(), StartError> {
 fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
     let store = Arc::new(Store::open(directory)?);
     let clock = Arc::new(Clock::new(config.clock_offset));
-    let policies = Policies::open(&store).map_err(|error| StartError::State {
+    let unusable = |error: StoreError| StartError::State {
         path: directory.to_owned(),
         source: std::io::Error::other(error.to_string()),
-    })?;
+    };
+    let policies = Policies::open(&store).map_err(unusable)?;
+    let provisioning = Provisioning::open(Arc::clone(&store)).map_err(unusable)?;
     Ok(Core {
         host_name: config.host_name,
         lenient_subscriptions: config.lenient_subscriptions,
@@ -186,6 +208,7 @@ fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
         twins: Twins::new(Arc::clone(&store), Arc::clone(&clock)),
         methods: Methods::default(),
         faults: Faults::default(),
+        provisioning,
         events: EventLog::open(directory, config.limits.event_bytes)?,
         limits: config.limits,
         policies,

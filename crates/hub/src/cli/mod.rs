@@ -2,6 +2,7 @@
 
 mod client;
 mod device;
+mod dps;
 mod fault;
 mod logger;
 mod messages;
@@ -48,6 +49,9 @@ enum Command {
     DeviceTwin(twin::Command),
     /// Call a direct method of a device, and print its answer
     InvokeDeviceMethod(twin::Invoke),
+    /// Enrol devices with the Device Provisioning Service
+    #[command(subcommand)]
+    Dps(dps::Command),
     /// Have something go wrong with a device
     #[command(subcommand)]
     Fault(fault::Command),
@@ -92,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::SendC2d(command) => command.run(),
         Command::DeviceTwin(command) => command.run(),
         Command::InvokeDeviceMethod(command) => command.run(),
+        Command::Dps(command) => command.run(),
         Command::Fault(command) => command.run(),
     };
     match result {

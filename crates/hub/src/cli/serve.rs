@@ -21,6 +21,9 @@ pub(super) struct Serve {
     /// Where to serve the operator's interface, which the other commands use
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     operator_listen: SocketAddr,
+    /// Serve the Device Provisioning Service there too; it is always served where the hub is
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    provisioning_listen: Option<SocketAddr>,
     /// The name in the certificate, in connection strings and in tokens
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     host_name: String,
@@ -105,6 +108,7 @@ impl Serve {
         let mut config = Config::in_directory(self.state.directory);
         config.listen = self.listen;
         config.operator_listen = self.operator_listen;
+        config.provisioning_listen = self.provisioning_listen;
         config.host_name = self.host_name;
         config.sntp = self.sntp;
         config.allow_remote = self.allow_remote;
@@ -171,6 +175,12 @@ fn announce(hub: &Hub) -> std::io::Result<()> {
         hub.host_name()
     )?;
     writeln!(out, "operator  https://{}", hub.operator_endpoint())?;
+    let provisioning = hub.provisioning_endpoint().unwrap_or(hub.endpoint());
+    writeln!(
+        out,
+        "dps       {provisioning} (id scope {})",
+        hub.id_scope()
+    )?;
     if let Some(sntp) = hub.sntp_endpoint() {
         writeln!(out, "sntp      {sntp}")?;
     }

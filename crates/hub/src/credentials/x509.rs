@@ -151,6 +151,11 @@ pub(crate) fn check_is_authority(certificate: &CertificateDer<'_>) -> Result<(),
     Ok(())
 }
 
+/// The CN of a certificate's subject, if it has one.
+pub(crate) fn common_name_of(certificate: &[u8]) -> Option<String> {
+    common_name(&parse(certificate).ok()?).map(str::to_owned)
+}
+
 fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {
     match X509Certificate::from_der(certificate) {
         Ok(([], parsed)) => Ok(parsed),

@@ -11,15 +11,27 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::authenticate::authenticate;
-use super::codec::{Packet, encode};
+use super::codec::{Connect, Packet, encode};
 use super::connection::Connection;
+use super::provisioning::{ProvisioningSession, Registration, registration};
 use super::session::{Opened, Session};
 use crate::close::CloseReason;
 use crate::core::Core;
+use crate::dps::Proof;
+
+/// What is served on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// The hub and the provisioning service, told apart by the user name.
+    Both,
+    /// The provisioning service.
+    Provisioning,
+}
 
 /// Serves MQTT until `stop` says so.
 pub(crate) async fn serve(
     core: Arc<Core>,
+    service: Service,
     listener: TcpListener,
     acceptor: TlsAcceptor,
     stop: watch::Receiver<bool>,
@@ -29,6 +41,7 @@ pub(crate) async fn serve(
             Ok((tcp, peer)) => {
                 let client = Client {
                     core: Arc::clone(&core),
+                    service,
                     peer,
                     client_id: None,
                 };
@@ -43,9 +56,22 @@ pub(crate) async fn serve(
     }
 }
 
+/// A CONNECT that was accepted.
+enum Accepted {
+    Hub(Opened),
+    Provisioning(Box<Connect>, Proof),
+}
+
+/// A connection whose CONNECT was accepted.
+enum Connected {
+    Hub(Box<Session>),
+    Provisioning(Box<ProvisioningSession>),
+}
+
 /// One client, from accept to close.
 struct Client {
     core: Arc<Core>,
+    service: Service,
     peer: SocketAddr,
     client_id: Option<String>,
 }
@@ -68,8 +94,12 @@ impl Client {
             _ = stop.wait_for(|stop| *stop) => Err((None, CloseReason::ShuttingDown)),
         };
         let (connection, reason) = match connected {
-            Ok(session) => {
+            Ok(Connected::Hub(session)) => {
                 let (connection, reason) = session.run().await;
+                (Some(connection), reason)
+            }
+            Ok(Connected::Provisioning(session)) => {
+                let (connection, reason) = session.run(stop).await;
                 (Some(connection), reason)
             }
             Err(early) => early,
@@ -87,19 +117,34 @@ impl Client {
         &mut self,
         tcp: TcpStream,
         acceptor: TlsAcceptor,
-    ) -> Result<Session, (Option<Connection>, CloseReason)> {
+    ) -> Result<Connected, (Option<Connection>, CloseReason)> {
         let tls = match acceptor.accept(tcp).await {
             Ok(tls) => tls,
             Err(error) => return Err((None, CloseReason::Tls(explain(&error.to_string())))),
         };
         let mut connection = Connection::new(tls);
-        match self.handshake(&mut connection).await {
-            Ok(opened) => Ok(opened.with(connection)),
+        let result = match self.first_packet(&mut connection).await {
+            Ok(connect) => match registration(&connect.user_name) {
+                Some(registration) => {
+                    self.provision(connect, &registration, &mut connection)
+                        .await
+                }
+                None => self.open(connect, &mut connection).await,
+            },
+            Err(reason) => Err(reason),
+        };
+        match result {
+            Ok(Accepted::Hub(opened)) => Ok(Connected::Hub(Box::new(opened.with(connection)))),
+            Ok(Accepted::Provisioning(connect, proof)) => {
+                let core = Arc::clone(&self.core);
+                let session = ProvisioningSession::new(core, connection, &connect, proof);
+                Ok(Connected::Provisioning(Box::new(session)))
+            }
             Err(reason) => Err((Some(connection), reason)),
         }
     }
 
-    async fn handshake(&mut self, connection: &mut Connection) -> Result<Opened, CloseReason> {
+    async fn first_packet(&mut self, connection: &mut Connection) -> Result<Connect, CloseReason> {
         let connect = loop {
             match connection.packet()? {
                 Some(Packet::Connect(connect)) => break *connect,
@@ -111,8 +156,45 @@ impl Client {
             }
         };
         self.client_id = Some(connect.client_id.clone());
-        let authenticated = match authenticate(&self.core, &connect, connection.peer_certificates())
-        {
+        Ok(connect)
+    }
+
+    async fn provision(
+        &self,
+        connect: Connect,
+        registration: &Registration,
+        connection: &mut Connection,
+    ) -> Result<Accepted, CloseReason> {
+        match ProvisioningSession::check(&self.core, &connect, registration, connection) {
+            Ok(proof) => {
+                connection.queue(encode::accepted(false))?;
+                log::info!(
+                    "registration {:?} connected from {}",
+                    connect.client_id,
+                    self.peer
+                );
+                Ok(Accepted::Provisioning(Box::new(connect), proof))
+            }
+            Err(why) => {
+                connection.queue(encode::refused(ConnectReturnCode::NotAuthorized))?;
+                connection.flush().await?;
+                Err(CloseReason::Refused(5, why))
+            }
+        }
+    }
+
+    async fn open(
+        &self,
+        connect: Connect,
+        connection: &mut Connection,
+    ) -> Result<Accepted, CloseReason> {
+        let judged = match self.service {
+            Service::Both => authenticate(&self.core, &connect, connection.peer_certificates()),
+            Service::Provisioning => {
+                Err("the user name is not one for the provisioning service".into())
+            }
+        };
+        let authenticated = match judged {
             Ok(authenticated) => authenticated,
             Err(why) => {
                 connection.queue(encode::refused(ConnectReturnCode::NotAuthorized))?;
@@ -136,7 +218,7 @@ impl Client {
         let opened = Session::open(&self.core, authenticated, connect)?;
         connection.queue(encode::accepted(opened.session_present))?;
         log::info!("{:?} connected from {}", opened.client_id(), self.peer);
-        Ok(opened)
+        Ok(Accepted::Hub(opened))
     }
 }
 

@@ -5,9 +5,10 @@ pub(crate) mod bag;
 mod codec;
 mod connection;
 mod listener;
+mod provisioning;
 mod requests;
 mod session;
 mod topic;
 mod user_name;
 
-pub(crate) use listener::serve;
+pub(crate) use listener::{Service, serve};

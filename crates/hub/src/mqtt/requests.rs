@@ -69,7 +69,7 @@ pub(super) fn serve(
 }
 
 /// The `$rid` of a request as it was written: it goes back byte for byte.
-fn request_id(topic: &str) -> Option<&str> {
+pub(super) fn request_id(topic: &str) -> Option<&str> {
     let (_, query) = topic.split_once("/?")?;
     query
         .split('&')

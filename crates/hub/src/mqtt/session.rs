@@ -411,7 +411,7 @@ impl Opened {
 }
 
 /// 1.5 times the keepalive, at most `cap`; no keepalive is the longest one.
-fn keep_alive_limit(keep_alive: u16, cap: Duration) -> Duration {
+pub(super) fn keep_alive_limit(keep_alive: u16, cap: Duration) -> Duration {
     match keep_alive {
         0 => cap,
         seconds => (Duration::from_secs(u64::from(seconds)) * 3 / 2).min(cap),

@@ -16,6 +16,8 @@
 //! | `POST /devices/{id}/messages/deviceBound` | send a message (Azure: AMQP only) | service |
 //! | `GET /messages/events[?device=ID&from=start]` | events, a JSON object a line (Azure: AMQP only) | service |
 //! | `PUT /certificates/{name}` | upload a CA (Azure: resource manager only) | registry write |
+//! | `GET /provisioning` | the id scope (not in Azure) | registry read |
+//! | `GET`, `PUT`, `DELETE /enrollments/{id}`, `/enrollmentGroups/{name}` | enrolments | registry read, write |
 //! | `POST`, `DELETE /faults/{id}` | have something go wrong, or right again (not in Azure) | service |
 //!
 //! Each needs `?api-version=`, of any value.
@@ -23,6 +25,7 @@
 mod caller;
 mod certificates;
 mod devices;
+mod enrollments;
 mod entity;
 mod events;
 mod faults;
@@ -53,6 +56,7 @@ fn router(core: Arc<Core>) -> Router {
         .merge(events::routes())
         .merge(certificates::routes())
         .merge(twins::routes())
+        .merge(enrollments::routes())
         .merge(faults::routes())
         .fallback(reply::no_such_route)
         .with_state(core)

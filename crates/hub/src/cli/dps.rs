@@ -1,0 +1,183 @@
+//! `local-hub dps …`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Value, json};
+
+use super::client::{Call, Operator};
+use super::device::print;
+use super::{Failure, State};
+use crate::credentials::{percent, x509};
+use crate::dps;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Print the id scope
+    IdScope(State),
+    /// Enrol one registration, and print its enrolment
+    Enroll(Enroll),
+    /// Enrol a group of registrations, and print its enrolment
+    EnrollGroup(EnrollGroup),
+    /// Remove the enrolment of one registration
+    Remove(One),
+    /// Remove a group
+    RemoveGroup(One),
+    /// Print the key of a registration of a group
+    ComputeDeviceKey {
+        /// The group's key
+        #[arg(long, value_name = "BASE64")]
+        key: String,
+        /// The registration id
+        #[arg(long, visible_alias = "rid", value_name = "ID")]
+        registration_id: String,
+    },
+}
+
+/// One enrolment of one hub.
+#[derive(Args)]
+pub(super) struct One {
+    /// The registration id, or the group's name
+    id: String,
+    #[command(flatten)]
+    state: State,
+}
+
+/// What becomes of a registration.
+#[derive(Args)]
+struct Fate {
+    /// Enrol, but provision nobody
+    #[arg(long)]
+    disabled: bool,
+    /// Answer "assigning" this often first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    assigning: u32,
+    /// Seconds after which the device is asked to come back
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    retry_after: u32,
+    /// Fail the allocation with this error code, such as 400207
+    #[arg(long, value_name = "CODE")]
+    fail: Option<u32>,
+}
+
+#[derive(Args)]
+pub(super) struct Enroll {
+    #[command(flatten)]
+    one: One,
+    /// The device's certificate (PEM); without it, it has symmetric keys, which are made
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// The device id, if it is not the registration id
+    #[arg(long, value_name = "ID")]
+    device_id: Option<String>,
+    #[command(flatten)]
+    fate: Fate,
+}
+
+#[derive(Args)]
+pub(super) struct EnrollGroup {
+    #[command(flatten)]
+    one: One,
+    /// The CA of the devices' certificates (PEM); without it, the group has symmetric keys, which are made
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    #[command(flatten)]
+    fate: Fate,
+}
+
+impl Command {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::IdScope(state) => {
+                let service = Operator::of(&state.directory)?
+                    .call(Call::new(Method::GET, "/provisioning"))?;
+                print(service["idScope"].as_str().unwrap_or_default())
+            }
+            Self::Enroll(Enroll {
+                one,
+                certificate,
+                device_id,
+                fate,
+            }) => {
+                let attestation = match &certificate {
+                    None => symmetric_key(),
+                    Some(file) => {
+                        let broken = || {
+                            Failure(format!(
+                                "{} is not a certificate in PEM form",
+                                file.display()
+                            ))
+                        };
+                        let der = CertificateDer::from_pem_slice(read(file)?.as_bytes())
+                            .map_err(|_| broken())?;
+                        json!({ "type": "x509Thumbprint", "thumbprint": x509::sha256_thumbprint(&der) })
+                    }
+                };
+                let mut body = fate.body(attestation);
+                body["deviceId"] = json!(device_id);
+                one.put("/enrollments", body)
+            }
+            Self::EnrollGroup(EnrollGroup { one, ca, fate }) => {
+                let attestation = match &ca {
+                    None => symmetric_key(),
+                    Some(file) => json!({ "type": "x509Ca", "certificate": read(file)? }),
+                };
+                one.put("/enrollmentGroups", fate.body(attestation))
+            }
+            Self::Remove(one) => one.remove("/enrollments"),
+            Self::RemoveGroup(one) => one.remove("/enrollmentGroups"),
+            Self::ComputeDeviceKey {
+                key,
+                registration_id,
+            } => match dps::derive(&key, &registration_id) {
+                Some(key) => print(&key),
+                None => Err(Failure("the group's key is not base64".into())),
+            },
+        }
+    }
+}
+
+/// Keys that the hub makes.
+fn symmetric_key() -> Value {
+    json!({ "type": "symmetricKey", "primaryKey": "", "secondaryKey": "" })
+}
+
+fn read(file: &PathBuf) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure(format!("cannot read {}: {error}", file.display())))
+}
+
+impl Fate {
+    fn body(&self, attestation: Value) -> Value {
+        let failure = self.fail.map(|code| (code, "Allocation failed"));
+        json!({
+            "attestation": attestation,
+            "status": if self.disabled { "disabled" } else { "enabled" },
+            "assigning": self.assigning,
+            "retryAfter": self.retry_after,
+            "failure": failure,
+        })
+    }
+}
+
+impl One {
+    fn path(&self, collection: &str) -> String {
+        format!("{collection}/{}", percent::encode(&self.id))
+    }
+
+    fn put(&self, collection: &str, body: Value) -> Result<(), Failure> {
+        let path = self.path(collection);
+        let call = Call::new(Method::PUT, &path).with(body);
+        let enrollment = Operator::of(&self.state.directory)?.call(call)?;
+        print(&format!("{enrollment:#}"))
+    }
+
+    fn remove(&self, collection: &str) -> Result<(), Failure> {
+        let path = self.path(collection);
+        Operator::of(&self.state.directory)?.call(Call::new(Method::DELETE, &path))?;
+        Ok(())
+    }
+}

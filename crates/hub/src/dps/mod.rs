@@ -1,0 +1,354 @@
+//! The Device Provisioning Service: assigns this hub, and a device id, to devices that know an id scope
+//! only ("Communicate with DPS using the MQTT protocol", "Device Registration – Register Device").
+//!
+//! # Theory of operation
+//! A registration is judged by the enrolment of its own, or else by the groups. Asking to be registered
+//! begins an operation; the device asks how it goes until the enrolment's count of `assigning` answers is
+//! used up, and is then entered into the identity registry with the key or certificate that it proved.
+//!
+//! # Limits
+//! One hub to assign. No TPM attestation, which does not exist on MQTT, and no certificate signing requests.
+//! An operation is forgotten when the hub stops: the device asks to be registered again.
+
+mod enrollment;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use enrollment::{Attestation, Enrollment};
+pub(crate) use enrollment::{Proof, derive};
+
+use crate::clock::iso_8601;
+use crate::core::Core;
+use crate::credentials::random;
+use crate::error::Error;
+use crate::registry::{Authentication, Identity, Status};
+use crate::store::{Batch, Store, StoreError};
+use enrollment::Judge;
+
+/// Operations that are remembered.
+const MAX_OPERATIONS: usize = 10_000;
+
+/// What a device is answered: the status of the topic, the seconds to wait, the body.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<u32>,
+    pub(crate) body: Value,
+}
+
+/// What is kept of a registration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Registration {
+    created: String,
+    device_id: String,
+}
+
+/// A device that is being assigned.
+#[derive(Debug)]
+struct Operation {
+    id: String,
+    registration_id: String,
+    enrollment: Enrollment,
+    authentication: Authentication,
+    /// Questions that are still answered with `assigning`.
+    assigning: u32,
+}
+
+/// The enrolments, and who is being assigned.
+#[derive(Debug)]
+pub(crate) struct Provisioning {
+    store: Arc<Store>,
+    id_scope: String,
+    operations: Mutex<VecDeque<Operation>>,
+}
+
+impl Provisioning {
+    /// Reads the id scope from the store, or makes one.
+    pub(crate) fn open(store: Arc<Store>) -> Result<Self, StoreError> {
+        let id_scope = match store.get("dps-scope") {
+            Some(id_scope) => id_scope,
+            None => {
+                let random = random::uuid().to_uppercase();
+                let id_scope = format!("0ne{}", random.get(..8).unwrap_or_default());
+                store.put("dps-scope", &id_scope)?;
+                id_scope
+            }
+        };
+        Ok(Self {
+            store,
+            id_scope,
+            operations: Mutex::default(),
+        })
+    }
+
+    /// What tells this service from others.
+    pub(crate) fn id_scope(&self) -> &str {
+        &self.id_scope
+    }
+
+    fn operations(&self) -> MutexGuard<'_, VecDeque<Operation>> {
+        self.operations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enrols an individual by its registration id, or a group by its name; what was there is replaced.
+    /// Gives it with the keys that were made up.
+    pub(crate) fn enroll(
+        &self,
+        name: &str,
+        group: bool,
+        enrollment: Enrollment,
+    ) -> Result<Enrollment, Error> {
+        if !is_registration_id(name) {
+            return Err(Error::ArgumentInvalid(format!(
+                "{name:?} is no registration id; use up to 128 lower-case letters, digits and - . _ :, with \
+                 a letter, a digit or - at the end"
+            )));
+        }
+        let enrollment = enrollment.checked(group)?;
+        self.store.put(&key(name, group), &enrollment)?;
+        Ok(enrollment)
+    }
+
+    /// Removes an enrolment. Devices that were assigned stay.
+    pub(crate) fn remove(&self, name: &str, group: bool) -> Result<(), Error> {
+        let key = key(name, group);
+        if self.store.get::<Enrollment>(&key).is_none() {
+            return Err(Error::EnrollmentNotFound(name.to_owned()));
+        }
+        let mut batch = Batch::default();
+        batch.remove(key);
+        batch.remove(registration_key(name));
+        Ok(self.store.write(batch)?)
+    }
+
+    /// An enrolment.
+    pub(crate) fn get(&self, name: &str, group: bool) -> Option<Enrollment> {
+        self.store.get(&key(name, group))
+    }
+
+    /// The enrolment that a proof suits: the individual's, or else a group's. The error is an answer.
+    fn find(
+        &self,
+        judge: Judge<'_>,
+        proof: &Proof,
+        now: u64,
+    ) -> Result<(Enrollment, Authentication), Answer> {
+        let unauthorized = |why: &str| {
+            log::warn!(
+                "registration {:?} is not authorized: {why}",
+                judge.registration_id
+            );
+            failure(401_002, "Unauthorized", now)
+        };
+        if let Some(enrollment) = self.get(judge.registration_id, false) {
+            let authentication = judge.judge(&enrollment, false, proof);
+            return authentication
+                .map(|authentication| (enrollment, authentication))
+                .map_err(|why| unauthorized(&why));
+        }
+        let groups: BTreeMap<String, Enrollment> =
+            self.store.scan(&key("", true)).into_iter().collect();
+        let mut last = None;
+        for group in groups.into_values() {
+            match judge.judge(&group, true, proof) {
+                Ok(authentication) => return Ok((group, authentication)),
+                Err(why) => last = Some(why),
+            }
+        }
+        Err(match last {
+            Some(why) => unauthorized(&why),
+            None => failure(404_201, "Enrollment not found", now),
+        })
+    }
+}
+
+impl Core {
+    /// A registration asks to be registered.
+    pub(crate) fn register(&self, registration_id: &str, proof: &Proof, body: &[u8]) -> Answer {
+        let now = self.clock.unix_millis();
+        let named = serde_json::from_slice::<Value>(body).ok();
+        let named = named
+            .as_ref()
+            .and_then(|body| body.get("registrationId")?.as_str());
+        if named.is_none_or(|named| !named.eq_ignore_ascii_case(registration_id)) {
+            return failure(
+                400_004,
+                "The body has no registrationId, or another one's",
+                now,
+            );
+        }
+        let dps = &self.provisioning;
+        let judge = Judge {
+            id_scope: dps.id_scope(),
+            registration_id,
+            now: now / 1000,
+            skew: self.limits.sas_skew.as_secs(),
+        };
+        let (enrollment, authentication) = match dps.find(judge, proof, now) {
+            Ok(found) => found,
+            Err(refused) => return refused,
+        };
+        if enrollment.status == Status::Disabled {
+            return ended(registration_id, "disabled", json!({}));
+        }
+        if let Some((code, message)) = &enrollment.failure {
+            let more = json!({ "errorCode": code, "errorMessage": message });
+            return ended(registration_id, "failed", more);
+        }
+        let (left, right) = (random::uuid().replace('-', ""), random::uuid());
+        let id = format!("4.{}.{right}", left.get(..16).unwrap_or_default());
+        let answer = Answer {
+            status: 202,
+            retry_after: Some(enrollment.retry_after),
+            body: json!({ "operationId": id, "status": "assigning" }),
+        };
+        let mut operations = dps.operations();
+        operations.retain(|operation| operation.registration_id != registration_id);
+        if operations.len() >= MAX_OPERATIONS {
+            operations.pop_front();
+        }
+        operations.push_back(Operation {
+            id,
+            registration_id: registration_id.to_owned(),
+            assigning: enrollment.assigning,
+            enrollment,
+            authentication,
+        });
+        answer
+    }
+
+    /// A registration asks how it is going.
+    pub(crate) fn operation_status(&self, registration_id: &str, operation_id: &str) -> Answer {
+        let now = self.clock.unix_millis();
+        let mut operations = self.provisioning.operations();
+        let operation = operations.iter_mut().find(|operation| {
+            operation.id == operation_id && operation.registration_id == registration_id
+        });
+        let Some(operation) = operation else {
+            return failure(404_202, "Operation not found", now);
+        };
+        if operation.assigning > 0 {
+            operation.assigning -= 1;
+            return Answer {
+                status: 202,
+                retry_after: Some(operation.enrollment.retry_after),
+                body: json!({
+                    "operationId": operation_id,
+                    "status": "assigning",
+                    "registrationState": { "registrationId": registration_id, "status": "assigning" },
+                }),
+            };
+        }
+        match self.assign(operation) {
+            Ok(state) => Answer {
+                status: 200,
+                retry_after: None,
+                body: json!({ "operationId": operation_id, "status": "assigned", "registrationState": state }),
+            },
+            Err(error) => {
+                log::error!("registration {registration_id:?} cannot be assigned: {error}");
+                failure(error.code(), &error.to_string(), now)
+            }
+        }
+    }
+
+    /// Enters the device into the identity registry; gives the state that the device is told.
+    fn assign(&self, operation: &Operation) -> Result<Value, Error> {
+        let (registration_id, enrollment) = (&operation.registration_id, &operation.enrollment);
+        let device_id = enrollment.device_id.as_ref().unwrap_or(registration_id);
+        let identity = Identity::device(device_id);
+        let authentication = operation.authentication.clone();
+        let device = match self.registry.get(&identity) {
+            Ok(device) if device.authentication == authentication => device,
+            Ok(_) => self.update_device(&identity, None, |device| {
+                device.authentication = authentication
+            })?,
+            Err(_) => self
+                .registry
+                .create(identity, authentication, Status::Enabled)?,
+        };
+        let now = iso_8601(self.clock.unix_millis());
+        let kept = self
+            .provisioning
+            .store
+            .get::<Registration>(&registration_key(registration_id));
+        let registration = Registration {
+            created: kept.map_or_else(|| now.clone(), |kept| kept.created),
+            device_id: device_id.clone(),
+        };
+        self.provisioning
+            .store
+            .put(&registration_key(registration_id), &registration)?;
+        let mut state = json!({
+            "registrationId": registration_id,
+            "createdDateTimeUtc": registration.created,
+            "assignedHub": self.host_name,
+            "deviceId": device_id,
+            "status": "assigned",
+            "substatus": "initialAssignment",
+            "lastUpdatedDateTimeUtc": now,
+            "etag": device.etag,
+        });
+        let attestation = match enrollment.attestation {
+            Attestation::SymmetricKey(_) => "symmetricKey",
+            _ => "x509",
+        };
+        state[attestation] = json!({});
+        if let Some(payload) = &enrollment.payload {
+            state["payload"] = payload.clone();
+        }
+        log::info!("registration {registration_id:?} is assigned as device {device_id:?}");
+        Ok(state)
+    }
+}
+
+/// An end without an assignment; IoT Hub tells it with status 200.
+fn ended(registration_id: &str, status: &str, more: Value) -> Answer {
+    let mut state = json!({ "registrationId": registration_id, "status": status });
+    if let (Value::Object(state), Value::Object(more)) = (&mut state, more) {
+        state.extend(more);
+    }
+    Answer {
+        status: 200,
+        retry_after: None,
+        body: json!({ "operationId": "", "status": status, "registrationState": state }),
+    }
+}
+
+/// An error; its code's first three digits are the status.
+pub(crate) fn failure(code: u32, message: &str, now: u64) -> Answer {
+    Answer {
+        status: u16::try_from(code / 1000).unwrap_or(500),
+        retry_after: None,
+        body: json!({
+            "errorCode": code,
+            "trackingId": random::uuid(),
+            "message": message,
+            "timestampUtc": iso_8601(now),
+        }),
+    }
+}
+
+/// Case does not count; the service keeps them in lower case.
+pub(crate) fn is_registration_id(id: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._:".contains(&b);
+    (1..=128).contains(&id.len())
+        && id.bytes().all(allowed)
+        && id.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '-')
+}
+
+fn key(name: &str, group: bool) -> String {
+    let kind = if group { "dps-group" } else { "dps-enrollment" };
+    format!("{kind}/{name}")
+}
+
+fn registration_key(registration_id: &str) -> String {
+    format!("dps-registration/{registration_id}")
+}
