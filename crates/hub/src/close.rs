@@ -40,6 +40,8 @@ pub(crate) enum CloseReason {
     Violation(String),
     /// Nothing came for this long, which is more than 1.5 times the keepalive.
     KeepAlive(Duration),
+    /// There was more of this than the hub's tier takes.
+    Throttled(&'static str),
     /// The SAS token's `se` and the skew passed.
     TokenExpired,
     /// The same client connected again.
@@ -77,6 +79,7 @@ impl fmt::Display for CloseReason {
                     limit.as_secs_f32()
                 )
             }
+            Self::Throttled(what) => write!(f, "too many {what} for the hub's tier (429001)"),
             Self::TokenExpired => f.write_str("the SAS token expired, tolerated skew included"),
             Self::TakenOver => f.write_str("the same client connected again"),
             Self::Disabled => f.write_str("the device was disabled"),

@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::throttle::Throttling;
+
 /// Everything that a [`Hub`](crate::Hub) is started with.
 ///
 /// [`Config::temporary`] suits tests and demonstrations; [`Config::in_directory`] a hub that people use.
@@ -32,6 +34,8 @@ pub struct Config {
     pub sntp_offset: i64,
     /// Answer SUBSCRIBE to unknown filters instead of closing the connection.
     pub lenient_subscriptions: bool,
+    /// Refuse what exceeds the rates of a tier, if set.
+    pub throttling: Option<Throttling>,
     /// Times and sizes that the service fixes; tests shorten them.
     pub limits: Limits,
 }
@@ -52,6 +56,7 @@ impl Config {
             clock_offset: 0,
             sntp_offset: 0,
             lenient_subscriptions: false,
+            throttling: None,
             limits: Limits::default(),
         }
     }

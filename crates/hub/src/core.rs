@@ -15,6 +15,7 @@ use crate::policy::Policies;
 use crate::registry::{Device, Identity, Registry, Status};
 use crate::sessions::Sessions;
 use crate::store::Store;
+use crate::throttle::{Operation, Throttle};
 use crate::twin::Twins;
 
 /// The hub without its sockets.
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) methods: Methods,
     /// The Device Provisioning Service.
     pub(crate) provisioning: Provisioning,
+    /// Meters of what a tier limits.
+    pub(crate) throttle: Throttle,
     /// What an operator wants to go wrong.
     pub(crate) faults: Faults,
     /// Device-to-cloud messages.
@@ -56,11 +59,22 @@ impl Core {
     /// Queues a cloud-to-device message.
     pub(crate) fn send_c2d(&self, device_id: &str, message: Message) -> Result<(), Error> {
         let device = self.registry.get(&Identity::device(device_id))?;
+        self.meter(Operation::C2d)?;
         self.c2d.send(&device, message)?;
         if let Some(link) = self.sessions.get(device_id) {
             link.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// Counts an operation that does not wait its turn; refuses it if there are too many.
+    pub(crate) fn meter(&self, operation: Operation) -> Result<(), Error> {
+        match self.throttle.take(operation) {
+            Some(_) => Ok(()),
+            None => Err(Error::Throttled(
+                "too many of these operations for the hub's tier; try again later".into(),
+            )),
+        }
     }
 
     /// Changes a device or module; its connection ends if it may no longer be connected.

@@ -119,6 +119,8 @@ pub enum Error {
     Unauthorized(String),
     /// The device has as many waiting messages as a device may have.
     QueueDepthExceeded(String),
+    /// There is more of this than the hub's tier takes.
+    Throttled(String),
     /// The message is larger than the service takes.
     MessageTooLarge(String),
     /// The device is not connected, or has not subscribed to direct methods.
@@ -146,6 +148,7 @@ impl Error {
             Self::Unauthorized(_) => 401_003,
             Self::QueueDepthExceeded(_) => 403_004,
             Self::MessageTooLarge(_) => 413_001,
+            Self::Throttled(_) => 429_001,
             Self::DeviceNotOnline(_) => 404_103,
             Self::GatewayTimeout(_) => 504_101,
             Self::Deserialization(_) => 400_012,
@@ -166,6 +169,7 @@ impl Error {
             Self::Unauthorized(_) => "IotHubUnauthorized",
             Self::QueueDepthExceeded(_) => "DeviceMaximumQueueDepthExceeded",
             Self::MessageTooLarge(_) => "MessageTooLarge",
+            Self::Throttled(_) => "ThrottlingException",
             Self::DeviceNotOnline(_) => "DeviceNotOnline",
             Self::GatewayTimeout(_) => "GatewayTimeout",
             Self::Deserialization(_) => "DeserializationError",
@@ -201,6 +205,7 @@ impl fmt::Display for Error {
             | Self::PreconditionFailed(text)
             | Self::Unauthorized(text)
             | Self::MessageTooLarge(text)
+            | Self::Throttled(text)
             | Self::GatewayTimeout(text)
             | Self::Deserialization(text)
             | Self::MessageLockLost(text)

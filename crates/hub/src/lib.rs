@@ -23,7 +23,8 @@
 //! - [`cli`]: the program. `hub`, [`Config`]: the library's handle. `start`: from a configuration to sockets.
 //! - `rest`: the operator's HTTPS interface. `mqtt`: the devices' interface. `sntp`: time for devices.
 //! - `core`: what an operator can do, over the parts: `registry` (identities), `sessions` (connections, stored
-//!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `policy` (shared access).
+//!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `twin`, `methods`, `dps`
+//!   (provisioning), `policy` (shared access), `throttle`, `faults` (what is to go wrong).
 //! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `clock`.
 //!
 //! Decisions are made in code without I/O where that is possible (`c2d::queue`, `mqtt::codec`, `mqtt::topic`,
@@ -39,6 +40,12 @@
 //!   connection included. A redelivery has DUP set and keeps its packet identifier (MQTT 3.1.1, section 4.4).
 //! - All messages that wait are sent at once; a PUBACK other than for the oldest is ignored.
 //! - A clean session discards what waits for the device, with the outcome `Purged`.
+//! - Answers of the twin, notifications and method calls go out with QoS 0, whatever was subscribed.
+//! - A twin GET with a body other than one space is refused with 400.
+//! - A method's answer that is not JSON is 400012 for the operator; one of more than 128 KB closes.
+//! - The provisioning service tells a wrong token when the device registers, by 401, and a certificate for
+//!   another name by CONNACK 5.
+//! - [`Throttling`]: telemetry waits for 5 s at most, then the connection closes; so do new connections.
 //!
 //! # Limits
 //! - TLS 1.2 with Azure's AES-GCM suites. Azure also has AES-CBC ones; rustls has none.
@@ -69,6 +76,7 @@ mod sessions;
 mod sntp;
 mod start;
 mod store;
+mod throttle;
 mod tls;
 mod twin;
 
@@ -82,3 +90,4 @@ pub use faults::Fault;
 pub use hub::{DeviceCertificate, Hub};
 pub use methods::MethodResponse;
 pub use registry::{Authentication, Device, Identity, Status, SymmetricKeys};
+pub use throttle::Throttling;

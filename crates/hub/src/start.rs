@@ -26,6 +26,7 @@ use crate::policy::Policies;
 use crate::registry::Registry;
 use crate::sessions::Sessions;
 use crate::store::{DirectoryLock, Store, StoreError, write_atomically};
+use crate::throttle::Throttle;
 use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
 use crate::{mqtt, rest, sntp};
@@ -209,6 +210,7 @@ fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
         methods: Methods::default(),
         faults: Faults::default(),
         provisioning,
+        throttle: Throttle::new(config.throttling.as_ref()),
         events: EventLog::open(directory, config.limits.event_bytes)?,
         limits: config.limits,
         policies,

@@ -172,7 +172,8 @@ fn a_group_takes_certificates_under_its_ca_only() {
     let hub = hub();
     let made = hub.create_x509_ca_device("dev-04").unwrap();
     hub.delete_device("dev-04").unwrap();
-    let certificate = std::fs::read_to_string(hub.state_directory().join("device-ca.pem")).unwrap();
+    let file = std::fs::read_to_string(hub.state_directory().join("device-ca.pem")).unwrap();
+    let certificate = file.split("-----BEGIN PRIVATE").next().unwrap().to_owned();
     let attestation = Attestation::X509Ca { certificate };
     hub.enroll_group("line-4", Enrollment::new(attestation))
         .unwrap();

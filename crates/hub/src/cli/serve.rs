@@ -10,6 +10,7 @@ use log::LevelFilter;
 use super::{Failure, State, logger};
 use crate::config::{CertificateFault, Chain, Config};
 use crate::hub::Hub;
+use crate::throttle::Throttling;
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -64,6 +65,9 @@ pub(super) struct Serve {
     /// Answer SUBSCRIBE to filters that IoT Hub does not have, instead of closing the connection
     #[arg(long)]
     lenient_subscriptions: bool,
+    /// Refuse what exceeds the rates of tier S1 with this many units
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..=200))]
+    throttle_s1: Option<u32>,
     /// How much to log on standard error: off, error, warn, info or debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
@@ -119,6 +123,7 @@ impl Serve {
         config.clock_offset = self.clock_offset;
         config.sntp_offset = self.sntp_offset;
         config.lenient_subscriptions = self.lenient_subscriptions;
+        config.throttling = self.throttle_s1.map(Throttling::s1);
         config
     }
 }

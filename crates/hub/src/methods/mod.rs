@@ -20,6 +20,7 @@ use crate::credentials::random;
 use crate::error::Error;
 use crate::registry::Identity;
 use crate::sessions::{Link, METHODS_FILTER, Push};
+use crate::throttle::Operation;
 
 /// Most bytes of a payload, either way: 128 KB.
 pub(crate) const MAX_PAYLOAD: usize = 128 * 1024;
@@ -133,6 +134,7 @@ impl Core {
                 payload.len()
             )));
         }
+        self.meter(Operation::Method(payload.len()))?;
         let client_id = identity.to_string();
         let link = self.reachable(&client_id, call.connect_timeout).await?;
         let (pending, answer) = self.methods.expect(&client_id);

@@ -18,6 +18,7 @@ use super::session::{Opened, Session};
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::dps::Proof;
+use crate::throttle::Operation;
 
 /// What is served on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub(crate) async fn serve(
 
 /// A CONNECT that was accepted.
 enum Accepted {
-    Hub(Opened),
+    Hub(Box<Opened>),
     Provisioning(Box<Connect>, Proof),
 }
 
@@ -134,7 +135,9 @@ impl Client {
             Err(reason) => Err(reason),
         };
         match result {
-            Ok(Accepted::Hub(opened)) => Ok(Connected::Hub(Box::new(opened.with(connection)))),
+            Ok(Accepted::Hub(opened)) => {
+                Ok(Connected::Hub(Box::new(opened.with(connection))))
+            }
             Ok(Accepted::Provisioning(connect, proof)) => {
                 let core = Arc::clone(&self.core);
                 let session = ProvisioningSession::new(core, connection, &connect, proof);
@@ -202,6 +205,9 @@ impl Client {
                 return Err(CloseReason::Refused(5, why));
             }
         };
+        if self.core.throttle.take(Operation::Connect).is_none() {
+            return Err(CloseReason::Throttled("new connections"));
+        }
         let refusal = self
             .core
             .faults
@@ -218,7 +224,7 @@ impl Client {
         let opened = Session::open(&self.core, authenticated, connect)?;
         connection.queue(encode::accepted(opened.session_present))?;
         log::info!("{:?} connected from {}", opened.client_id(), self.peer);
-        Ok(Accepted::Hub(opened))
+        Ok(Accepted::Hub(Box::new(opened)))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::methods;
 use crate::registry::Device;
 use crate::sessions::{Link, Push, TWIN_RESPONSES_FILTER};
+use crate::throttle::Operation;
 
 /// Serves a PUBLISH that is not telemetry; gives the answer, if there is one to be sent.
 pub(super) fn serve(
@@ -44,8 +45,8 @@ pub(super) fn serve(
             let result = match injected(core, link) {
                 Some(fault) => Err(fault),
                 None => core
-                    .twins
-                    .report(device, &publish.payload)
+                    .meter(Operation::TwinUpdate)
+                    .and_then(|()| core.twins.report(device, &publish.payload))
                     .map_err(Failure::from),
             };
             if let Err(error) = &result {
@@ -111,6 +112,7 @@ fn get(core: &Core, device: &Device, payload: &[u8]) -> Result<Vec<u8>, Failure>
         );
         return Err(Error::ArgumentInvalid(why).into());
     }
+    core.meter(Operation::TwinRead)?;
     Ok(core.twins.get(device).for_device().to_string().into_bytes())
 }
 

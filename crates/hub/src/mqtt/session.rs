@@ -17,6 +17,7 @@ use crate::core::Core;
 use crate::events::{self, Flags};
 use crate::faults::Puback;
 use crate::sessions::{Link, Push, Subscriptions};
+use crate::throttle::Operation;
 
 /// Filters that one connection may subscribe to ("Communicate with an IoT hub using the MQTT protocol").
 const MAX_SUBSCRIPTIONS: usize = 5;
@@ -114,6 +115,10 @@ impl Session {
             }
             while let Some(packet) = self.connection.packet()? {
                 self.last_packet = Instant::now();
+                if matches!(&packet, Packet::Publish(publish) if publish.topic.starts_with("devices/"))
+                {
+                    self.wait_for_turn().await?;
+                }
                 let result = self.handle(packet);
                 if result.is_err() || self.connection.queued() > OUTPUT_LIMIT {
                     // What was rightly answered before a violation still goes out.
@@ -136,6 +141,19 @@ impl Session {
                 _ = shifts.changed() => {}
             }
         }
+    }
+
+    /// Meters telemetry: what exceeds the tier's rate is taken later, and closes the connection if that
+    /// would be much later.
+    async fn wait_for_turn(&mut self) -> Result<(), CloseReason> {
+        let turn = self.opened.core.throttle.take(Operation::Telemetry);
+        if turn == Some(Duration::ZERO) {
+            return Ok(());
+        }
+        // What was rightly answered before goes out.
+        self.connection.flush().await?;
+        tokio::time::sleep(turn.ok_or(CloseReason::Throttled("messages"))?).await;
+        Ok(())
     }
 
     /// When to look at the token again; an error once its `se` and the skew passed.

@@ -7,11 +7,13 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::registry::{Authentication, Device, Identity};
 use crate::sessions::{DESIRED_FILTER, Push};
+use crate::throttle::Operation;
 
 impl Core {
     /// The twin of a device or module.
     pub(crate) fn twin(&self, identity: &Identity) -> Result<Value, Error> {
         let device = self.registry.get(identity)?;
+        self.meter(Operation::TwinRead)?;
         Ok(self.twin_entity(&device, &self.twins.get(&device)))
     }
 
@@ -25,6 +27,7 @@ impl Core {
         replace: bool,
     ) -> Result<Value, Error> {
         let device = self.registry.get(identity)?;
+        self.meter(Operation::TwinUpdate)?;
         let tell = |version: u64, notification: &Value| {
             let link = self.sessions.get(&identity.to_string());
             if let Some(link) = link.filter(|link| link.granted(DESIRED_FILTER).is_some()) {
