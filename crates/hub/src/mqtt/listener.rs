@@ -135,9 +135,7 @@ impl Client {
             Err(reason) => Err(reason),
         };
         match result {
-            Ok(Accepted::Hub(opened)) => {
-                Ok(Connected::Hub(Box::new(opened.with(connection))))
-            }
+            Ok(Accepted::Hub(opened)) => Ok(Connected::Hub(Box::new(opened.with(connection)))),
             Ok(Accepted::Provisioning(connect, proof)) => {
                 let core = Arc::clone(&self.core);
                 let session = ProvisioningSession::new(core, connection, &connect, proof);
