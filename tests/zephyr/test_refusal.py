@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the device must not connect to, it does not, and it says why and what to do."""
+
+import pytest
+
+
+def test_a_hub_under_an_unknown_root_is_refused(device, hub, start_hub):
+    stranger = start_hub()
+    device.provision(hub, hub.create_sas("careful"), ca=stranger.ca)
+    device.wait("TLS: the hub's certificate leads to no trusted root.*install the root CA of this hub")
+    assert hub.connections("careful") == 0
+
+
+def test_the_public_roots_do_not_trust_a_local_hub(device, hub):
+    device.command("azure set address " + device.host, "stored")
+    device.command(f"azure set port {hub.port}", "stored")
+    device.command(f"azure set sntp {device.host}:{hub.sntp}", "stored")
+    device.command(f"azure set connection-string {hub.create_sas('public')}", "Connection string stored")
+    device.wait("TLS: the hub's certificate leads to no trusted root")
+    assert hub.connections("public") == 0
+
+
+def test_a_hub_of_another_name_is_refused(device, hub):
+    text = hub.create_sas("lost").replace("HostName=localhost", "HostName=contoso.azure-devices.net")
+    device.provision(hub, text)
+    device.wait("TLS: the server's certificate is for another host.*check the host name")
+    assert hub.connections("lost") == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("wrong-host-name", "is for another host"),
+        ("expired", "has expired"),
+        ("not-yet-valid", "is not valid yet"),
+        ("unknown-authority", "leads to no trusted root"),
+        ("self-signed", "is self-signed|leads to no trusted root"),
+    ],
+)
+def test_a_faulty_certificate_is_refused(device, start_hub, fault, words):
+    hub = start_hub()
+    text = hub.create_sas("wary")
+    hub.kill()
+    hub.options["certificate_fault"] = fault
+    hub.start()
+    device.provision(hub, text)
+    device.wait(f"TLS: .*({words})")
+    assert hub.connections("wary") == 0
+
+
+def test_an_unset_clock_is_named_and_nothing_is_connected_to(device, hub):
+    text = hub.create_sas("clockless")
+    device.command("azure set address " + device.host, "stored")
+    device.command(f"azure set port {hub.port}", "stored")
+    device.command(f"azure set sntp {device.host}:9", "stored")
+    device.command(f"azure set connection-string {text}", "Connection string stored")
+    device.wait("clock: it is not set, so no certificate can be checked.*no time server answered", 90)
+    assert hub.connections("clockless") == 0
+
+
+def test_a_wrong_key_is_refused_by_the_hub_and_said_so(device, hub):
+    hub.create_sas("mine")
+    other = hub.create_sas("other").replace("DeviceId=other", "DeviceId=mine")
+    device.provision(hub, other)
+    device.wait("CONNACK 5: not authorized; check that the device exists")
+    assert hub.connections("mine") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("HostName=localhost;DeviceId=x;SharedAccessKey=!!!", "base64"),
+        ("HostName=localhost;SharedAccessKey=AAEC", "DeviceId"),
+        ("DeviceId=x;SharedAccessKey=AAEC", "HostName"),
+    ],
+)
+def test_a_bad_connection_string_is_refused_on_the_spot(device, text, words):
+    device.command(f"azure set connection-string {text}", words)
+    assert not device.says("Connection string stored")
