@@ -16,6 +16,8 @@ mod peers;
 mod program;
 mod sdk;
 mod sdk_device;
+mod sdk_provisioning;
+mod sdk_service;
 mod sdk_twin;
 
 use libtest_mimic::Arguments;
@@ -24,6 +26,8 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = sdk::trials();
     trials.extend(sdk_twin::trials());
+    trials.extend(sdk_provisioning::trials());
+    trials.extend(sdk_service::trials());
     trials.extend(mosquitto::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -36,8 +36,15 @@ macro_rules! trials {
 }
 pub(crate) use trials;
 
-/// A Python that has Microsoft's SDK.
-pub(crate) static SDK: LazyLock<Found> = LazyLock::new(|| {
+/// A Python that has Microsoft's device SDK.
+pub(crate) static SDK: LazyLock<Found> =
+    LazyLock::new(|| python_with("azure.iot.device", "azure-iot-device"));
+
+/// A Python that has Microsoft's device and service SDKs.
+pub(crate) static SERVICE_SDK: LazyLock<Found> =
+    LazyLock::new(|| python_with("azure.iot.device, azure.iot.hub", "azure-iot-hub"));
+
+fn python_with(modules: &str, package: &str) -> Found {
     let environment = workspace().join("target/interop");
     let python = match env::var_os(PYTHON) {
         Some(given) => PathBuf::from(given),
@@ -45,16 +52,16 @@ pub(crate) static SDK: LazyLock<Found> = LazyLock::new(|| {
             .filter(|python| python.exists())
             .unwrap_or_else(|| "python3".into()),
     };
-    if succeeds(&python, ["-c", "import azure.iot.device"]) {
+    if succeeds(&python, ["-c", &format!("import {modules}")]) {
         Ok(python)
     } else {
         Err(format!(
-            "{} has no azure-iot-device; python3 -m venv target/interop && \
+            "{} has no {package}; python3 -m venv target/interop && \
              target/interop/bin/pip install -r tests/interop/requirements.txt",
             python.display()
         ))
     }
-});
+}
 
 /// The broker, which has `mosquitto_passwd` beside it or on the `PATH`.
 pub(crate) static MOSQUITTO: LazyLock<Found> = LazyLock::new(|| {

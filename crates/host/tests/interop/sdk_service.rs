@@ -1,0 +1,152 @@
+//! Microsoft's service SDK for Python (`azure-iot-hub`) against the local hub's REST interface, with a device
+//! of its device SDK at the other end.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use libtest_mimic::Trial;
+use local_hub::Hub;
+use serde_json::{Value, json};
+
+use crate::peers::{SERVICE_SDK, trials, workspace};
+use crate::sdk::World;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials!(
+        "azure-iot-hub",
+        SERVICE_SDK,
+        the_registry_is_read_and_changed,
+        twins_are_read_changed_by_etag_and_replaced,
+        a_direct_method_reaches_a_device_or_fails,
+    )
+}
+
+/// The operator's program. It is ended when this is dropped.
+struct Operator {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Operator {
+    fn start(python: &Path, hub: &Hub) -> Self {
+        let mut child = Command::new(python)
+            .arg(workspace().join("tests/interop/sdk_service.py"))
+            .env("REQUESTS_CA_BUNDLE", hub.state_directory().join("ca.pem"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut operator = Self {
+            input: child.stdin.take().unwrap(),
+            output: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        };
+        let connection_string = hub.service_connection_string("iothubowner").unwrap();
+        operator.enter(&json!({ "connection_string": connection_string }));
+        operator
+    }
+
+    fn enter(&mut self, line: &Value) {
+        writeln!(self.input, "{line}").unwrap();
+    }
+
+    #[track_caller]
+    fn attempt(&mut self, what: &str, arguments: Value) -> Value {
+        self.enter(&json!({ "do": what, "arguments": arguments }));
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[track_caller]
+    fn run(&mut self, what: &str, arguments: Value) -> Value {
+        let answer = self.attempt(what, arguments);
+        assert!(answer.get("status").is_none(), "{what}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The HTTP status that a call fails with.
+    #[track_caller]
+    fn refused(&mut self, what: &str, arguments: Value) -> Value {
+        self.attempt(what, arguments)["status"].clone()
+    }
+}
+
+fn the_registry_is_read_and_changed(python: &Path) {
+    let world = World::new();
+    let mut operator = Operator::start(python, &world.hub);
+    let create = json!(["device", "", "", "enabled"]);
+    let device = operator.run("create_device_with_sas", create.clone());
+    assert_eq!(
+        (&device["device_id"], &device["status"]),
+        (&json!("device"), &json!("enabled"))
+    );
+    assert_eq!(operator.refused("create_device_with_sas", create), 409);
+    assert_eq!(
+        operator.run("get_devices", json!([]))[0]["device_id"],
+        "device"
+    );
+    let statistics = operator.run("get_device_registry_statistics", json!([]));
+    assert_eq!(statistics["total_device_count"], 1);
+    operator.run(
+        "create_module_with_sas",
+        json!(["device", "module", "", "", ""]),
+    );
+    assert_eq!(
+        operator.run("get_modules", json!(["device"]))[0]["module_id"],
+        "module"
+    );
+    operator.run("delete_device", json!(["device"]));
+    assert_eq!(operator.refused("get_device", json!(["device"])), 404);
+}
+
+fn twins_are_read_changed_by_etag_and_replaced(python: &Path) {
+    let world = World::new();
+    world.hub.create_sas_device("device").unwrap();
+    let mut operator = Operator::start(python, &world.hub);
+    let twin = operator.run("get_twin", json!(["device"]));
+    assert_eq!(twin["properties"]["desired"]["$version"], 1);
+    let patch =
+        json!({ "twin": { "tags": { "a": "b" }, "properties": { "desired": { "x": 7 } } } });
+    let changed = operator.run("update_twin", json!(["device", patch, twin["etag"]]));
+    assert_eq!(changed["properties"]["desired"]["x"], 7);
+    assert_eq!(changed["tags"], json!({ "a": "b" }));
+    let again = json!(["device", patch, twin["etag"]]);
+    assert_eq!(operator.refused("update_twin", again), 412);
+    let other = json!({ "twin": { "tags": {}, "properties": { "desired": { "y": 8 } } } });
+    let replaced = operator.run("replace_twin", json!(["device", other]));
+    assert_eq!(replaced["properties"]["desired"]["y"], 8);
+    assert!(replaced["properties"]["desired"].get("x").is_none());
+    assert_eq!(operator.refused("get_twin", json!(["nobody"])), 404);
+}
+
+fn a_direct_method_reaches_a_device_or_fails(python: &Path) {
+    let world = World::new();
+    let mut device = world.connected(python);
+    device.run("answer", json!({ "status": 207 }));
+    let mut operator = Operator::start(python, &world.hub);
+    let method = json!({ "method": { "method_name": "blink", "payload": { "times": 3 } } });
+    let call = json!(["device", method]);
+    let response = operator.run("invoke_device_method", call.clone());
+    let payload = json!({ "name": "blink", "payload": { "times": 3 } });
+    assert_eq!(
+        (&response["status"], &response["payload"]),
+        (&json!(207), &payload)
+    );
+    device.leave();
+    assert!(
+        world
+            .hub
+            .wait_connected("device", false, crate::program::PATIENCE)
+    );
+    assert_eq!(operator.refused("invoke_device_method", call), 404);
+}
