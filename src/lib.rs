@@ -41,6 +41,7 @@ pub mod identity;
 pub mod json;
 pub mod lifecycle;
 pub mod mqtt;
+pub mod pem;
 pub mod percent;
 pub mod port;
 pub mod properties;

@@ -7,6 +7,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::device::Report;
 use crate::time::{Instant, UnixTime};
 
 /// Time: one clock that never jumps and one that people share.
@@ -149,6 +150,9 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
     /// Proof of life for a watchdog: called whenever the device loop made progress, and at least every
     /// [`PROGRESS_INTERVAL`] while nothing is wrong.
     fn progress(&mut self) {}
+
+    /// Counters and the last failure, for whoever asks for them: called at each turn of the device loop.
+    fn observe(&mut self, _report: &Report) {}
 }
 
 /// The longest that the device loop sleeps without calling [`Platform::progress`].

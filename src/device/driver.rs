@@ -41,6 +41,9 @@ pub fn run<P: Platform, M: Machine>(device: &mut M, platform: &mut P) {
             shown = Some(status);
             platform.show(status);
         }
+        if let Some(report) = device.report() {
+            platform.observe(report);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What [`run`](super::run) drives: a device, or one that is being provisioned.
 
-use super::{Device, Task};
+use super::{Device, Report, Task};
 use crate::application::Application;
 use crate::failure::Failure;
 use crate::port::{ClockError, Condition, ConnectError, Endpoint, Requests, Sensor, Status};
@@ -60,6 +60,10 @@ pub trait Machine {
     );
     /// What the indicator should show.
     fn status(&self, now: Instant) -> Status;
+    /// Its counters, if it has any.
+    fn report(&self) -> Option<&Report> {
+        None
+    }
 }
 
 impl<A: Application> Machine for Device<'_, A> {
@@ -143,5 +147,9 @@ impl<A: Application> Machine for Device<'_, A> {
 
     fn status(&self, now: Instant) -> Status {
         Device::status(self, now)
+    }
+
+    fn report(&self) -> Option<&Report> {
+        Some(Device::report(self))
     }
 }

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Stops the configure step, with a sentence, where Kconfig cannot rule a combination out by itself.
+
+function(azure_stop)
+  string(JOIN " " text ${ARGN})
+  message(FATAL_ERROR "${text}")
+endfunction()
+
+# Entropy: TLS without it protects nothing.
+if(CONFIG_AZURE_TEST_INSECURE_ENTROPY)
+  message(STATUS "TEST IMAGE: its random numbers are predictable (CONFIG_AZURE_TEST_INSECURE_ENTROPY)")
+elseif(NOT CONFIG_CSPRNG_ENABLED)
+  azure_stop("The board ${BOARD} has no entropy source that this image could use: enable its random number"
+    "generator in the devicetree (chosen zephyr,entropy) with CONFIG_ENTROPY_GENERATOR=y. For a simulator,"
+    "and only there, CONFIG_AZURE_TEST_INSECURE_ENTROPY=y accepts predictable numbers.")
+elseif(CONFIG_TEST_RANDOM_GENERATOR OR CONFIG_TEST_CSPRNG_GENERATOR OR CONFIG_ARCH_POSIX)
+  azure_stop("The random numbers of this image would be predictable (CONFIG_TEST_RANDOM_GENERATOR, or a"
+    "simulator's generator). Remove the option; for a simulator, and only there, set"
+    "CONFIG_AZURE_TEST_INSECURE_ENTROPY=y.")
+endif()
+
+# TLS has to run in mbedTLS on the MCU, where the hub's certificate is verified by this image's options.
+if(CONFIG_NET_SOCKETS_OFFLOAD AND NOT CONFIG_NET_NATIVE_OFFLOADED_SOCKETS)
+  azure_stop("CONFIG_NET_SOCKETS_OFFLOAD=y hands TLS to the network module, which ignores the host name and"
+    "the request to verify the hub's certificate. Set CONFIG_NET_SOCKETS_OFFLOAD=n.")
+endif()
+if(NOT CONFIG_NET_SOCKETS_SOCKOPT_TLS OR NOT CONFIG_MBEDTLS_HAVE_TIME_DATE
+   OR NOT CONFIG_MBEDTLS_SERVER_NAME_INDICATION OR NOT CONFIG_NET_SOCKETS_TLS_CERT_VERIFY_CALLBACK)
+  azure_stop("TLS lacks one of CONFIG_NET_SOCKETS_SOCKOPT_TLS, CONFIG_MBEDTLS_HAVE_TIME_DATE,"
+    "CONFIG_MBEDTLS_SERVER_NAME_INDICATION and CONFIG_NET_SOCKETS_TLS_CERT_VERIFY_CALLBACK, which prj.conf"
+    "sets. Without them the hub's certificate could not be verified.")
+endif()
+
+# An identity in the image has to be whole.
+if(NOT CONFIG_AZURE_CREDENTIAL_NONE)
+  foreach(symbol AZURE_HUB_HOST_NAME AZURE_DEVICE_ID)
+    if("${CONFIG_${symbol}}" STREQUAL "")
+      azure_stop("CONFIG_${symbol} is empty. The image is to carry an identity: set it, or choose"
+        "CONFIG_AZURE_CREDENTIAL_NONE=y and provision the device over the shell.")
+    endif()
+  endforeach()
+elseif(NOT CONFIG_AZURE_SHELL)
+  azure_stop("The device could never get an identity: CONFIG_AZURE_CREDENTIAL_NONE=y puts none into the"
+    "image, and CONFIG_AZURE_SHELL=n leaves no way to provision one. Set CONFIG_AZURE_SHELL=y, or choose a"
+    "credential.")
+endif()
+
+if(CONFIG_AZURE_BACKOFF_MIN_MS)
+  math(EXPR azure_backoff_max_ms "${CONFIG_AZURE_BACKOFF_MAX_S} * 1000")
+  if(CONFIG_AZURE_BACKOFF_MIN_MS GREATER azure_backoff_max_ms)
+    azure_stop("CONFIG_AZURE_BACKOFF_MIN_MS (${CONFIG_AZURE_BACKOFF_MIN_MS} ms) exceeds"
+      "CONFIG_AZURE_BACKOFF_MAX_S (${CONFIG_AZURE_BACKOFF_MAX_S} s). Lower the first or raise the second.")
+  endif()
+endif()
+
+if("${CONFIG_AZURE_SNTP_SERVERS}" STREQUAL "")
+  azure_stop("CONFIG_AZURE_SNTP_SERVERS is empty. The device needs the time before it can check a"
+    "certificate: name at least one server.")
+endif()

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Prepares the credentials that Kconfig names for the firmware.
+
+Reads Zephyr's .config, checks the AZURE_ symbols that name credentials, and writes into --out the
+certificates and the key as DER, and credentials.rs, which the Rust crate includes. Prints the files that it
+read, one a line. Ends with a sentence on stderr and status 1 if something is wrong. Secrets never appear
+in its output.
+"""
+
+import argparse
+import base64
+import binascii
+import re
+import sys
+from pathlib import Path
+
+PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s*(.*?)-----END \1-----", re.DOTALL)
+KEY_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
+
+
+class Wrong(Exception):
+    """What is wrong with the configuration, in a sentence."""
+
+
+def read_config(path):
+    """The AZURE_ symbols of a .config, without their prefix. Booleans that are n are absent."""
+    symbols = {}
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        match = re.fullmatch(r"CONFIG_AZURE_(\w+)=(.*)", line)
+        if match:
+            name, value = match.groups()
+            if value.startswith('"'):
+                value = re.sub(r"\\(.)", r"\1", value[1:-1])
+            symbols[name] = value
+    return symbols
+
+
+class Credentials:
+    """Collects the files that go into the image."""
+
+    def __init__(self, symbols, base, out):
+        self.symbols, self.base, self.out = symbols, Path(base), Path(out)
+        self.inputs = []
+
+    def read(self, symbol, name):
+        """The bytes of the file `name`, which the symbol names."""
+        path = self.base / Path(name).expanduser()
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise Wrong(
+                f"CONFIG_AZURE_{symbol} names {path}, which cannot be read ({error.strerror}). "
+                f"Give the path of an existing file; a relative one starts at {self.base}."
+            ) from None
+        self.inputs.append(path)
+        return data
+
+    def text(self, symbol):
+        """A secret that is given by a symbol or by the file that symbol_FILE names."""
+        value = self.symbols.get(symbol, "")
+        name = self.symbols.get(f"{symbol}_FILE", "")
+        if value and name:
+            raise Wrong(f"CONFIG_AZURE_{symbol} and CONFIG_AZURE_{symbol}_FILE are both set. Keep one.")
+        if name:
+            try:
+                value = self.read(f"{symbol}_FILE", name).decode("ascii").strip()
+            except UnicodeDecodeError:
+                raise Wrong(f"The file of CONFIG_AZURE_{symbol}_FILE is not a text file.") from None
+        return value
+
+    def blocks(self, symbol, name):
+        """The labels and DER contents of a PEM file, or the content of a DER file without a label."""
+        data = self.read(symbol, name)
+        if b"-----BEGIN" not in data:
+            if data[:1] != b"\x30":
+                raise Wrong(f"CONFIG_AZURE_{symbol}: {name} is neither PEM nor DER.")
+            return [(None, data)]
+        blocks = []
+        for label, body in PEM.findall(data.decode("ascii", "replace")):
+            if "ENCRYPTED" in label or "ENCRYPTED" in body:
+                raise Wrong(
+                    f"CONFIG_AZURE_{symbol}: {name} is encrypted. Decrypt it outside the repository, "
+                    "such as by openssl pkey -in KEY -out PLAIN."
+                )
+            try:
+                blocks.append((label, base64.b64decode("".join(body.split()), validate=True)))
+            except binascii.Error:
+                raise Wrong(f"CONFIG_AZURE_{symbol}: {name} holds a {label} that is not base64.") from None
+        return blocks
+
+    def certificates(self, symbol, name):
+        """The certificates of a file, in its order."""
+        found = [der for label, der in self.blocks(symbol, name) if label in (None, "CERTIFICATE")]
+        if not found:
+            raise Wrong(f"CONFIG_AZURE_{symbol}: {name} holds no certificate (-----BEGIN CERTIFICATE-----).")
+        return found
+
+    def key(self, symbol, name):
+        """The only private key of a file."""
+        found = [der for label, der in self.blocks(symbol, name) if label in (None, *KEY_LABELS)]
+        if len(found) != 1:
+            raise Wrong(
+                f"CONFIG_AZURE_{symbol}: {name} holds {len(found)} private keys, and one is needed "
+                "(-----BEGIN PRIVATE KEY-----)."
+            )
+        return found[0]
+
+    def required(self, symbol):
+        """The value of a symbol that the chosen credential needs."""
+        value = self.symbols.get(symbol, "")
+        if not value:
+            raise Wrong(f"CONFIG_AZURE_{symbol} is empty, and the chosen credential needs it.")
+        return value
+
+    def secret(self, symbol):
+        """A secret that the chosen credential needs."""
+        value = self.text(symbol)
+        if not value:
+            raise Wrong(
+                f"The chosen credential needs CONFIG_AZURE_{symbol}_FILE (or CONFIG_AZURE_{symbol})."
+            )
+        return value
+
+    def write(self, stem, ders):
+        """Writes DER files and gives the Rust slice that includes them."""
+        items = []
+        for number, der in enumerate(ders):
+            path = self.out / f"{stem}-{number}.der"
+            update(path, der)
+            items.append(f"include_bytes!({rust(str(path))})")
+        return f"&[{', '.join(items)}]"
+
+    def generate(self):
+        """Writes everything into the output directory."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        roots = []
+        for name in filter(None, self.required("ROOT_CA_FILES").split(";")):
+            roots += self.certificates("ROOT_CA_FILES", name)
+        chain, keys, connection_string = [], [], None
+        if "CREDENTIAL_NONE" not in self.symbols:
+            connection_string = f"HostName={self.required('HUB_HOST_NAME')};DeviceId={self.required('DEVICE_ID')};"
+        if "CREDENTIAL_SHARED_ACCESS_KEY" in self.symbols:
+            connection_string += f"SharedAccessKey={self.secret('SHARED_ACCESS_KEY')}"
+        if "CREDENTIAL_SAS_TOKEN" in self.symbols:
+            connection_string += f"SharedAccessSignature={self.secret('SAS_TOKEN')}"
+        if "CREDENTIAL_X509" in self.symbols:
+            connection_string += "x509=true"
+            chain = self.certificates("CERTIFICATE_FILE", self.required("CERTIFICATE_FILE"))
+            keys = [self.key("PRIVATE_KEY_FILE", self.required("PRIVATE_KEY_FILE"))]
+        identity = f"Some({rust(connection_string)})" if connection_string else "None"
+        source = (
+            "// Written by firmware/scripts/embed.py. Holds secrets: keep it in the build directory.\n"
+            f"pub(crate) const CONNECTION_STRING: Option<&str> = {identity};\n"
+            f"pub(crate) const ROOTS: &[&[u8]] = {self.write('root', roots)};\n"
+            f"pub(crate) const CHAIN: &[&[u8]] = {self.write('certificate', chain)};\n"
+            f"pub(crate) const KEY: &[&[u8]] = {self.write('key', keys)};\n"
+        )
+        if "WIFI" in self.symbols:
+            source += f"pub(crate) const WIFI_PASSWORD: &str = {rust(self.text('WIFI_PASSWORD'))};\n"
+        update(self.out / "credentials.rs", source.encode())
+
+
+def rust(text):
+    """A Rust string literal."""
+    escaped = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else f"\\u{{{ord(c):x}}}" for c in text)
+    return f'"{escaped}"'
+
+
+def update(path, data):
+    """Writes a file that only its owner can read, unless it has this content already."""
+    if not path.exists() or path.read_bytes() != data:
+        path.touch(mode=0o600)
+        path.write_bytes(data)
+
+
+def main():
+    """Reads the arguments and reports."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", required=True, help="Zephyr's .config")
+    parser.add_argument("--base", required=True, help="where relative paths start")
+    parser.add_argument("--out", required=True, help="output directory")
+    arguments = parser.parse_args()
+    credentials = Credentials(read_config(arguments.config), arguments.base, arguments.out)
+    try:
+        credentials.generate()
+    except Wrong as wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    for path in credentials.inputs:
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

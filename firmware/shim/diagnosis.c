@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Why a handshake failed. Zephyr's TLS sockets log mbedTLS's error and give errno ECONNABORTED; the linker
+ * (--wrap, see CMakeLists.txt) sends the call through here, where the error, the server's alert and the
+ * result of the certificate check are noted on their way.
+ */
+/* It looks into mbedTLS's structures, which has no functions for what it reads. */
+#define MBEDTLS_ALLOW_PRIVATE_ACCESS
+
+#include <string.h>
+
+#include <mbedtls/ecp.h>
+#include <mbedtls/error.h>
+#include <mbedtls/net_sockets.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/x509_crt.h>
+#include <ssl_misc.h>
+#include <zephyr/kernel.h>
+
+#include "azure_shim.h"
+
+/* Where the handshake that runs is noted. Handshakes run in the device's thread only. */
+static struct azure_handshake *watched;
+
+void azure_handshake_watch(struct azure_handshake *handshake)
+{
+	watched = handshake;
+}
+
+static uint32_t certificate_flags(uint32_t flags)
+{
+	uint32_t result = 0;
+
+	result |= (flags & MBEDTLS_X509_BADCERT_EXPIRED) ? AZURE_CERTIFICATE_EXPIRED : 0;
+	result |= (flags & MBEDTLS_X509_BADCERT_FUTURE) ? AZURE_CERTIFICATE_FUTURE : 0;
+	result |= (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) ? AZURE_CERTIFICATE_WRONG_NAME : 0;
+	result |= (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) ? AZURE_CERTIFICATE_NOT_TRUSTED : 0;
+	flags &= ~(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE |
+		   MBEDTLS_X509_BADCERT_CN_MISMATCH | MBEDTLS_X509_BADCERT_NOT_TRUSTED);
+	return result | (flags != 0 ? AZURE_CERTIFICATE_OTHER : 0);
+}
+
+/*
+ * After a handshake, nothing looks at the trusted roots, the device's certificate and its key again:
+ * renegotiation and session resumption are not compiled in. Zephyr frees them with the socket; freed here,
+ * their memory is free for the hours of the connection, and the key is not in the heap.
+ */
+static void release_credentials(mbedtls_ssl_context *ssl)
+{
+	const mbedtls_ssl_config *config = ssl->conf;
+	mbedtls_ssl_key_cert *own = config->key_cert;
+
+	mbedtls_x509_crt_free(config->ca_chain);
+	if (own != NULL) {
+		mbedtls_x509_crt_free(own->cert);
+		mbedtls_pk_free(own->key);
+	}
+}
+
+/* Whether the record that arrived is TLS's and exceeds the input buffer (RFC 5246, section 6.2.1). */
+static bool record_too_long(const mbedtls_ssl_context *ssl)
+{
+	const unsigned char *header = ssl->in_hdr;
+
+	return header[0] >= MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC &&
+	       header[0] <= MBEDTLS_SSL_MSG_APPLICATION_DATA && header[1] == MBEDTLS_SSL_MAJOR_VERSION_3 &&
+	       (header[3] << 8 | header[4]) > MBEDTLS_SSL_IN_CONTENT_LEN;
+}
+
+static uint32_t kind_of(const mbedtls_ssl_context *ssl, int code)
+{
+	/* A low-level code is added to a high-level one, which says what failed. */
+	int high = -(-code & 0xFF80);
+
+	switch (high != 0 ? high : code) {
+	case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
+		return AZURE_TLS_VERIFY;
+	case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
+		return AZURE_TLS_ALERT;
+	case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE:
+	case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION:
+	case MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER:
+	case MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION:
+		return AZURE_TLS_NEGOTIATION;
+	case MBEDTLS_ERR_SSL_INVALID_RECORD:
+		return record_too_long(ssl) ? AZURE_TLS_TOO_LONG : AZURE_TLS_OTHER;
+	case MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE: /* a message in more than one record */
+	case MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL:
+		return AZURE_TLS_TOO_LONG;
+	case MBEDTLS_ERR_NET_RECV_FAILED:
+	case MBEDTLS_ERR_NET_SEND_FAILED:
+	case MBEDTLS_ERR_SSL_CONN_EOF:
+	case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
+	case MBEDTLS_ERR_SSL_TIMEOUT:
+		return AZURE_TLS_INTERRUPTED;
+	case MBEDTLS_ERR_MPI_ALLOC_FAILED:
+	case MBEDTLS_ERR_SSL_ALLOC_FAILED:
+	case MBEDTLS_ERR_X509_ALLOC_FAILED:
+	case MBEDTLS_ERR_PK_ALLOC_FAILED:
+	case MBEDTLS_ERR_ECP_ALLOC_FAILED:
+		return AZURE_TLS_NO_MEMORY;
+	case MBEDTLS_ERR_SSL_BAD_CERTIFICATE:
+	case MBEDTLS_ERR_X509_INVALID_FORMAT:
+	case MBEDTLS_ERR_X509_INVALID_EXTENSIONS:
+	case MBEDTLS_ERR_X509_INVALID_SIGNATURE:
+	case MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG:
+	case MBEDTLS_ERR_X509_SIG_MISMATCH:
+		return AZURE_TLS_BAD_CERTIFICATE;
+	case MBEDTLS_ERR_SSL_PRIVATE_KEY_REQUIRED:
+		return AZURE_TLS_OWN_CREDENTIAL;
+	default:
+		return AZURE_TLS_OTHER;
+	}
+}
+
+static void note(const mbedtls_ssl_context *ssl, int code)
+{
+	/* -0x0010 (no memory for a number) may come added to any high-level code. */
+	bool no_memory = (-code & 0x7F) == -MBEDTLS_ERR_MPI_ALLOC_FAILED;
+
+	watched->code = code;
+	watched->kind = no_memory ? AZURE_TLS_NO_MEMORY : kind_of(ssl, code);
+	if (watched->kind == AZURE_TLS_ALERT) {
+		/* The record holds level and description (RFC 5246, section 7.2). */
+		watched->alert = ssl->in_msg[1];
+	}
+	if (watched->kind == AZURE_TLS_VERIFY) {
+		watched->flags |= certificate_flags(mbedtls_ssl_get_verify_result(ssl));
+	}
+}
+
+int azure_certificate_seen(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
+{
+	ARG_UNUSED(context);
+	if (watched != NULL && depth == 0 && (*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0 &&
+	    certificate->issuer_raw.len == certificate->subject_raw.len &&
+	    memcmp(certificate->issuer_raw.p, certificate->subject_raw.p, certificate->issuer_raw.len) == 0) {
+		watched->flags |= AZURE_CERTIFICATE_SELF_SIGNED;
+	}
+	return 0;
+}
+
+int __real_mbedtls_ssl_handshake(mbedtls_ssl_context *ssl);
+int __wrap_mbedtls_ssl_handshake(mbedtls_ssl_context *ssl);
+
+int __wrap_mbedtls_ssl_handshake(mbedtls_ssl_context *ssl)
+{
+	int code = __real_mbedtls_ssl_handshake(ssl);
+
+	if (watched == NULL) {
+		return code;
+	}
+	watched->started = 1;
+	if (code == 0) {
+		release_credentials(ssl);
+	} else if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
+		note(ssl, code);
+	}
+	return code;
+}

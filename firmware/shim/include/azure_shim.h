@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Zephyr's macros and inline calls as plain functions, for Rust. No decisions are made here.
+ *
+ * Functions that can fail give a value of 0 or more, or -(enum azure_error). errno has other values in
+ * other C libraries, so it is compared here; azure_errno() gives it raw, for a log line.
+ */
+#ifndef AZURE_SHIM_H_
+#define AZURE_SHIM_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum azure_error {
+	AZURE_OK = 0,
+	AZURE_AGAIN = 1,
+	AZURE_REFUSED = 2,
+	AZURE_TIMED_OUT = 3,
+	AZURE_UNREACHABLE = 4,
+	AZURE_NO_MEMORY = 5,
+	AZURE_INVALID = 6,
+	AZURE_NOT_FOUND = 7,
+	AZURE_CLOSED = 8,
+	AZURE_OTHER = 9,
+};
+
+/* -(enum azure_error) for an errno value. */
+int32_t azure_error_of(int32_t errno_value);
+/* errno of the calling thread, as it is. */
+int32_t azure_errno(void);
+
+/* log.c */
+/* Level as in Zephyr: 1 error, 2 warning, 3 info, 4 debug. */
+void azure_log(uint32_t level, const char *line);
+
+/* clock.c */
+uint64_t azure_uptime_ms(void);
+/* Milliseconds since 1970, or 0 before the clock has been set. */
+uint64_t azure_unix_ms(void);
+void azure_set_unix_ms(uint64_t unix_ms);
+void azure_sleep_ms(uint32_t milliseconds);
+
+/* socket.c */
+struct azure_address {
+	uint32_t length;
+	uint32_t data[7]; /* a struct sockaddr_in or sockaddr_in6 */
+};
+
+/* Resolves a name; gives how many addresses were written. `stream`: TCP, otherwise UDP. */
+int32_t azure_resolve(const char *host, const char *port, bool stream, struct azure_address *addresses,
+		      uint32_t capacity);
+/* Asks one time server; writes milliseconds since 1970. */
+int32_t azure_sntp(const struct azure_address *server, uint32_t timeout_ms, uint64_t *unix_ms);
+
+/* How a handshake failed: the kinds of mbedTLS errors, for the same reason as enum azure_error. */
+enum azure_tls_error {
+	AZURE_TLS_NONE = 0,
+	AZURE_TLS_VERIFY = 1,
+	AZURE_TLS_ALERT = 2,
+	AZURE_TLS_NEGOTIATION = 3,
+	AZURE_TLS_TOO_LONG = 4,
+	AZURE_TLS_INTERRUPTED = 5,
+	AZURE_TLS_NO_MEMORY = 6,
+	AZURE_TLS_BAD_CERTIFICATE = 7,
+	AZURE_TLS_OWN_CREDENTIAL = 8,
+	AZURE_TLS_OTHER = 9,
+};
+
+#define AZURE_CERTIFICATE_EXPIRED     0x01
+#define AZURE_CERTIFICATE_FUTURE      0x02
+#define AZURE_CERTIFICATE_WRONG_NAME  0x04
+#define AZURE_CERTIFICATE_NOT_TRUSTED 0x08
+#define AZURE_CERTIFICATE_SELF_SIGNED 0x10
+#define AZURE_CERTIFICATE_OTHER       0x20
+
+/* What happened in a TLS handshake. */
+struct azure_handshake {
+	uint32_t started; /* 1 once TCP is connected and the handshake began */
+	uint32_t kind;    /* enum azure_tls_error */
+	int32_t code;     /* mbedTLS's error, 0 if there was none */
+	uint32_t alert;   /* the server's, with AZURE_TLS_ALERT */
+	uint32_t flags;   /* AZURE_CERTIFICATE_..., with AZURE_TLS_VERIFY */
+};
+
+/*
+ * Connects and completes the handshake: peer verification required, SNI, the credentials of these tags.
+ * Gives a socket. Blocks for CONFIG_NET_SOCKETS_CONNECT_TIMEOUT at most for TCP and for TLS.
+ */
+int32_t azure_tls_connect(const struct azure_address *address, const char *host_name, const int32_t *tags,
+			  uint32_t tag_count, uint32_t send_timeout_ms, struct azure_handshake *handshake);
+int32_t azure_receive(int32_t socket, uint8_t *buffer, uint32_t length);
+int32_t azure_send(int32_t socket, const uint8_t *data, uint32_t length);
+void azure_close(int32_t socket);
+/* Bits of azure_wait's result. */
+#define AZURE_WAIT_READABLE 1
+#define AZURE_WAIT_WOKEN    2
+/* Waits for a socket (or none, -1) to be readable, for azure_wake(), or for the time to pass. */
+int32_t azure_wait(int32_t socket, uint32_t timeout_ms);
+/* Ends azure_wait() in another thread. Not from an interrupt. */
+void azure_wake(void);
+int32_t azure_wait_init(void);
+
+/* diagnosis.c */
+/* Notes the next handshakes here; NULL ends it. */
+void azure_handshake_watch(struct azure_handshake *handshake);
+/* A TLS_CERT_VERIFY_CALLBACK that notes, and leaves the decision to mbedTLS. */
+struct mbedtls_x509_crt;
+int azure_certificate_seen(void *context, struct mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
+
+/* credentials.c */
+enum azure_credential {
+	AZURE_CREDENTIAL_ROOT = 1,
+	AZURE_CREDENTIAL_CERTIFICATE = 2,
+	AZURE_CREDENTIAL_KEY = 3,
+};
+
+/* Registers a credential in DER; it is not copied and must stay. */
+int32_t azure_credential_add(int32_t tag, uint32_t kind, const uint8_t *der, uint32_t length);
+/* Forgets all credentials of a tag. */
+void azure_credential_remove(int32_t tag);
+/* Whether mbedTLS understands it: 0, or mbedTLS's error. */
+int32_t azure_check_certificate(const uint8_t *der, uint32_t length);
+int32_t azure_check_key(const uint8_t *der, uint32_t length);
+/* Whether the key belongs to the certificate: 0, or mbedTLS's error. */
+int32_t azure_check_pair(const uint8_t *certificate, uint32_t certificate_length, const uint8_t *key,
+			 uint32_t key_length);
+
+/* network.c */
+/* Starts DHCP or Wi-Fi; `changed` is called, in another thread, when an address comes. */
+void azure_network_start(void);
+/* Whether there is an address; writes it as text, at most `length` bytes with the terminating zero. */
+bool azure_network_address(char *text, uint32_t length);
+
+/* wifi.c */
+/* Joins a network, and joins it again when it is lost. The texts are copied. */
+int32_t azure_wifi_join(const uint8_t *ssid, uint32_t ssid_length, const uint8_t *password,
+			uint32_t password_length);
+
+/* settings.c: keys begin with "azure/" */
+int32_t azure_settings_init(void);
+int32_t azure_settings_load(const char *key, uint8_t *buffer, uint32_t length);
+/* Length of a value, 0 if there is none. */
+int32_t azure_settings_length(const char *key);
+int32_t azure_settings_save(const char *key, const uint8_t *value, uint32_t length);
+int32_t azure_settings_delete(const char *key);
+
+/* platform.c */
+int32_t azure_random(uint8_t *buffer, uint32_t length);
+/* Which LED, by meaning. */
+enum azure_led {
+	AZURE_LED_STARTING = 0,
+	AZURE_LED_SENDING = 1,
+	AZURE_LED_FAILED = 2,
+};
+void azure_led_set(uint32_t led, bool on);
+/* Called by the device's thread. */
+void azure_board_init(void);
+void azure_watchdog_start(void);
+void azure_watchdog_feed(void);
+/* Why the processor started, as a list of words, or "unknown". For one call: it clears the cause. */
+const char *azure_reset_cause(void);
+/* Restarts the processor, after the log is out. */
+void azure_restart(void);
+const char *azure_zephyr_version(void);
+const char *azure_application_version(void);
+
+struct azure_memory {
+	uint32_t heap_size;    /* all heaps together, 0 if unknown */
+	uint32_t heap_used;
+	uint32_t heap_peak;    /* sum of the heaps' own peaks */
+	uint32_t stack_size;   /* of the device's thread, 0 if unknown */
+	uint32_t stack_unused; /* never touched so far */
+};
+void azure_memory(struct azure_memory *memory);
+/* Lets heap_peak start anew. */
+void azure_memory_reset_peak(void);
+
+/* sensors.c */
+struct azure_reading {
+	uint32_t quantity; /* enum azure_quantity */
+	int32_t integer;
+	int32_t millionths;
+};
+enum azure_quantity {
+	AZURE_TEMPERATURE = 0, /* degrees Celsius */
+	AZURE_HUMIDITY = 1,    /* per cent relative */
+	AZURE_PRESSURE = 2,    /* kPa */
+};
+/* Gives how many readings were written, or a negative errno; 0 if the board has no sensor. */
+int32_t azure_sensors_read(struct azure_reading *readings, uint32_t capacity);
+
+/* shell.c: called by Rust */
+struct shell;
+void azure_shell_print(const struct shell *shell, const char *line);
+void azure_shell_capture(const struct shell *shell);
+void azure_shell_release(const struct shell *shell);
+
+/* Provided by Rust. */
+/* A command: argv[0] is its name, after "azure" and "azure set". */
+int32_t azure_rust_command(const struct shell *shell, bool set, uint32_t argc, char **argv);
+/* Bytes that were pasted while the shell is captured. */
+void azure_rust_pasted(const struct shell *shell, const uint8_t *data, uint32_t length);
+void azure_rust_button_pressed(void);
+void azure_rust_network_changed(void);
+/* Command line of a simulator, NULL where an option is absent; the texts stay. */
+struct azure_arguments {
+	const char *connection_string;
+	const char *address;
+	const char *port;
+	const char *sntp_servers;
+};
+void azure_arguments(struct azure_arguments *arguments);
+
+#endif /* AZURE_SHIM_H_ */

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include <zephyr/kernel.h>
+#include <zephyr/shell/shell.h>
+
+#include "azure_shim.h"
+
+static bool captured;
+
+/* While the shell is captured it holds the lock that shell_print() waits for. */
+static void write_all(const struct shell *shell, const char *text)
+{
+	const struct shell_transport *transport = shell->iface;
+	size_t left = strlen(text);
+	size_t count;
+
+	while (left > 0 && transport->api->write(transport, text, left, &count) == 0) {
+		text += count;
+		left -= count;
+		if (count == 0) {
+			k_sleep(K_MSEC(1));
+		}
+	}
+}
+
+void azure_shell_print(const struct shell *shell, const char *line)
+{
+	if (captured) {
+		write_all(shell, line);
+		write_all(shell, "\r\n");
+	} else {
+		shell_print(shell, "%s", line);
+	}
+}
+
+static void on_pasted(const struct shell *shell, uint8_t *data, size_t length)
+{
+	captured = true;
+	azure_rust_pasted(shell, data, length);
+	captured = false;
+}
+
+void azure_shell_capture(const struct shell *shell)
+{
+	shell_set_bypass(shell, on_pasted);
+}
+
+void azure_shell_release(const struct shell *shell)
+{
+	shell_set_bypass(shell, NULL);
+}
+
+static int run(const struct shell *shell, size_t argc, char **argv)
+{
+	return azure_rust_command(shell, false, argc, argv);
+}
+
+static int set(const struct shell *shell, size_t argc, char **argv)
+{
+	return azure_rust_command(shell, true, argc, argv);
+}
+
+SHELL_STATIC_SUBCMD_SET_CREATE(
+	settable,
+	SHELL_CMD_ARG(connection-string, NULL,
+		      "Identity. Without an argument it is read without echo.\n"
+		      "Usage: connection-string [HostName=...;DeviceId=...;SharedAccessKey=...]",
+		      set, 1, 1),
+	SHELL_CMD_ARG(certificate, NULL, "The device's certificate and its intermediate CAs, pasted as PEM.", set, 1, 0),
+	SHELL_CMD_ARG(key, NULL, "The device's private key, pasted as PEM, read without echo.", set, 1, 0),
+	SHELL_CMD_ARG(root-ca, NULL, "Trusted root CAs instead of the built-in ones, pasted as PEM.", set, 1, 0),
+	SHELL_CMD_ARG(address, NULL, "Where to connect to instead of the hub's host name.\nUsage: address <name or IP>",
+		      set, 2, 0),
+	SHELL_CMD_ARG(port, NULL, "TCP port of the hub.\nUsage: port <number>", set, 2, 0),
+	SHELL_CMD_ARG(sntp, NULL, "Time servers.\nUsage: sntp <server[:port][;server...]>", set, 2, 0),
+	SHELL_COND_CMD_ARG(CONFIG_AZURE_WIFI, wifi, NULL,
+			   "Wi-Fi network. The password is read without echo.\nUsage: wifi <name>", set, 2, 0),
+	SHELL_SUBCMD_SET_END);
+
+SHELL_STATIC_SUBCMD_SET_CREATE(
+	commands, SHELL_CMD(set, &settable, "Provision the device.", NULL),
+	SHELL_CMD_ARG(status, NULL, "Network, time, hub, queue, memory and the last failure.", run, 1, 0),
+	SHELL_CMD_ARG(send, NULL, "Send a telemetry message now, as the button does.", run, 1, 0),
+	SHELL_CMD_ARG(forget, NULL, "Erase everything that \"set\" brought.", run, 1, 0), SHELL_SUBCMD_SET_END);
+
+SHELL_CMD_REGISTER(azure, &commands, "Azure IoT Hub device", NULL);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include <zephyr/kernel.h>
+#include <zephyr/net/sntp.h>
+#include <zephyr/net/socket.h>
+#include <zephyr/net/tls_credentials.h>
+#include <zephyr/zvfs/eventfd.h>
+
+#include "azure_shim.h"
+
+BUILD_ASSERT(sizeof(((struct azure_address *)0)->data) >= sizeof(struct sockaddr_in6));
+BUILD_ASSERT(sizeof(int32_t) == sizeof(sec_tag_t));
+/* A module that terminates TLS itself ignores the options that azure_tls_connect() sets. */
+BUILD_ASSERT(!IS_ENABLED(CONFIG_WIFI_OFFLOAD) || !IS_ENABLED(CONFIG_NET_SOCKETS_OFFLOAD),
+	     "TLS must not be offloaded: set CONFIG_NET_SOCKETS_OFFLOAD=n");
+
+static int wake_fd = -1;
+
+int32_t azure_errno(void)
+{
+	return errno;
+}
+
+int32_t azure_error_of(int32_t errno_value)
+{
+	switch (errno_value) {
+	case 0:
+		return -AZURE_OK;
+	case EAGAIN:
+		return -AZURE_AGAIN;
+	case ECONNREFUSED:
+		return -AZURE_REFUSED;
+	case ETIMEDOUT:
+		return -AZURE_TIMED_OUT;
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+		return -AZURE_UNREACHABLE;
+	case ENOMEM:
+	case ENOBUFS:
+	case ENFILE:
+	case EMFILE:
+		return -AZURE_NO_MEMORY;
+	case EINVAL:
+		return -AZURE_INVALID;
+	case ENOENT:
+		return -AZURE_NOT_FOUND;
+	case ECONNRESET:
+	case ECONNABORTED:
+	case ENOTCONN:
+	case EPIPE:
+		return -AZURE_CLOSED;
+	default:
+		return -AZURE_OTHER;
+	}
+}
+
+static int32_t failed(void)
+{
+	return azure_error_of(errno != 0 ? errno : EIO);
+}
+
+int32_t azure_resolve(const char *host, const char *port, bool stream, struct azure_address *addresses,
+		      uint32_t capacity)
+{
+	struct zsock_addrinfo hints = {
+		.ai_family = IS_ENABLED(CONFIG_NET_IPV6) ? AF_UNSPEC : AF_INET,
+		.ai_socktype = stream ? SOCK_STREAM : SOCK_DGRAM,
+	};
+	struct zsock_addrinfo *found = NULL;
+	int32_t count = 0;
+	int result = zsock_getaddrinfo(host, port, &hints, &found);
+
+	if (result != 0) {
+		/* A resolver's code, not an errno: for the log line only. */
+		errno = result;
+		return result == DNS_EAI_MEMORY ? -AZURE_NO_MEMORY : -AZURE_NOT_FOUND;
+	}
+	for (struct zsock_addrinfo *next = found; next != NULL && count < capacity; next = next->ai_next) {
+		if (next->ai_addrlen > sizeof(addresses[count].data)) {
+			continue;
+		}
+		addresses[count].length = next->ai_addrlen;
+		memcpy(addresses[count].data, next->ai_addr, next->ai_addrlen);
+		count++;
+	}
+	zsock_freeaddrinfo(found);
+	return count > 0 ? count : -AZURE_NOT_FOUND;
+}
+
+int32_t azure_sntp(const struct azure_address *server, uint32_t timeout_ms, uint64_t *unix_ms)
+{
+	struct sntp_ctx context;
+	struct sntp_time time;
+	int result = sntp_init(&context, (struct sockaddr *)server->data, server->length);
+
+	if (result == 0) {
+		result = sntp_query(&context, timeout_ms, &time);
+		sntp_close(&context);
+	}
+	if (result != 0) {
+		return azure_error_of(-result);
+	}
+	*unix_ms = time.seconds * MSEC_PER_SEC + ((uint64_t)time.fraction * MSEC_PER_SEC >> 32);
+	return 0;
+}
+
+static int set_options(int socket, const char *host_name, const int32_t *tags, uint32_t tag_count,
+		       uint32_t send_timeout_ms)
+{
+	const int verify = TLS_PEER_VERIFY_REQUIRED;
+	const int nocopy = TLS_CERT_NOCOPY_OPTIONAL;
+	const struct tls_cert_verify_cb seen = {.cb = (void *)azure_certificate_seen};
+	const struct zsock_timeval timeout = {
+		.tv_sec = send_timeout_ms / MSEC_PER_SEC,
+		.tv_usec = (send_timeout_ms % MSEC_PER_SEC) * USEC_PER_MSEC,
+	};
+
+	if (zsock_setsockopt(socket, SOL_TLS, TLS_PEER_VERIFY, &verify, sizeof(verify)) != 0 ||
+	    zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, host_name, strlen(host_name) + 1) != 0 ||
+	    zsock_setsockopt(socket, SOL_TLS, TLS_SEC_TAG_LIST, tags, tag_count * sizeof(*tags)) != 0 ||
+	    zsock_setsockopt(socket, SOL_TLS, TLS_CERT_NOCOPY, &nocopy, sizeof(nocopy)) != 0 ||
+	    zsock_setsockopt(socket, SOL_TLS, TLS_CERT_VERIFY_CALLBACK, &seen, sizeof(seen)) != 0) {
+		return -1;
+	}
+	return zsock_setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+}
+
+int32_t azure_tls_connect(const struct azure_address *address, const char *host_name, const int32_t *tags,
+			  uint32_t tag_count, uint32_t send_timeout_ms, struct azure_handshake *handshake)
+{
+	const struct sockaddr *to = (const struct sockaddr *)address->data;
+	int socket = zsock_socket(to->sa_family, SOCK_STREAM, IPPROTO_TLS_1_2);
+	int result;
+
+	memset(handshake, 0, sizeof(*handshake));
+	if (socket < 0) {
+		return failed();
+	}
+	result = set_options(socket, host_name, tags, tag_count, send_timeout_ms);
+	if (result == 0) {
+		azure_handshake_watch(handshake);
+		result = zsock_connect(socket, to, address->length);
+		azure_handshake_watch(NULL);
+	}
+	if (result != 0) {
+		int error = errno;
+
+		(void)zsock_close(socket);
+		errno = error;
+		return failed();
+	}
+	return socket;
+}
+
+int32_t azure_receive(int32_t socket, uint8_t *buffer, uint32_t length)
+{
+	ssize_t count = zsock_recv(socket, buffer, length, ZSOCK_MSG_DONTWAIT);
+
+	return count >= 0 ? count : failed();
+}
+
+int32_t azure_send(int32_t socket, const uint8_t *data, uint32_t length)
+{
+	ssize_t count = zsock_send(socket, data, length, 0);
+
+	return count >= 0 ? count : failed();
+}
+
+void azure_close(int32_t socket)
+{
+	(void)zsock_close(socket);
+}
+
+int32_t azure_wait_init(void)
+{
+	wake_fd = zvfs_eventfd(0, ZVFS_EFD_NONBLOCK);
+	return wake_fd >= 0 ? 0 : failed();
+}
+
+int32_t azure_wait(int32_t socket, uint32_t timeout_ms)
+{
+	struct zsock_pollfd fds[] = {
+		{.fd = wake_fd, .events = ZSOCK_POLLIN},
+		{.fd = socket, .events = ZSOCK_POLLIN},
+	};
+	zvfs_eventfd_t count;
+	int32_t result = 0;
+
+	if (zsock_poll(fds, socket >= 0 ? 2 : 1, MIN(timeout_ms, INT32_MAX)) < 0) {
+		return failed();
+	}
+	if (fds[0].revents != 0) {
+		(void)zvfs_eventfd_read(wake_fd, &count);
+		result |= AZURE_WAIT_WOKEN;
+	}
+	/* An error or the end of the stream is something to read too. */
+	if (socket >= 0 && fds[1].revents != 0) {
+		result |= AZURE_WAIT_READABLE;
+	}
+	return result;
+}
+
+void azure_wake(void)
+{
+	(void)zvfs_eventfd_write(wake_fd, 1);
+}

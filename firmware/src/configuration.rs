@@ -1,0 +1,180 @@
+//! What the device is: its identity and where its hub and its time are.
+//!
+//! Sources, the first that has a value wins: the simulator's command line, what "azure set" stored, what
+//! Kconfig built in.
+
+#![forbid(unsafe_code)]
+
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use crate::kconfig;
+use azure_device::backoff;
+use azure_device::device::Config;
+use azure_device::identity::{ConnectionString, Identity, IdentityError};
+use azure_device::mqtt;
+use azure_device::port::StorageError;
+use zeroize::Zeroizing;
+
+use crate::ffi;
+use crate::storage;
+
+/// What the image carries: written by firmware/scripts/embed.py at configure time.
+pub(crate) mod built_in {
+    include!(concat!(env!("BUILD_DIR"), "/credentials/credentials.rs"));
+}
+
+/// The storage's names of what "azure set" brings.
+pub(crate) const CONNECTION_STRING: &str = "connection-string";
+/// See [`CONNECTION_STRING`].
+pub(crate) const ADDRESS: &str = "address";
+/// See [`CONNECTION_STRING`].
+pub(crate) const PORT: &str = "port";
+/// See [`CONNECTION_STRING`].
+pub(crate) const SNTP: &str = "sntp";
+/// Network name, a line feed, password.
+#[cfg(CONFIG_AZURE_WIFI)]
+pub(crate) const WIFI: &str = "wifi";
+
+/// The longest stored text, in bytes: a connection string with a long SAS token.
+pub(crate) const MAX_TEXT: usize = 1024;
+
+/// The device's configuration.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    /// Who it is.
+    pub(crate) identity: Identity,
+    /// Where to connect instead of to the identity's host name.
+    pub(crate) address: Option<String>,
+    /// TCP port of the hub.
+    pub(crate) port: u16,
+}
+
+impl Configuration {
+    /// Reads the configuration; `None` if the device has no identity yet.
+    pub(crate) fn load() -> Result<Option<Self>, Problem> {
+        let [connection_string, address, port, _] = ffi::arguments();
+        let Some(text) = text(
+            connection_string,
+            CONNECTION_STRING,
+            built_in::CONNECTION_STRING.unwrap_or(""),
+        )?
+        else {
+            return Ok(None);
+        };
+        let identity = ConnectionString::parse(&text).map_err(Problem::Identity)?;
+        let address = self::text(address, ADDRESS, kconfig::CONFIG_AZURE_HUB_ADDRESS)?;
+        let port = match self::text(port, PORT, "")? {
+            Some(port) => port.parse().map_err(|_| Problem::Port)?,
+            None => u16::try_from(kconfig::CONFIG_AZURE_HUB_PORT).map_err(|_| Problem::Port)?,
+        };
+        Ok(Some(Self {
+            identity,
+            address: address.map(|address| (*address).clone()),
+            port,
+        }))
+    }
+
+    /// What the device loop is told.
+    pub(crate) fn device(&self) -> Config<'_> {
+        Config {
+            address: self.address.as_deref(),
+            port: self.port,
+            token_life: seconds(kconfig::CONFIG_AZURE_TOKEN_LIFE_S),
+            telemetry_interval: match kconfig::CONFIG_AZURE_TELEMETRY_INTERVAL_S {
+                0 => None,
+                interval => Some(seconds(interval)),
+            },
+            model_id: Some(kconfig::CONFIG_AZURE_MODEL_ID).filter(|id| !id.is_empty()),
+            twin: cfg!(CONFIG_AZURE_TWIN),
+            backoff: backoff::Config {
+                min: Duration::from_millis(unsigned(kconfig::CONFIG_AZURE_BACKOFF_MIN_MS)),
+                max: seconds(kconfig::CONFIG_AZURE_BACKOFF_MAX_S),
+                stable_after: seconds(kconfig::CONFIG_AZURE_BACKOFF_STABLE_S),
+            },
+            mqtt: mqtt::Config {
+                keepalive: seconds(kconfig::CONFIG_AZURE_KEEPALIVE_S),
+                ..mqtt::Config::default()
+            },
+            // What only the core sets, such as after how many refusals it asks to be provisioned again.
+            ..Config::default()
+        }
+    }
+}
+
+const fn unsigned(value: isize) -> u64 {
+    value.unsigned_abs() as u64
+}
+
+const fn seconds(value: isize) -> Duration {
+    Duration::from_secs(unsigned(value))
+}
+
+/// The time servers, separated by `;`.
+pub(crate) fn time_servers() -> Result<Zeroizing<String>, Problem> {
+    let [_, _, _, servers] = ffi::arguments();
+    Ok(text(servers, SNTP, kconfig::CONFIG_AZURE_SNTP_SERVERS)?.unwrap_or_default())
+}
+
+/// Name and password of the Wi-Fi network.
+#[cfg(CONFIG_AZURE_WIFI)]
+pub(crate) fn wifi() -> Result<Option<(Zeroizing<String>, Zeroizing<String>)>, Problem> {
+    if let Some(stored) = text(None, WIFI, "")? {
+        let (ssid, password) = stored.split_once('\n').unwrap_or((&stored, ""));
+        return Ok(Some((
+            Zeroizing::new(ssid.into()),
+            Zeroizing::new(password.into()),
+        )));
+    }
+    let ssid = kconfig::CONFIG_AZURE_WIFI_SSID;
+    let password = built_in::WIFI_PASSWORD;
+    Ok((!ssid.is_empty()).then(|| (Zeroizing::new(ssid.into()), Zeroizing::new(password.into()))))
+}
+
+/// A text from the command line, from the storage, or built in; `None` if it is empty.
+fn text(
+    argument: Option<&str>,
+    stored: &str,
+    built_in: &str,
+) -> Result<Option<Zeroizing<String>>, Problem> {
+    if let Some(argument) = argument {
+        return Ok(Some(Zeroizing::new(argument.into())));
+    }
+    let mut buffer = Zeroizing::new([0; MAX_TEXT]);
+    if let Some(length) = storage::load(stored, buffer.as_mut_slice()).map_err(Problem::Storage)? {
+        let bytes = buffer.get(..length).unwrap_or_default();
+        let text = str::from_utf8(bytes).map_err(|_| Problem::NotText)?;
+        return Ok(Some(Zeroizing::new(text.into())));
+    }
+    Ok((!built_in.is_empty()).then(|| Zeroizing::new(built_in.into())))
+}
+
+/// Why the configuration cannot be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Problem {
+    /// The identity is malformed.
+    Identity(IdentityError),
+    /// The port is no number from 1 to 65535.
+    Port,
+    /// A stored text is no text.
+    NotText,
+    /// The storage failed.
+    Storage(StorageError),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity(error) => write!(f, "{error}"),
+            Self::Port => f.write_str("the port is no number from 1 to 65535: azure set port 8883"),
+            Self::NotText => {
+                f.write_str("a stored value is damaged: azure forget, then provision again")
+            }
+            Self::Storage(error) => write!(
+                f,
+                "the storage cannot be read ({error:?}): azure forget, then provision again"
+            ),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! TLS connections by Zephyr's secure sockets.
+
+#![forbid(unsafe_code)]
+
+use crate::kconfig;
+use azure_device::port::{Code, ConnectError, Endpoint, Stream, TcpFailure};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
+use log::debug;
+
+use crate::ffi::{self, Address, Error, Handshake, Socket};
+use crate::logger::Line;
+use crate::requests;
+use crate::tls_failure::connect_error;
+
+/// How many addresses of a hub are tried. Azure publishes one or two.
+const ADDRESSES: usize = 4;
+
+/// The longest that a write may block.
+const SEND_TIMEOUT_MS: u32 = kconfig::CONFIG_AZURE_SEND_TIMEOUT_S.unsigned_abs() as u32 * 1000;
+
+/// How long a read waits for the rest of a TLS record whose beginning made the socket readable.
+const RECORD_TIMEOUT_MS: u32 = 10_000;
+
+/// Resolves the endpoint and tries its addresses in turn, with the credentials of these tags.
+pub(crate) fn connect(endpoint: Endpoint<'_>, tags: &[i32]) -> Result<TlsStream, ConnectError> {
+    let name = Line::<256>::of(format_args!("{}", endpoint.host_name));
+    let address = Line::<256>::of(format_args!("{}", endpoint.address));
+    let port = Line::<8>::of(format_args!("{}", endpoint.port));
+    let mut addresses = [Address::default(); ADDRESSES];
+    let count = ffi::resolve(address.as_c_str(), port.as_c_str(), true, &mut addresses).map_err(
+        |error| match error {
+            Error::NoMemory => ConnectError::Resource(Code(ffi::errno())),
+            _ => ConnectError::Dns(Code(ffi::errno())),
+        },
+    )?;
+    let mut last = ConnectError::Tcp(TcpFailure::Other, Code(0));
+    for address in addresses.iter().take(count) {
+        if requests::wants_stop() {
+            return Err(ConnectError::Cancelled);
+        }
+        ffi::feed_watchdog();
+        let mut handshake = Handshake::default();
+        match Socket::connect_tls(
+            address,
+            name.as_c_str(),
+            tags,
+            SEND_TIMEOUT_MS,
+            &mut handshake,
+        ) {
+            Ok(socket) => return Ok(TlsStream { socket }),
+            Err(error) => last = connect_error(error, ffi::errno(), &handshake),
+        }
+        debug!("connection: address failed: {last:?}");
+        // Another address of the same hub shows the same certificate.
+        if matches!(last, ConnectError::Tls(..)) {
+            break;
+        }
+    }
+    Err(last)
+}
+
+/// An open TLS connection.
+#[derive(Debug)]
+pub(crate) struct TlsStream {
+    socket: Socket,
+}
+
+impl TlsStream {
+    /// The socket to wait for.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+}
+
+impl Stream for TlsStream {}
+
+impl ErrorType for TlsStream {
+    type Error = ErrorKind;
+}
+
+fn kind(error: Error) -> ErrorKind {
+    debug!("connection: {error:?} ({})", ffi::errno());
+    match error {
+        Error::Again | Error::TimedOut => ErrorKind::TimedOut,
+        Error::Closed => ErrorKind::ConnectionReset,
+        Error::NoMemory => ErrorKind::OutOfMemory,
+        _ => ErrorKind::Other,
+    }
+}
+
+impl Read for TlsStream {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        loop {
+            match self.socket.receive(buffer) {
+                Err(Error::Again) => {
+                    let woken = ffi::wait(Some(&self.socket), RECORD_TIMEOUT_MS).map_err(kind)?;
+                    if !woken.readable && !woken.asked {
+                        return Err(ErrorKind::TimedOut);
+                    }
+                }
+                result => return result.map_err(kind),
+            }
+        }
+    }
+}
+
+impl ReadReady for TlsStream {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        let woken = ffi::wait(Some(&self.socket), 0).map_err(kind)?;
+        if woken.asked {
+            // It was for `Platform::wait`.
+            ffi::wake();
+        }
+        Ok(woken.readable)
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, data: &[u8]) -> Result<usize, ErrorKind> {
+        self.socket.send(data).map_err(kind)
+    }
+
+    /// Nothing is kept back: each write becomes a record at once.
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}

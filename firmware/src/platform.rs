@@ -1,0 +1,138 @@
+//! All ports of the core over Zephyr.
+
+#![forbid(unsafe_code)]
+
+use alloc::string::String;
+
+use azure_device::device::Report;
+use azure_device::port::{
+    Clock, ClockError, Condition, ConnectError, Connector, Endpoint, Entropy, EntropyError,
+    Indicator, Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError,
+    Wake,
+};
+use azure_device::time::{Instant, UnixTime};
+use zeroize::Zeroizing;
+
+use crate::connector::{self, TlsStream};
+use crate::credentials::Tags;
+use crate::ffi;
+use crate::logger::Line;
+use crate::sensor::Sensors;
+use crate::{clock, indicator, requests, status, storage};
+
+/// Zephyr, as the device sees it.
+pub(crate) struct ZephyrPlatform {
+    time_servers: Zeroizing<String>,
+    tags: Tags,
+    sensors: Sensors,
+}
+
+impl ZephyrPlatform {
+    /// A platform that asks these time servers and uses these credentials.
+    pub(crate) fn new(time_servers: Zeroizing<String>, tags: Tags) -> Self {
+        Self {
+            time_servers,
+            tags,
+            sensors: Sensors::default(),
+        }
+    }
+}
+
+impl Clock for ZephyrPlatform {
+    fn now(&self) -> Instant {
+        ffi::uptime()
+    }
+
+    fn unix(&self) -> Option<UnixTime> {
+        ffi::unix_time()
+    }
+
+    fn synchronize(&mut self) -> Result<UnixTime, ClockError> {
+        clock::synchronize(&self.time_servers)
+    }
+}
+
+impl Entropy for ZephyrPlatform {
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+        ffi::random(buffer).map_err(|_| EntropyError)
+    }
+}
+
+impl Connector for ZephyrPlatform {
+    type Stream = TlsStream;
+
+    fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<TlsStream, ConnectError> {
+        connector::connect(endpoint, self.tags.as_slice())
+    }
+}
+
+impl Indicator for ZephyrPlatform {
+    fn show(&mut self, status: Status) {
+        indicator::show(status);
+        status::show(status);
+    }
+}
+
+impl Sensor for ZephyrPlatform {
+    fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
+        self.sensors.sample(take)
+    }
+}
+
+/// The core's values lie beside those of "azure set", under a prefix of their own.
+impl Storage for ZephyrPlatform {
+    fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        storage::load(device_key(key).as_str(), buffer)
+    }
+
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        storage::store(device_key(key).as_str(), value)
+    }
+
+    fn remove(&mut self, key: &str) -> Result<(), StorageError> {
+        storage::remove(device_key(key).as_str())
+    }
+}
+
+fn device_key(key: &str) -> Line<48> {
+    Line::of(format_args!("device/{key}"))
+}
+
+impl Platform for ZephyrPlatform {
+    fn wait(&mut self, stream: Option<&mut TlsStream>, until: Instant) -> Wake {
+        if requests::pending() {
+            return Wake::Request;
+        }
+        let timeout = until.since(ffi::uptime()).as_millis();
+        let timeout = u32::try_from(timeout).unwrap_or(u32::MAX);
+        let socket = stream.map(|stream| &*stream).map(TlsStream::socket);
+        match ffi::wait(socket, timeout) {
+            Ok(woken) if woken.asked => Wake::Request,
+            Ok(woken) if woken.readable => Wake::Readable,
+            Ok(_) => Wake::Deadline,
+            // The socket is broken: reading it says why.
+            Err(_) => Wake::Readable,
+        }
+    }
+
+    fn requests(&mut self) -> Requests {
+        requests::take()
+    }
+
+    fn condition(&mut self) -> Condition {
+        let memory = ffi::memory();
+        let mut text = [0; 48];
+        Condition {
+            network_address: ffi::network_address(&mut text).and_then(|text| text.parse().ok()),
+            heap_peak: Some(memory.heap_peak).filter(|peak| *peak > 0),
+        }
+    }
+
+    fn progress(&mut self) {
+        ffi::feed_watchdog();
+    }
+
+    fn observe(&mut self, report: &Report) {
+        status::report(report);
+    }
+}

@@ -1,0 +1,55 @@
+//! What other threads ask the device for: the button, the shell, the network.
+
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use azure_device::port::Requests;
+
+use crate::ffi;
+
+static SEND_NOW: AtomicBool = AtomicBool::new(false);
+static RETRY_NOW: AtomicBool = AtomicBool::new(false);
+static RECONFIGURE: AtomicBool = AtomicBool::new(false);
+
+/// A telemetry message is wanted now.
+pub(crate) fn send_now() {
+    ask(&SEND_NOW);
+}
+
+/// The network came up: an attempt that waits should start.
+pub(crate) fn retry_now() {
+    ask(&RETRY_NOW);
+}
+
+/// The provisioning changed: the device ends, and starts with the new one.
+#[cfg(CONFIG_AZURE_SHELL)]
+pub(crate) fn reconfigure() {
+    ask(&RECONFIGURE);
+}
+
+fn ask(flag: &AtomicBool) {
+    flag.store(true, Ordering::Release);
+    ffi::wake();
+}
+
+/// Takes what was asked for.
+pub(crate) fn take() -> Requests {
+    Requests {
+        send_now: SEND_NOW.swap(false, Ordering::AcqRel),
+        retry_now: RETRY_NOW.swap(false, Ordering::AcqRel),
+        stop: RECONFIGURE.swap(false, Ordering::AcqRel),
+    }
+}
+
+/// Whether the device is asked to end. Stays until it is taken.
+pub(crate) fn wants_stop() -> bool {
+    RECONFIGURE.load(Ordering::Acquire)
+}
+
+/// Whether something was asked for and not taken yet.
+pub(crate) fn pending() -> bool {
+    [&SEND_NOW, &RETRY_NOW, &RECONFIGURE]
+        .iter()
+        .any(|flag| flag.load(Ordering::Acquire))
+}

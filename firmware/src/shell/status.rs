@@ -1,0 +1,82 @@
+//! What `azure status` prints.
+
+#![forbid(unsafe_code)]
+
+use azure_device::port::Status;
+
+use super::say;
+use crate::ffi::{self, Shell};
+use crate::status;
+
+/// Prints network, time, hub, queue, memory and the last failure.
+pub(super) fn print_status(shell: Shell<'_>) {
+    let mut text = [0; 48];
+    say!(
+        shell,
+        "network       {}",
+        ffi::network_address(&mut text).unwrap_or("no address")
+    );
+    match ffi::unix_time() {
+        Some(time) => say!(shell, "time          {time}"),
+        None => say!(shell, "time          not set"),
+    }
+    match status::snapshot() {
+        Some(snapshot) => print_device(shell, &snapshot),
+        None => say!(
+            shell,
+            "device        not provisioned, or wrongly: see the log"
+        ),
+    }
+    let memory = ffi::memory();
+    say!(
+        shell,
+        "heap          {} of {} bytes, peak {}",
+        memory.heap_used,
+        memory.heap_size,
+        memory.heap_peak
+    );
+    say!(
+        shell,
+        "stack         {} of {} bytes at most",
+        memory.stack_size.saturating_sub(memory.stack_unused),
+        memory.stack_size
+    );
+}
+
+fn print_device(shell: Shell<'_>, snapshot: &status::Snapshot) {
+    let report = &snapshot.report;
+    say!(
+        shell,
+        "hub           {}",
+        match snapshot.status {
+            Status::Starting => "connecting",
+            Status::Connected | Status::Off => "connected",
+            Status::Sending => "connected, sending",
+            Status::Failed => "not connected, waiting",
+        }
+    );
+    say!(
+        shell,
+        "connections   {}, {} of them to renew the token; {} failures",
+        report.connections,
+        report.renewals,
+        report.failures
+    );
+    say!(
+        shell,
+        "telemetry     {} queued, {} acknowledged, {} refused",
+        report.telemetry_queued,
+        report.telemetry_acknowledged,
+        report.telemetry_refused
+    );
+    say!(
+        shell,
+        "messages      {} taken, {} ignored",
+        report.messages_taken,
+        report.messages_ignored
+    );
+    match &report.last_failure {
+        Some(failure) => say!(shell, "last failure  {failure}"),
+        None => say!(shell, "last failure  none"),
+    }
+}

@@ -1,0 +1,114 @@
+//! Values that survive a restart: Zephyr's settings, or memory where the board has no place for them.
+
+#![forbid(unsafe_code)]
+
+use azure_device::port::StorageError;
+use zeroize::Zeroizing;
+
+/// The longest key, with prefix, in bytes: Zephyr's limit is 64.
+const KEY: usize = 64;
+
+#[cfg(CONFIG_AZURE_SETTINGS)]
+mod backend {
+    use super::{KEY, StorageError, Zeroizing};
+    use crate::ffi::{Error, settings};
+    use crate::logger::Line;
+
+    fn key(name: &str) -> Line<KEY> {
+        Line::of(format_args!("azure/{name}"))
+    }
+
+    fn medium(error: Error) -> StorageError {
+        StorageError::Medium(error as i32)
+    }
+
+    pub(crate) fn init() -> Result<(), StorageError> {
+        settings::init().map_err(medium)
+    }
+
+    pub(crate) fn load(name: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        let key = key(name);
+        let length = settings::value_length(key.as_c_str()).map_err(medium)?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let room = buffer
+            .get_mut(..length)
+            .ok_or(StorageError::TooLong(length))?;
+        let mut read = Zeroizing::new(0);
+        *read = settings::load(key.as_c_str(), room).map_err(medium)?;
+        if *read == length {
+            Ok(Some(length))
+        } else {
+            Err(StorageError::Medium(0))
+        }
+    }
+
+    pub(crate) fn store(name: &str, value: &[u8]) -> Result<(), StorageError> {
+        settings::save(key(name).as_c_str(), value).map_err(medium)
+    }
+
+    pub(crate) fn remove(name: &str) -> Result<(), StorageError> {
+        match settings::delete(key(name).as_c_str()) {
+            Ok(()) | Err(Error::NotFound) => Ok(()),
+            Err(error) => Err(medium(error)),
+        }
+    }
+
+    /// Whether values outlive a restart.
+    pub(crate) const LASTING: bool = true;
+}
+
+#[cfg(not(CONFIG_AZURE_SETTINGS))]
+mod backend {
+    use super::{StorageError, Zeroizing};
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use zephyr::sync::Mutex;
+
+    type Values = Vec<(String, Zeroizing<Vec<u8>>)>;
+
+    static VALUES: Mutex<Values> = Mutex::new(Vec::new());
+
+    fn with<T>(work: impl FnOnce(&mut Values) -> T) -> T {
+        match VALUES.lock() {
+            Ok(mut values) => work(&mut values),
+            Err(never) => match never {},
+        }
+    }
+
+    pub(crate) fn init() -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    pub(crate) fn load(name: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        with(|values| {
+            let Some((_, value)) = values.iter().find(|(known, _)| known == name) else {
+                return Ok(None);
+            };
+            let room = buffer
+                .get_mut(..value.len())
+                .ok_or(StorageError::TooLong(value.len()))?;
+            room.copy_from_slice(value);
+            Ok(Some(value.len()))
+        })
+    }
+
+    pub(crate) fn store(name: &str, value: &[u8]) -> Result<(), StorageError> {
+        with(|values| {
+            values.retain(|(known, _)| known != name);
+            values.push((name.into(), Zeroizing::new(value.into())));
+        });
+        Ok(())
+    }
+
+    pub(crate) fn remove(name: &str) -> Result<(), StorageError> {
+        with(|values| values.retain(|(known, _)| known != name));
+        Ok(())
+    }
+
+    /// Whether values outlive a restart.
+    pub(crate) const LASTING: bool = false;
+}
+
+pub(crate) use backend::{LASTING, init, load, remove, store};
