@@ -85,6 +85,7 @@ static uint32_t kind_of(const mbedtls_ssl_context *ssl, int code)
 		return AZURE_TLS_NEGOTIATION;
 	case MBEDTLS_ERR_SSL_INVALID_RECORD:
 		return record_too_long(ssl) ? AZURE_TLS_TOO_LONG : AZURE_TLS_OTHER;
+	case MBEDTLS_ERR_SSL_BAD_INPUT_DATA: /* more was to be read than fits the buffer */
 	case MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE: /* a message in more than one record */
 	case MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL:
 		return AZURE_TLS_TOO_LONG;
