@@ -389,10 +389,8 @@ impl Arena {
         }
         // SAFETY: the swap lets exactly one caller get here, so this is the only reference there ever is,
         // until that caller gives it up in `clear`.
-        Some(Self {
-            free: unsafe { &mut *ARENA.0.get() },
-            tags,
-        })
+        let free = unsafe { &mut *ARENA.0.get() };
+        Some(Self { free, tags })
     }
 
     /// Lets `fill` write a credential, and registers it. `fill` gives the number of bytes, or `None`.
