@@ -88,7 +88,7 @@ fn provision<P: Platform>(
     buffers: &mut Buffers<'_>,
     platform: &mut P,
 ) -> Result<Option<Identity>, RequestError> {
-    if let Some(identity) = kept(platform).and_then(|kept| adopt(&kept, enrollment)) {
+    if let Some(identity) = kept(enrollment, platform).and_then(|kept| adopt(&kept, enrollment)) {
         info!(
             "provisioning: using the kept assignment to {}",
             identity.host_name()
@@ -101,7 +101,7 @@ fn provision<P: Platform>(
         let Some(assignment) = provisioner.into_assignment() else {
             return Ok(None);
         };
-        keep(&assignment, platform);
+        keep(&assignment, enrollment, platform);
         if let Some(identity) = adopt(&assignment, enrollment) {
             return Ok(Some(identity));
         }
@@ -120,13 +120,13 @@ fn adopt(assignment: &Assignment, enrollment: &Enrollment) -> Option<Identity> {
     identity.ok()
 }
 
-fn kept<P: Platform>(platform: &mut P) -> Option<Assignment> {
+fn kept<P: Platform>(enrollment: &Enrollment, platform: &mut P) -> Option<Assignment> {
     let mut buffer = [0; Assignment::MAX_LEN];
     match platform.load(Assignment::STORAGE_KEY, &mut buffer) {
         Ok(length) => {
             let bytes = buffer.get(..length?)?;
-            Assignment::decode(bytes)
-                .inspect_err(|error| warn!("storage: {error}"))
+            Assignment::decode(bytes, enrollment)
+                .inspect_err(|error| warn!("provisioning: {error}; asking for a new one"))
                 .ok()
         }
         Err(error) => {
@@ -136,10 +136,10 @@ fn kept<P: Platform>(platform: &mut P) -> Option<Assignment> {
     }
 }
 
-fn keep<P: Platform>(assignment: &Assignment, platform: &mut P) {
+fn keep<P: Platform>(assignment: &Assignment, enrollment: &Enrollment, platform: &mut P) {
     let mut buffer = [0; Assignment::MAX_LEN];
     let stored = assignment
-        .encode(&mut buffer)
+        .encode(enrollment, &mut buffer)
         .map(|text| platform.store(Assignment::STORAGE_KEY, text.as_bytes()));
     if !matches!(stored, Ok(Ok(()))) {
         warn!("storage: the assignment could not be kept; it is asked for again after a restart");

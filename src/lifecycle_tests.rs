@@ -10,6 +10,7 @@ use crate::identity::SharedAccessKey;
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
 
 const HOUR: Duration = Duration::from_secs(3600);
+const KEPT: &[u8] = b"0ne00ABCDEF\nmydevice01\ncontoso.azure-devices.net\nMyDevice01";
 
 fn enrollment() -> Enrollment {
     let key = SharedAccessKey::from_base64("MDEyMzQ1Njc4OWFiY2RlZg==").unwrap();
@@ -59,10 +60,7 @@ fn a_new_device_is_provisioned_joins_its_hub_and_keeps_the_assignment() {
     assert_eq!(live_for(&mut world, HOUR), End::Stopped);
     assert_eq!(world.hub.borrow().log.connects.len(), 2);
     assert_eq!(world.hub.borrow().log.stored.len(), 60);
-    assert_eq!(
-        world.stored["assignment"],
-        b"contoso.azure-devices.net\nMyDevice01"
-    );
+    assert_eq!(world.stored["assignment"], KEPT);
 
     // The next start asks nobody.
     live_for(&mut world, HOUR);
@@ -72,10 +70,7 @@ fn a_new_device_is_provisioned_joins_its_hub_and_keeps_the_assignment() {
 #[test]
 fn a_device_that_its_hub_refuses_again_and_again_is_provisioned_anew() {
     let mut world = world();
-    world.stored.insert(
-        "assignment".into(),
-        b"contoso.azure-devices.net\nMyDevice01".to_vec(),
-    );
+    world.stored.insert("assignment".into(), KEPT.to_vec());
     world.hub.borrow_mut().connacks.extend([5, 5, 5]);
     answer_assigned(&world);
     live_for(&mut world, 2 * HOUR);
@@ -101,8 +96,5 @@ fn a_damaged_assignment_is_replaced() {
         .insert("assignment".into(), b"nonsense".to_vec());
     answer_assigned(&world);
     live_for(&mut world, HOUR);
-    assert_eq!(
-        world.stored["assignment"],
-        b"contoso.azure-devices.net\nMyDevice01"
-    );
+    assert_eq!(world.stored["assignment"], KEPT);
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt::{self, Write};
 
+use super::enrollment::{Enrollment, IdScope, RegistrationId};
 use crate::identity::{DeviceId, HostName, HostNameError, IdError};
 use crate::text::{Overflow, Text};
 
@@ -23,6 +24,8 @@ pub struct Assignment {
 pub enum AssignmentError {
     /// It is not what [`Assignment::encode`] writes.
     Format,
+    /// It was made for another id scope or registration id.
+    OtherEnrollment,
     /// The hub's name.
     HostName(HostNameError),
     /// The device's id.
@@ -33,6 +36,9 @@ impl fmt::Display for AssignmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Format => f.write_str("the kept assignment is damaged"),
+            Self::OtherEnrollment => {
+                f.write_str("the kept assignment is for another id scope or registration id")
+            }
             Self::HostName(error) => write!(f, "the assigned hub {error}"),
             Self::DeviceId(error) => write!(f, "the assigned device id {error}"),
         }
@@ -46,7 +52,8 @@ impl Assignment {
     pub const STORAGE_KEY: &'static str = "assignment";
 
     /// The most bytes of an encoded assignment. Its payload is not kept.
-    pub const MAX_LEN: usize = HostName::MAX_LEN + 1 + DeviceId::MAX_LEN;
+    pub const MAX_LEN: usize =
+        IdScope::MAX_LEN + RegistrationId::MAX_LEN + HostName::MAX_LEN + DeviceId::MAX_LEN + 3;
 
     /// Checks what the service answered.
     pub fn new(
@@ -61,19 +68,40 @@ impl Assignment {
         })
     }
 
-    /// Writes it for storage: two lines.
-    pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, Overflow> {
+    /// Writes it for storage: the id scope and the registration id that it was made for, the hub, and the
+    /// device's id, a line each.
+    pub fn encode<'b>(
+        &self,
+        enrollment: &Enrollment,
+        buffer: &'b mut [u8],
+    ) -> Result<&'b str, Overflow> {
         let capacity = buffer.len();
         let mut text = Text::new(buffer);
-        write!(text, "{}\n{}", self.host_name, self.device_id)
-            .map_err(|_| Overflow { capacity })?;
+        write!(
+            text,
+            "{}\n{}\n{}\n{}",
+            enrollment.id_scope().as_str(),
+            enrollment.registration_id().as_str(),
+            self.host_name,
+            self.device_id
+        )
+        .map_err(|_| Overflow { capacity })?;
         Ok(text.into_str())
     }
 
-    /// Reads what [`Assignment::encode`] wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Self, AssignmentError> {
+    /// Reads what [`Assignment::encode`] wrote for the same enrolment: a device that was given another id
+    /// scope or registration id must not go on with the hub of the old one.
+    pub fn decode(bytes: &[u8], enrollment: &Enrollment) -> Result<Self, AssignmentError> {
         let text = core::str::from_utf8(bytes).map_err(|_| AssignmentError::Format)?;
-        let (host_name, device_id) = text.split_once('\n').ok_or(AssignmentError::Format)?;
-        Self::new(host_name, device_id, None)
+        let mut lines = text.splitn(4, '\n');
+        let mut line = || lines.next().ok_or(AssignmentError::Format);
+        let (id_scope, registration_id) = (line()?, line()?);
+        let assignment = Self::new(line()?, line()?, None)?;
+        if id_scope != enrollment.id_scope().as_str()
+            || registration_id != enrollment.registration_id().as_str()
+        {
+            return Err(AssignmentError::OtherEnrollment);
+        }
+        Ok(assignment)
     }
 }

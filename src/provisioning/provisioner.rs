@@ -11,7 +11,7 @@ use super::enrollment::{Attestation, Enrollment, GLOBAL_ENDPOINT};
 use super::failure::ProvisioningFailure;
 use super::response::{Answer, OPERATION_ID_SIZE, retry_after, understand};
 use crate::backoff;
-use crate::device::{Attempts, Buffers, CLIENT_TYPE, Machine, Scratch, Task, is_sane};
+use crate::device::{Attempts, Buffers, CLIENT_TYPE, Machine, Report, Scratch, Task, is_sane};
 use crate::failure::{self, Failure};
 use crate::json::{Object, Value};
 use crate::mqtt::{self, Event, Message, QoS, RequestError};
@@ -89,6 +89,7 @@ pub struct Provisioner<'b> {
     session: mqtt::Session<'b>,
     scratch: &'b mut [u8],
     attempts: Attempts,
+    report: Report,
     state: State,
     /// When this registration has taken too long.
     deadline: Instant,
@@ -113,6 +114,7 @@ impl<'b> Provisioner<'b> {
             session: mqtt::Session::new(config.mqtt.clone(), buffers.mqtt)?,
             scratch: buffers.scratch,
             attempts: Attempts::new(config.backoff),
+            report: Report::default(),
             config,
             state: State::Offline,
             deadline: Instant::default(),
@@ -134,6 +136,8 @@ impl<'b> Provisioner<'b> {
 
     fn failed(&mut self, now: Instant, failure: Failure, random: u64) {
         self.attempts.failed(now, failure, false, random);
+        self.report.failures = self.report.failures.saturating_add(1);
+        self.report.last_failure = self.attempts.last_failure();
         self.state = State::Offline;
     }
 
@@ -432,5 +436,9 @@ impl Machine for Provisioner<'_> {
             State::Offline if self.attempts.last_failure().is_some() => Status::Failed,
             _ => Status::Starting,
         }
+    }
+
+    fn report(&self) -> Option<&Report> {
+        Some(&self.report)
     }
 }
