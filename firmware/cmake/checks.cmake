@@ -33,10 +33,23 @@ if(NOT CONFIG_NET_SOCKETS_SOCKOPT_TLS OR NOT CONFIG_MBEDTLS_HAVE_TIME_DATE
 endif()
 
 # An identity in the image has to be whole.
-if(NOT CONFIG_AZURE_CREDENTIAL_NONE)
+if(CONFIG_AZURE_DPS_ID_SCOPE)
+  if(CONFIG_AZURE_CREDENTIAL_NONE OR CONFIG_AZURE_CREDENTIAL_SAS_TOKEN)
+    azure_stop("CONFIG_AZURE_DPS_ID_SCOPE is set, and there is no credential for an enrolment: choose"
+      "CONFIG_AZURE_CREDENTIAL_SHARED_ACCESS_KEY=y or CONFIG_AZURE_CREDENTIAL_X509=y, or leave it empty and"
+      "enrol the device over the shell (azure set provisioning).")
+  endif()
+  foreach(symbol AZURE_HUB_HOST_NAME AZURE_DEVICE_ID)
+    if(CONFIG_${symbol})
+      azure_stop("CONFIG_${symbol} and CONFIG_AZURE_DPS_ID_SCOPE are both set. The provisioning service names"
+        "hub and device: keep one of the two.")
+    endif()
+  endforeach()
+elseif(NOT CONFIG_AZURE_CREDENTIAL_NONE)
   foreach(symbol AZURE_HUB_HOST_NAME AZURE_DEVICE_ID)
     if("${CONFIG_${symbol}}" STREQUAL "")
-      azure_stop("CONFIG_${symbol} is empty. The image is to carry an identity: set it, or choose"
+      azure_stop("CONFIG_${symbol} is empty. The image is to carry an identity: set it, set"
+        "CONFIG_AZURE_DPS_ID_SCOPE for a device that is provisioned, or choose"
         "CONFIG_AZURE_CREDENTIAL_NONE=y and provision the device over the shell.")
     endif()
   endforeach()

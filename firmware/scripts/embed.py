@@ -11,6 +11,7 @@ in its output.
 import argparse
 import base64
 import binascii
+import json
 import re
 import sys
 from pathlib import Path
@@ -122,6 +123,15 @@ class Credentials:
             )
         return value
 
+    def check_payload(self):
+        """What goes to a custom allocation policy has to be JSON."""
+        payload = self.symbols.get("DPS_PAYLOAD", "")
+        try:
+            if payload:
+                json.loads(payload)
+        except ValueError as error:
+            raise Wrong(f"CONFIG_AZURE_DPS_PAYLOAD is no JSON ({error}): correct it, or leave it empty.") from None
+
     def write(self, stem, ders):
         """Writes DER files and gives the Rust slice that includes them."""
         items = []
@@ -137,28 +147,43 @@ class Credentials:
         roots = []
         for name in filter(None, self.required("ROOT_CA_FILES").split(";")):
             roots += self.certificates("ROOT_CA_FILES", name)
-        chain, keys, connection_string = [], [], None
-        if "CREDENTIAL_NONE" not in self.symbols:
-            connection_string = f"HostName={self.required('HUB_HOST_NAME')};DeviceId={self.required('DEVICE_ID')};"
+        chain, keys, credential, enrollment_key = [], [], None, None
+        enrolled = bool(self.symbols.get("DPS_ID_SCOPE"))
         if "CREDENTIAL_SHARED_ACCESS_KEY" in self.symbols:
-            connection_string += f"SharedAccessKey={self.secret('SHARED_ACCESS_KEY')}"
+            enrollment_key = self.secret("SHARED_ACCESS_KEY")
+            credential = f"SharedAccessKey={enrollment_key}"
         if "CREDENTIAL_SAS_TOKEN" in self.symbols:
-            connection_string += f"SharedAccessSignature={self.secret('SAS_TOKEN')}"
+            credential = f"SharedAccessSignature={self.secret('SAS_TOKEN')}"
         if "CREDENTIAL_X509" in self.symbols:
-            connection_string += "x509=true"
+            credential = "x509=true"
             chain = self.certificates("CERTIFICATE_FILE", self.required("CERTIFICATE_FILE"))
             keys = [self.key("PRIVATE_KEY_FILE", self.required("PRIVATE_KEY_FILE"))]
-        identity = f"Some({rust(connection_string)})" if connection_string else "None"
+        connection_string = None
+        if credential and not enrolled:
+            hub = f"HostName={self.required('HUB_HOST_NAME')};DeviceId={self.required('DEVICE_ID')};"
+            connection_string = hub + credential
         source = (
             "// Written by firmware/scripts/embed.py. Holds secrets: keep it in the build directory.\n"
-            f"pub(crate) const CONNECTION_STRING: Option<&str> = {identity};\n"
+            f"pub(crate) const CONNECTION_STRING: Option<&str> = {optional(connection_string)};\n"
             f"pub(crate) const ROOTS: &[&[u8]] = {self.write('root', roots)};\n"
             f"pub(crate) const CHAIN: &[&[u8]] = {self.write('certificate', chain)};\n"
             f"pub(crate) const KEY: &[&[u8]] = {self.write('key', keys)};\n"
         )
+        if "DPS" in self.symbols:
+            self.check_payload()
+            key = enrollment_key if enrolled else None
+            source += (
+                f"pub(crate) const ENROLLED: bool = {str(enrolled).lower()};\n"
+                f"pub(crate) const ENROLLMENT_KEY: Option<&str> = {optional(key)};\n"
+            )
         if "WIFI" in self.symbols:
             source += f"pub(crate) const WIFI_PASSWORD: &str = {rust(self.text('WIFI_PASSWORD'))};\n"
         update(self.out / "credentials.rs", source.encode())
+
+
+def optional(text):
+    """A Rust expression of type Option<&str>."""
+    return "None" if text is None else f"Some({rust(text)})"
 
 
 def rust(text):

@@ -168,6 +168,19 @@ const char *azure_reset_cause(void)
 	return text[0] != '\0' ? text : "unknown";
 }
 
+int32_t azure_hardware_id(uint8_t *id, uint32_t length)
+{
+#if defined(CONFIG_HWINFO)
+	ssize_t count = hwinfo_get_device_id(id, length);
+
+	return count > 0 ? count : -AZURE_NOT_FOUND;
+#else
+	ARG_UNUSED(id);
+	ARG_UNUSED(length);
+	return -AZURE_NOT_FOUND;
+#endif
+}
+
 void azure_restart(void)
 {
 	LOG_PANIC();

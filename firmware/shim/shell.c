@@ -74,6 +74,19 @@ SHELL_STATIC_SUBCMD_SET_CREATE(
 		      set, 2, 0),
 	SHELL_CMD_ARG(port, NULL, "TCP port of the hub.\nUsage: port <number>", set, 2, 0),
 	SHELL_CMD_ARG(sntp, NULL, "Time servers.\nUsage: sntp <server[:port][;server...]>", set, 2, 0),
+	SHELL_COND_CMD_ARG(CONFIG_AZURE_DPS, provisioning, NULL,
+			   "Ask the Device Provisioning Service for the hub. Without a registration id: the\n"
+			   "processor's own id.\nUsage: provisioning <id scope> [registration id]",
+			   set, 2, 1),
+	SHELL_COND_CMD_ARG(CONFIG_AZURE_DPS, symmetric-key, NULL,
+			   "The registration's own symmetric key, read without echo.", set, 1, 0),
+	SHELL_COND_CMD_ARG(CONFIG_AZURE_DPS, group-key, NULL,
+			   "The enrolment group's symmetric key, read without echo. The device's own key is\n"
+			   "derived from it; the group's is not kept.",
+			   set, 1, 0),
+	SHELL_COND_CMD_ARG(CONFIG_AZURE_DPS, provisioning-host, NULL,
+			   "Another provisioning service than the public cloud's.\nUsage: provisioning-host <name>",
+			   set, 2, 0),
 	SHELL_COND_CMD_ARG(CONFIG_AZURE_WIFI, wifi, NULL,
 			   "Wi-Fi network. The password is read without echo.\nUsage: wifi <name>", set, 2, 0),
 	SHELL_SUBCMD_SET_END);

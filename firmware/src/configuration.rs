@@ -1,7 +1,7 @@
 //! What the device is: its identity and where its hub and its time are.
 //!
 //! Sources, the first that has a value wins: the simulator's command line, what "azure set" stored, what
-//! Kconfig built in.
+//! Kconfig built in. A connection string names the hub; an enrolment asks the Device Provisioning Service.
 
 #![forbid(unsafe_code)]
 
@@ -12,12 +12,17 @@ use core::time::Duration;
 use crate::kconfig;
 use azure_device::backoff;
 use azure_device::device::Config;
-use azure_device::identity::{ConnectionString, Identity, IdentityError};
+use azure_device::identity::{ConnectionString, Credential, Identity, IdentityError};
+use azure_device::lifecycle::Access;
 use azure_device::mqtt;
 use azure_device::port::StorageError;
+#[cfg(CONFIG_AZURE_DPS)]
+use azure_device::provisioning::Attestation;
 use zeroize::Zeroizing;
 
 use crate::ffi;
+#[cfg(CONFIG_AZURE_DPS)]
+use crate::provisioning::{self, Provisioning};
 use crate::storage;
 
 /// What the image carries: written by firmware/scripts/embed.py at configure time.
@@ -40,40 +45,101 @@ pub(crate) const WIFI: &str = "wifi";
 /// The longest stored text, in bytes: a connection string with a long SAS token.
 pub(crate) const MAX_TEXT: usize = 1024;
 
+/// How the device gets to its hub.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// The hub is known.
+    Hub(Identity),
+    /// DPS is asked.
+    #[cfg(CONFIG_AZURE_DPS)]
+    Provisioning(Provisioning),
+}
+
+impl Way {
+    /// Reads it; `None` if the device has no identity yet.
+    pub(crate) fn load() -> Result<Option<Self>, Problem> {
+        let [argument, ..] = ffi::arguments();
+        if let Some(text) = text(argument, CONNECTION_STRING, "")? {
+            return Self::hub(&text);
+        }
+        #[cfg(CONFIG_AZURE_DPS)]
+        if let Some(stored) = Provisioning::stored()? {
+            return Ok(Some(Self::Provisioning(stored)));
+        }
+        if let Some(text) = built_in::CONNECTION_STRING {
+            return Self::hub(text);
+        }
+        #[cfg(CONFIG_AZURE_DPS)]
+        if let Some(built_in) = Provisioning::built_in()? {
+            return Ok(Some(Self::Provisioning(built_in)));
+        }
+        Ok(None)
+    }
+
+    fn hub(text: &str) -> Result<Option<Self>, Problem> {
+        let identity = ConnectionString::parse(text).map_err(Problem::Identity)?;
+        Ok(Some(Self::Hub(identity)))
+    }
+
+    /// Whether the device shows a certificate in TLS handshakes.
+    pub(crate) const fn is_x509(&self) -> bool {
+        match self {
+            Self::Hub(identity) => matches!(identity.credential(), Credential::X509),
+            #[cfg(CONFIG_AZURE_DPS)]
+            Self::Provisioning(Provisioning { enrollment, .. }) => {
+                matches!(enrollment.attestation(), Attestation::X509)
+            }
+        }
+    }
+}
+
 /// The device's configuration.
 #[derive(Debug)]
 pub(crate) struct Configuration {
     /// Who it is.
-    pub(crate) identity: Identity,
-    /// Where to connect instead of to the identity's host name.
-    pub(crate) address: Option<String>,
-    /// TCP port of the hub.
-    pub(crate) port: u16,
+    pub(crate) way: Way,
+    /// Where to connect instead of to the host names of hub and DPS.
+    address: Option<String>,
+    /// TCP port of hub and DPS.
+    port: u16,
 }
 
 impl Configuration {
     /// Reads the configuration; `None` if the device has no identity yet.
     pub(crate) fn load() -> Result<Option<Self>, Problem> {
-        let [connection_string, address, port, _] = ffi::arguments();
-        let Some(text) = text(
-            connection_string,
-            CONNECTION_STRING,
-            built_in::CONNECTION_STRING.unwrap_or(""),
-        )?
-        else {
+        let Some(way) = Way::load()? else {
             return Ok(None);
         };
-        let identity = ConnectionString::parse(&text).map_err(Problem::Identity)?;
+        let [_, address, port, _] = ffi::arguments();
         let address = self::text(address, ADDRESS, kconfig::CONFIG_AZURE_HUB_ADDRESS)?;
         let port = match self::text(port, PORT, "")? {
             Some(port) => port.parse().map_err(|_| Problem::Port)?,
             None => u16::try_from(kconfig::CONFIG_AZURE_HUB_PORT).map_err(|_| Problem::Port)?,
         };
         Ok(Some(Self {
-            identity,
+            way,
             address: address.map(|address| (*address).clone()),
             port,
         }))
+    }
+
+    /// What the lifecycle is told.
+    pub(crate) fn access(&self) -> Result<Access<'_>, Problem> {
+        match &self.way {
+            Way::Hub(identity) => Ok(Access::Hub(identity)),
+            #[cfg(CONFIG_AZURE_DPS)]
+            Way::Provisioning(provisioning) => {
+                let device = self.device();
+                let config = provisioning.config(azure_device::provisioning::Config {
+                    address: self.address.as_deref(),
+                    port: self.port,
+                    backoff: device.backoff,
+                    mqtt: device.mqtt,
+                    ..azure_device::provisioning::Config::default()
+                })?;
+                Ok(Access::Provisioning(&provisioning.enrollment, config))
+            }
+        }
     }
 
     /// What the device loop is told.
@@ -133,7 +199,9 @@ pub(crate) fn wifi() -> Result<Option<(Zeroizing<String>, Zeroizing<String>)>, P
 }
 
 /// A text from the command line, from the storage, or built in; `None` if it is empty.
-fn text(
+// Not inlined: callers on the shell's small stack should not hold several of its buffers.
+#[inline(never)]
+pub(crate) fn text(
     argument: Option<&str>,
     stored: &str,
     built_in: &str,
@@ -155,6 +223,9 @@ fn text(
 pub(crate) enum Problem {
     /// The identity is malformed.
     Identity(IdentityError),
+    /// The enrolment is malformed.
+    #[cfg(CONFIG_AZURE_DPS)]
+    Enrollment(provisioning::Problem),
     /// The port is no number from 1 to 65535.
     Port,
     /// A stored text is no text.
@@ -163,10 +234,19 @@ pub(crate) enum Problem {
     Storage(StorageError),
 }
 
+#[cfg(CONFIG_AZURE_DPS)]
+impl From<provisioning::Problem> for Problem {
+    fn from(problem: provisioning::Problem) -> Self {
+        Self::Enrollment(problem)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Identity(error) => write!(f, "{error}"),
+            #[cfg(CONFIG_AZURE_DPS)]
+            Self::Enrollment(problem) => write!(f, "{problem}"),
             Self::Port => f.write_str("the port is no number from 1 to 65535: azure set port 8883"),
             Self::NotText => {
                 f.write_str("a stored value is damaged: azure forget, then provision again")

@@ -193,9 +193,9 @@ impl fmt::Display for Problem {
                 "Zephyr cannot take the {kind}; raise CONFIG_TLS_MAX_CREDENTIALS_NUMBER"
             ),
             Self::NoCertificate => {
-                f.write_str("the identity says x509=true, and there is no certificate: azure set certificate")
+                f.write_str("the identity is X.509, and there is no certificate: azure set certificate (an enrolment with a key: azure set symmetric-key)")
             }
-            Self::NoKey => f.write_str("the identity says x509=true, and there is no private key: azure set key"),
+            Self::NoKey => f.write_str("the identity is X.509, and there is no private key: azure set key"),
             Self::Pair(code) => write!(
                 f,
                 "the private key does not belong to the certificate (-0x{:04x}): provision a matching pair",

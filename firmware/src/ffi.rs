@@ -183,6 +183,8 @@ mod c {
         pub(super) fn azure_watchdog_feed();
         pub(super) fn azure_reset_cause() -> *const c_char;
         pub(super) fn azure_restart();
+        #[cfg(CONFIG_AZURE_DPS)]
+        pub(super) fn azure_hardware_id(id: *mut u8, length: u32) -> i32;
         pub(super) fn azure_zephyr_version() -> *const c_char;
         pub(super) fn azure_application_version() -> *const c_char;
         pub(super) fn azure_memory(memory: *mut Memory);
@@ -571,6 +573,15 @@ pub(crate) fn reset_cause() -> &'static str {
         .unwrap_or("unknown")
 }
 
+/// The id that the processor's maker gave it, as far as it fits; `None` if it has none.
+#[cfg(CONFIG_AZURE_DPS)]
+pub(crate) fn hardware_id(id: &mut [u8; 16]) -> Option<&[u8]> {
+    // SAFETY: at most `id.len()` bytes are written.
+    let count =
+        value(unsafe { c::azure_hardware_id(id.as_mut_ptr(), length(id.as_slice())) }).ok()?;
+    id.get(..count).filter(|id| !id.is_empty())
+}
+
 /// Restarts the processor, after the log is out.
 pub(crate) fn restart() {
     // SAFETY: takes nothing, and does not come back.
@@ -732,7 +743,7 @@ extern "C" fn azure_rust_command(
         Shell(shell),
         set,
         argument(0).unwrap_or_default(),
-        argument(1),
+        [argument(1), argument(2)],
     )
 }
 

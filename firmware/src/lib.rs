@@ -28,6 +28,8 @@ mod kconfig {
 mod logger;
 mod main_loop;
 mod platform;
+#[cfg(CONFIG_AZURE_DPS)]
+mod provisioning;
 mod requests;
 mod sensor;
 #[cfg(CONFIG_AZURE_SHELL)]

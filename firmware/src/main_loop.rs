@@ -7,7 +7,6 @@ use core::time::Duration;
 use crate::kconfig;
 use azure_device::app::{App, Facts};
 use azure_device::device::Buffers;
-use azure_device::identity::Credential;
 use azure_device::lifecycle::{self, Access, End};
 use azure_device::mqtt;
 use azure_device::port::Status;
@@ -19,6 +18,13 @@ use crate::credentials;
 use crate::ffi::{self, Arena};
 use crate::platform::ZephyrPlatform;
 use crate::{indicator, logger, requests, status, storage};
+
+/// What a device without an identity says.
+const IDENTITY_NEEDED: &str = if cfg!(CONFIG_AZURE_DPS) {
+    "the device has no identity yet: azure set connection-string, or azure set provisioning"
+} else {
+    "the device has no identity yet: azure set connection-string"
+};
 
 /// How often a device that waits for something says so, and feeds the watchdog.
 const REMINDER: Duration = Duration::from_secs(30);
@@ -84,7 +90,7 @@ fn run(buffers: &mut ffi::Buffers, arena: Arena, facts: Facts) -> Arena {
     status::clear();
     match Configuration::load() {
         Ok(Some(configuration)) => serve(buffers, &mut arena, &configuration, facts),
-        Ok(None) => cannot_go_on("the device has no identity yet: azure set connection-string"),
+        Ok(None) => cannot_go_on(IDENTITY_NEEDED),
         Err(problem) => cannot_go_on(problem),
     }
     #[cfg(CONFIG_AZURE_WIFI)]
@@ -98,9 +104,11 @@ fn serve(
     configuration: &Configuration,
     facts: Facts,
 ) {
-    let identity = &configuration.identity;
-    let x509 = matches!(identity.credential(), Credential::X509);
-    let tags = match credentials::register(arena, x509) {
+    let access = match configuration.access() {
+        Ok(access) => access,
+        Err(problem) => return cannot_go_on(problem),
+    };
+    let tags = match credentials::register(arena, configuration.way.is_x509()) {
         Ok(tags) => tags,
         Err(problem) => return cannot_go_on(problem),
     };
@@ -118,12 +126,7 @@ fn serve(
     };
     status::show(Status::Starting);
     wait_for_network();
-    info!(
-        "device {} of {}",
-        identity.device_id().as_str(),
-        identity.host_name().as_str()
-    );
-    let access = Access::Hub(identity);
+    say_who(&access);
     let mut platform = ZephyrPlatform::new(servers, tags);
     match lifecycle::run(
         &access,
@@ -138,6 +141,22 @@ fn serve(
             ffi::restart();
         }
         Err(problem) => cannot_go_on(problem),
+    }
+}
+
+fn say_who(access: &Access<'_>) {
+    match access {
+        Access::Hub(identity) => info!(
+            "device {} of {}",
+            identity.device_id().as_str(),
+            identity.host_name().as_str()
+        ),
+        Access::Provisioning(enrollment, config) => info!(
+            "registration {} in {} of {}",
+            enrollment.registration_id().as_str(),
+            enrollment.id_scope().as_str(),
+            config.host_name
+        ),
     }
 }
 

@@ -161,6 +161,8 @@ void azure_watchdog_feed(void);
 /* Why the processor started, as a list of words, or "unknown". For one call: it clears the cause. */
 const char *azure_reset_cause(void);
 /* Restarts the processor, after the log is out. */
+/* The id that the processor's maker gave it; gives how many bytes were written. */
+int32_t azure_hardware_id(uint8_t *id, uint32_t length);
 void azure_restart(void);
 const char *azure_zephyr_version(void);
 const char *azure_application_version(void);

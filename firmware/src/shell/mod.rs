@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(CONFIG_AZURE_DPS)]
+mod enrollment;
 mod paste;
 mod status;
 
@@ -21,6 +23,8 @@ use crate::configuration::{self, MAX_TEXT};
 use crate::credentials::{self, CHAIN, stored_name};
 use crate::ffi::Shell;
 use crate::logger::Line;
+#[cfg(CONFIG_AZURE_DPS)]
+use crate::provisioning;
 use crate::{requests, storage};
 pub(crate) use paste::pasted;
 use paste::{Target, ask};
@@ -46,8 +50,19 @@ enum Refusal {
     Signing(SasError),
     Pem(PemError),
     NotStored(StorageError),
+    #[cfg(CONFIG_AZURE_DPS)]
+    Enrollment(provisioning::Problem),
+    #[cfg(CONFIG_AZURE_DPS)]
+    Configuration(configuration::Problem),
     /// mbedTLS's error for a certificate or key.
     Unusable(&'static str, i32),
+}
+
+#[cfg(CONFIG_AZURE_DPS)]
+impl From<provisioning::Problem> for Refusal {
+    fn from(problem: provisioning::Problem) -> Self {
+        Self::Enrollment(problem)
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -57,6 +72,10 @@ impl fmt::Display for Refusal {
             Self::Identity(error) => write!(f, "{error}"),
             Self::Signing(error) => write!(f, "{error}"),
             Self::Pem(error) => write!(f, "{error}"),
+            #[cfg(CONFIG_AZURE_DPS)]
+            Self::Enrollment(problem) => write!(f, "{problem}"),
+            #[cfg(CONFIG_AZURE_DPS)]
+            Self::Configuration(problem) => write!(f, "{problem}"),
             Self::NotStored(error) => write!(
                 f,
                 "it could not be stored ({error:?}): is the storage full?"
@@ -71,10 +90,31 @@ impl fmt::Display for Refusal {
 }
 
 /// Runs a command. Gives 0, or what the shell takes as a failure.
-pub(crate) fn command(shell: Shell<'_>, set: bool, name: &str, argument: Option<&str>) -> i32 {
+pub(crate) fn command(
+    shell: Shell<'_>,
+    set: bool,
+    name: &str,
+    arguments: [Option<&str>; 2],
+) -> i32 {
     /// `-EINVAL` of most C libraries; the shell only looks whether it is zero.
     const FAILED: i32 = -22;
-    let result = match (set, name, argument) {
+    let result = run(shell, set, name, arguments);
+    match result {
+        Ok(()) => 0,
+        Err(refusal) => {
+            say!(shell, "{refusal}");
+            FAILED
+        }
+    }
+}
+
+fn run(
+    shell: Shell<'_>,
+    set: bool,
+    name: &str,
+    arguments: [Option<&str>; 2],
+) -> Result<(), Refusal> {
+    match (set, name, arguments[0]) {
         (true, "connection-string", Some(text)) => set_connection_string(shell, text),
         (true, "connection-string", None) => ask(
             shell,
@@ -99,6 +139,24 @@ pub(crate) fn command(shell: Shell<'_>, set: bool, name: &str, argument: Option<
         (true, "address", Some(text)) => set_text(shell, configuration::ADDRESS, text),
         (true, "sntp", Some(text)) => set_text(shell, configuration::SNTP, text),
         (true, "port", Some(text)) => set_port(shell, text),
+        #[cfg(CONFIG_AZURE_DPS)]
+        (true, "provisioning", Some(id_scope)) => {
+            enrollment::set_provisioning(shell, id_scope, arguments[1])
+        }
+        #[cfg(CONFIG_AZURE_DPS)]
+        (true, "provisioning-host", Some(name)) => enrollment::set_host(shell, name),
+        #[cfg(CONFIG_AZURE_DPS)]
+        (true, "symmetric-key", _) => ask(
+            shell,
+            Target::SymmetricKey,
+            "Paste the enrolment's symmetric key and press Enter; it is not shown.",
+        ),
+        #[cfg(CONFIG_AZURE_DPS)]
+        (true, "group-key", _) => ask(
+            shell,
+            Target::GroupKey,
+            "Paste the group's symmetric key and press Enter; it is neither shown nor kept.",
+        ),
         #[cfg(CONFIG_AZURE_WIFI)]
         (true, "wifi", Some(ssid)) => paste::ask_wifi(shell, ssid),
         (false, "status", _) => {
@@ -111,13 +169,6 @@ pub(crate) fn command(shell: Shell<'_>, set: bool, name: &str, argument: Option<
         }
         (false, "forget", _) => forget(shell),
         _ => Err(Refusal::Because("no such command: azure --help")),
-    };
-    match result {
-        Ok(()) => 0,
-        Err(refusal) => {
-            say!(shell, "{refusal}");
-            FAILED
-        }
     }
 }
 
@@ -158,6 +209,8 @@ fn set_connection_string(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
     sign_on_trial(&identity)?;
     storage::store(configuration::CONNECTION_STRING, text.as_bytes())
         .map_err(Refusal::NotStored)?;
+    #[cfg(CONFIG_AZURE_DPS)]
+    provisioning::forget().map_err(Refusal::NotStored)?;
     say!(
         shell,
         "Device {} of {}, with {}.",
@@ -195,6 +248,8 @@ fn forget(shell: Shell<'_>) -> Result<(), Refusal> {
         configuration::ADDRESS,
         configuration::PORT,
         configuration::SNTP,
+        #[cfg(CONFIG_AZURE_DPS)]
+        provisioning::HOST,
         #[cfg(CONFIG_AZURE_WIFI)]
         configuration::WIFI,
     ];
@@ -210,6 +265,8 @@ fn forget(shell: Shell<'_>) -> Result<(), Refusal> {
             storage::remove(stored_name(prefix, index).as_str()).map_err(Refusal::NotStored)?;
         }
     }
+    #[cfg(CONFIG_AZURE_DPS)]
+    provisioning::forget().map_err(Refusal::NotStored)?;
     say!(shell, "Everything that \"azure set\" brought is forgotten.");
     requests::reconfigure();
     Ok(())

@@ -8,6 +8,8 @@ use azure_device::pem::{Decoder, Label};
 use zephyr::sync::Mutex;
 use zeroize::Zeroizing;
 
+#[cfg(CONFIG_AZURE_DPS)]
+use super::enrollment;
 use super::{Refusal, done, say, set_connection_string};
 #[cfg(CONFIG_AZURE_WIFI)]
 use crate::configuration;
@@ -39,6 +41,10 @@ struct Paste {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     ConnectionString,
+    #[cfg(CONFIG_AZURE_DPS)]
+    SymmetricKey,
+    #[cfg(CONFIG_AZURE_DPS)]
+    GroupKey,
     Certificate,
     Key,
     Root,
@@ -185,6 +191,10 @@ impl Paste {
                 Target::Wifi { ssid, length } => {
                     store_wifi(shell, ssid.get(..length).unwrap_or_default(), text)
                 }
+                #[cfg(CONFIG_AZURE_DPS)]
+                Target::SymmetricKey => enrollment::set_symmetric_key(shell, text),
+                #[cfg(CONFIG_AZURE_DPS)]
+                Target::GroupKey => enrollment::set_group_key(shell, text),
                 _ => set_connection_string(shell, text),
             }
             .map(|()| true);

@@ -5,7 +5,11 @@
 use azure_device::port::Status;
 
 use super::say;
+#[cfg(CONFIG_AZURE_DPS)]
+use crate::configuration::Way;
 use crate::ffi::{self, Shell};
+#[cfg(CONFIG_AZURE_DPS)]
+use crate::provisioning;
 use crate::status;
 
 /// Prints network, time, hub, queue, memory and the last failure.
@@ -27,6 +31,8 @@ pub(super) fn print_status(shell: Shell<'_>) {
             "device        not provisioned, or wrongly: see the log"
         ),
     }
+    #[cfg(CONFIG_AZURE_DPS)]
+    print_provisioning(shell);
     let memory = ffi::memory();
     say!(
         shell,
@@ -41,6 +47,28 @@ pub(super) fn print_status(shell: Shell<'_>) {
         memory.stack_size.saturating_sub(memory.stack_unused),
         memory.stack_size
     );
+}
+
+#[cfg(CONFIG_AZURE_DPS)]
+fn print_provisioning(shell: Shell<'_>) {
+    let Ok(Some(Way::Provisioning(provisioning))) = Way::load() else {
+        return;
+    };
+    let enrollment = &provisioning.enrollment;
+    let id = enrollment.registration_id().as_str();
+    let id_scope = enrollment.id_scope().as_str();
+    match provisioning::assignment(enrollment) {
+        Some(assignment) => say!(
+            shell,
+            "provisioning  {id} in {id_scope}: device {} of {}",
+            assignment.device_id.as_str(),
+            assignment.host_name.as_str()
+        ),
+        None => say!(
+            shell,
+            "provisioning  {id} in {id_scope}: no hub assigned yet"
+        ),
+    }
 }
 
 fn print_device(shell: Shell<'_>, snapshot: &status::Snapshot) {

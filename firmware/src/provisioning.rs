@@ -1,0 +1,176 @@
+//! The enrolment with the Device Provisioning Service (DPS): an id scope, a registration id, and what the
+//! registration proves itself with.
+//!
+//! The registration id is the one that was given, or the processor's own id, so that one image serves a
+//! fleet. A symmetric key is kept as the device's own: of a group's key, only what is derived from it.
+
+#![forbid(unsafe_code)]
+
+use alloc::string::String;
+use core::fmt::{self, Write};
+
+use azure_device::identity::{HostName, HostNameError, KeyError, SharedAccessKey};
+use azure_device::json::Value;
+use azure_device::port::StorageError;
+use azure_device::provisioning::{
+    Assignment, Attestation, Config, Enrollment, IdScope, RegistrationId, RegistrationIdError,
+};
+use zeroize::Zeroizing;
+
+use crate::configuration::{self, built_in, text};
+use crate::kconfig;
+use crate::{ffi, storage};
+
+/// The storage's names of what "azure set" brings.
+pub(crate) const ID_SCOPE: &str = "id-scope";
+/// See [`ID_SCOPE`].
+pub(crate) const REGISTRATION_ID: &str = "registration-id";
+/// The device's own key, as bytes.
+pub(crate) const SYMMETRIC_KEY: &str = "symmetric-key";
+/// Another service endpoint than the public cloud's.
+pub(crate) const HOST: &str = "provisioning-host";
+/// Where the core keeps what DPS assigned: see `platform::device_key`.
+pub(crate) const ASSIGNMENT: &str = "device/assignment";
+
+/// An enrolment and the service to ask.
+#[derive(Debug)]
+pub(crate) struct Provisioning {
+    /// Who asks.
+    pub(crate) enrollment: Enrollment,
+    host_name: HostName,
+}
+
+impl Provisioning {
+    /// The enrolment that "azure set provisioning" brought.
+    pub(crate) fn stored() -> Result<Option<Self>, configuration::Problem> {
+        let Some(id_scope) = text(None, ID_SCOPE, "")? else {
+            return Ok(None);
+        };
+        let registration_id = text(None, REGISTRATION_ID, "")?;
+        let attestation = match stored_key()? {
+            Some(key) => Attestation::SymmetricKey(key),
+            None => Attestation::X509,
+        };
+        let enrollment = Enrollment::new(
+            IdScope::parse(&id_scope).map_err(Problem::IdScope)?,
+            self::registration_id(registration_id.as_ref().map(|text| text.as_str()))?,
+            attestation,
+        );
+        Self::with(enrollment).map(Some)
+    }
+
+    /// The enrolment that the image carries.
+    pub(crate) fn built_in() -> Result<Option<Self>, configuration::Problem> {
+        let id_scope = kconfig::CONFIG_AZURE_DPS_ID_SCOPE;
+        if id_scope.is_empty() || !built_in::ENROLLED {
+            return Ok(None);
+        }
+        let id_scope = IdScope::parse(id_scope).map_err(Problem::IdScope)?;
+        let given = kconfig::CONFIG_AZURE_DPS_REGISTRATION_ID;
+        let registration_id = registration_id(Some(given).filter(|id| !id.is_empty()))?;
+        let key = |text| SharedAccessKey::from_base64(text).map_err(Problem::Key);
+        let enrollment = match built_in::ENROLLMENT_KEY {
+            None => Enrollment::new(id_scope, registration_id, Attestation::X509),
+            Some(text) if cfg!(CONFIG_AZURE_DPS_GROUP_KEY) => {
+                Enrollment::of_group(id_scope, registration_id, &key(text)?)
+            }
+            Some(text) => Enrollment::new(
+                id_scope,
+                registration_id,
+                Attestation::SymmetricKey(key(text)?),
+            ),
+        };
+        Self::with(enrollment).map(Some)
+    }
+
+    fn with(enrollment: Enrollment) -> Result<Self, configuration::Problem> {
+        let host_name = text(None, HOST, kconfig::CONFIG_AZURE_DPS_HOST_NAME)?.unwrap_or_default();
+        Ok(Self {
+            enrollment,
+            host_name: HostName::parse(&host_name).map_err(Problem::HostName)?,
+        })
+    }
+
+    /// What the provisioner is told. The other values are those of the hub.
+    pub(crate) fn config<'a>(&'a self, hub: Config<'a>) -> Result<Config<'a>, Problem> {
+        let payload = kconfig::CONFIG_AZURE_DPS_PAYLOAD;
+        let payload = (!payload.is_empty()).then(|| Value::parse(payload.as_bytes()));
+        Ok(Config {
+            host_name: self.host_name.as_str(),
+            payload: payload.transpose().map_err(|_| Problem::Payload)?,
+            ..hub
+        })
+    }
+}
+
+/// The registration id that was given, or the processor's own id in hexadecimal.
+pub(crate) fn registration_id(given: Option<&str>) -> Result<RegistrationId, Problem> {
+    if let Some(given) = given {
+        return RegistrationId::parse(given).map_err(Problem::RegistrationId);
+    }
+    let mut id = [0; 16];
+    let id = ffi::hardware_id(&mut id).ok_or(Problem::NoHardwareId)?;
+    let mut text = String::with_capacity(2 * id.len());
+    for byte in id {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    RegistrationId::parse(&text).map_err(Problem::RegistrationId)
+}
+
+fn stored_key() -> Result<Option<SharedAccessKey>, configuration::Problem> {
+    let mut buffer = Zeroizing::new([0; SharedAccessKey::MAX_LEN]);
+    let length = storage::load(SYMMETRIC_KEY, buffer.as_mut_slice())
+        .map_err(configuration::Problem::Storage)?;
+    let key = length.map(|length| {
+        SharedAccessKey::from_bytes(buffer.get(..length).unwrap_or_default()).map_err(Problem::Key)
+    });
+    Ok(key.transpose()?)
+}
+
+/// The hub that was assigned, for `azure status`.
+pub(crate) fn assignment(enrollment: &Enrollment) -> Option<Assignment> {
+    let mut buffer = [0; Assignment::MAX_LEN];
+    let length = storage::load(ASSIGNMENT, &mut buffer).ok()??;
+    Assignment::decode(buffer.get(..length)?, enrollment).ok()
+}
+
+/// Forgets the enrolment and what came of it.
+pub(crate) fn forget() -> Result<(), StorageError> {
+    for name in [ID_SCOPE, REGISTRATION_ID, SYMMETRIC_KEY, ASSIGNMENT] {
+        storage::remove(name)?;
+    }
+    Ok(())
+}
+
+/// Why there can be no enrolment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Problem {
+    /// The id scope.
+    IdScope(RegistrationIdError),
+    /// The registration id.
+    RegistrationId(RegistrationIdError),
+    /// None was given, and the processor has none.
+    NoHardwareId,
+    /// The symmetric key.
+    Key(KeyError),
+    /// The service's name.
+    HostName(HostNameError),
+    /// The payload for a custom allocation policy.
+    Payload,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IdScope(error) => write!(f, "the id scope {error}"),
+            Self::RegistrationId(error) => write!(f, "the registration id {error}"),
+            Self::NoHardwareId => f.write_str(
+                "this processor has no id of its own: azure set provisioning <id scope> <registration id>",
+            ),
+            Self::Key(error) => write!(f, "the symmetric key {error}"),
+            Self::HostName(error) => write!(f, "the provisioning service's name {error}"),
+            Self::Payload => f.write_str("CONFIG_AZURE_DPS_PAYLOAD is no JSON: correct it"),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `azure set provisioning`, `symmetric-key`, `group-key` and `provisioning-host`.
+
+#![forbid(unsafe_code)]
+
+use azure_device::identity::{HostName, SharedAccessKey};
+use azure_device::provisioning::{IdScope, RegistrationId};
+use azure_device::sas;
+
+use super::{Refusal, done, say, set_text};
+use crate::configuration;
+use crate::ffi::Shell;
+use crate::provisioning::{
+    self, HOST, ID_SCOPE, Problem, REGISTRATION_ID, SYMMETRIC_KEY, registration_id,
+};
+use crate::storage;
+
+/// Sets the enrolment; from now on DPS names the hub, not a connection string.
+pub(super) fn set_provisioning(
+    shell: Shell<'_>,
+    id_scope: &str,
+    given: Option<&str>,
+) -> Result<(), Refusal> {
+    let id_scope = IdScope::parse(id_scope).map_err(Problem::IdScope)?;
+    let id = registration_id(given)?;
+    // The key was of the old registration.
+    provisioning::forget().map_err(Refusal::NotStored)?;
+    if given.is_some() {
+        store(REGISTRATION_ID, id.as_str())?;
+    }
+    store(ID_SCOPE, id_scope.as_str())?;
+    storage::remove(configuration::CONNECTION_STRING).map_err(Refusal::NotStored)?;
+    say!(
+        shell,
+        "Registration {} in {}. It proves itself with a certificate, or a key: azure set symmetric-key, azure set group-key.",
+        id.as_str(),
+        id_scope.as_str()
+    );
+    done(shell, "Enrolment")
+}
+
+/// Sets the endpoint of a provisioning service that is not the public cloud's.
+pub(super) fn set_host(shell: Shell<'_>, name: &str) -> Result<(), Refusal> {
+    HostName::parse(name).map_err(Problem::HostName)?;
+    set_text(shell, HOST, name)
+}
+
+/// Stores the key of an individual enrolment, or one that was derived elsewhere.
+pub(super) fn set_symmetric_key(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
+    stored_registration()?;
+    store_key(shell, &key(text)?)
+}
+
+/// Derives the device's key from the group's, which is not kept: it would open every device of the group.
+pub(super) fn set_group_key(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
+    let id = stored_registration()?;
+    store_key(shell, &sas::derive_device_key(&key(text)?, id.as_str()))
+}
+
+fn key(text: &str) -> Result<SharedAccessKey, Refusal> {
+    let key = SharedAccessKey::from_base64(text.trim()).map_err(Problem::Key);
+    Ok(key?)
+}
+
+fn store_key(shell: Shell<'_>, key: &SharedAccessKey) -> Result<(), Refusal> {
+    storage::store(SYMMETRIC_KEY, key.expose()).map_err(Refusal::NotStored)?;
+    done(shell, "Symmetric key")
+}
+
+/// A key belongs to a registration.
+fn stored_registration() -> Result<RegistrationId, Refusal> {
+    let text = |name| configuration::text(None, name, "").map_err(Refusal::Configuration);
+    if text(ID_SCOPE)?.is_none() {
+        return Err(Refusal::Because(
+            "the key of which registration? First: azure set provisioning <id scope> [registration id]",
+        ));
+    }
+    let id = registration_id(text(REGISTRATION_ID)?.as_ref().map(|text| text.as_str()));
+    Ok(id?)
+}
+
+fn store(name: &str, text: &str) -> Result<(), Refusal> {
+    storage::store(name, text.as_bytes()).map_err(Refusal::NotStored)
+}
