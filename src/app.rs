@@ -51,11 +51,20 @@ impl App {
 }
 
 impl Application for App {
-    const PROPERTIES: &'static [Property<Self>] = &[Property {
-        name: "telemetryInterval",
-        apply: |_, value, control| set_interval(value, control),
-        value: |_, control, ack| write_interval("value", control, ack),
-    }];
+    const PROPERTIES: &'static [Property<Self>] = &[
+        Property {
+            name: "telemetryInterval",
+            apply: |_, value, control| set_interval(value, control),
+            value: |_, control, ack| write_interval("value", control, ack),
+        },
+        Property {
+            name: "indicator*enabled",
+            apply: |_, value, control| enable_indicator(value, control),
+            value: |_, control, ack| {
+                ack.boolean("value", control.indicator_enabled());
+            },
+        },
+    ];
 
     const METHODS: &'static [Method<Self>] = &[
         Method {
@@ -72,6 +81,10 @@ impl Application for App {
         },
         Method {
             name: "blink",
+            run: blink,
+        },
+        Method {
+            name: "indicator*blink",
             run: blink,
         },
     ];
@@ -128,6 +141,18 @@ fn set_interval(value: Value<'_>, control: &mut Control) -> Result<(), &'static 
         _ if value.is_null() => {}
         _ => return Err("must be a whole number of seconds from 0 (on request only) to 86400"),
     }
+    Ok(())
+}
+
+/// `enabled` of the component `indicator`: false keeps the LEDs dark.
+fn enable_indicator(value: Value<'_>, control: &mut Control) -> Result<(), &'static str> {
+    let enabled = match value.as_bool() {
+        // The operator deleted it: as it was at the start.
+        None if value.is_null() => true,
+        None => return Err("must be true or false"),
+        Some(enabled) => enabled,
+    };
+    control.enable_indicator(enabled);
     Ok(())
 }
 

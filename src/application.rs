@@ -46,13 +46,25 @@ pub const MAX_PROPERTIES: usize = 16;
 
 /// A writable property (IoT Plug and Play conventions, "Writable properties").
 pub struct Property<A> {
-    /// Its name, as in the DTDL model.
+    /// Its name, as in the DTDL model. A component's is `component*property`, by analogy with commands; in
+    /// the twin it lies in the component's object (IoT Plug and Play conventions, "Sample component
+    /// writable property").
     pub name: &'static str,
     /// Takes the value that an operator desires; `null` when the operator deleted it. A refusal is
     /// reported with status 400 and its reason.
     pub apply: fn(&mut A, Value<'_>, &mut Control) -> Result<(), &'static str>,
     /// Writes the value in force, as a member that must be called `value`.
     pub value: fn(&A, &Control, &mut Object<'_, '_>),
+}
+
+impl<A> Property<A> {
+    /// The component, if it is of one, and the name there.
+    pub(crate) fn path(&self) -> (Option<&'static str>, &'static str) {
+        match self.name.split_once('*') {
+            Some((component, name)) => (Some(component), name),
+            None => (None, self.name),
+        }
+    }
 }
 
 /// A direct method.
@@ -93,6 +105,7 @@ pub struct Control {
     pub(crate) send_now: bool,
     pub(crate) restart: bool,
     pub(crate) blink_until: Option<Instant>,
+    pub(crate) dark: bool,
 }
 
 impl Control {
@@ -107,6 +120,7 @@ impl Control {
             send_now: false,
             restart: false,
             blink_until: None,
+            dark: false,
         }
     }
 
@@ -128,6 +142,16 @@ impl Control {
     /// Restarts the device after a clean goodbye, once the answer to this call is out.
     pub const fn restart(&mut self) {
         self.restart = true;
+    }
+
+    /// Whether the indicator shows the device's state.
+    pub const fn indicator_enabled(&self) -> bool {
+        !self.dark
+    }
+
+    /// Lets the indicator show the device's state, or keeps it dark. It blinks all the same.
+    pub const fn enable_indicator(&mut self, enabled: bool) {
+        self.dark = !enabled;
     }
 
     /// Lets the indicator blink until then.

@@ -11,14 +11,44 @@ fn model() -> Value {
     serde_json::from_str(include_str!("../docs/device.dtdl.json")).unwrap()
 }
 
+/// The interfaces of its components, by their ids.
+const COMPONENTS: &[&str] = &[include_str!("../docs/indicator.dtdl.json")];
+
+fn component(schema: &Value) -> Value {
+    COMPONENTS
+        .iter()
+        .map(|text| serde_json::from_str::<Value>(text).unwrap())
+        .find(|interface| interface["@id"] == *schema)
+        .unwrap_or_else(|| panic!("no interface {schema}"))
+}
+
+/// Members of a kind: the device's own, and those of its components as `component*member`.
+fn all_contents(kind: &str) -> Vec<Value> {
+    let mut all = contents(kind);
+    for part in contents("Component") {
+        let interface = component(&part["schema"]);
+        assert_eq!(interface["@type"], "Interface");
+        assert_eq!(interface["@context"], "dtmi:dtdl:context;2");
+        for mut member in contents_of(&interface, kind) {
+            let (component, name) = (part["name"].as_str(), member["name"].as_str());
+            member["name"] = format!("{}*{}", component.unwrap(), name.unwrap()).into();
+            all.push(member);
+        }
+    }
+    all
+}
+
 fn contents(kind: &str) -> Vec<Value> {
-    let model = model();
+    contents_of(&model(), kind)
+}
+
+fn contents_of(interface: &Value, kind: &str) -> Vec<Value> {
     let is = |value: &Value| match &value["@type"] {
         Value::String(found) => found == kind,
         Value::Array(found) => found.iter().any(|found| found == kind),
         _ => false,
     };
-    model["contents"]
+    interface["contents"]
         .as_array()
         .unwrap()
         .iter()
@@ -63,12 +93,12 @@ fn every_method_is_a_command_and_every_command_a_method() {
         .iter()
         .map(|method| method.name.to_owned())
         .collect();
-    assert_eq!(names(&contents("Command")), methods);
+    assert_eq!(names(&all_contents("Command")), methods);
 }
 
 #[test]
 fn every_property_of_the_table_is_writable_in_the_model_and_the_other_way_round() {
-    let writable: Vec<Value> = contents("Property")
+    let writable: Vec<Value> = all_contents("Property")
         .into_iter()
         .filter(|property| property["writable"] == true)
         .collect();

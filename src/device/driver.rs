@@ -57,7 +57,9 @@ fn set_clock<P: Platform, M: Machine>(device: &mut M, platform: &mut P) {
 }
 
 fn open<P: Platform, M: Machine>(device: &mut M, platform: &mut P) -> Option<P::Stream> {
-    platform.show(Status::Starting);
+    if device.status(platform.now()) != Status::Off {
+        platform.show(Status::Starting);
+    }
     let result = platform.connect(device.endpoint());
     let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
     match result {

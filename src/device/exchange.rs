@@ -108,6 +108,7 @@ impl<A: Application> Device<'_, A> {
         let packet_id = self.session.subscribe(wanted)?;
         self.twin.connected();
         self.calls.connected();
+        self.report.joined = true;
         self.report.connections = self.report.connections.saturating_add(1);
         info!(
             "joined {} as {} ({} session)",

@@ -224,6 +224,7 @@ impl<A: Application> Device<'_, A> {
 
     /// The hub closed the connection, or it broke, or the session gave up on it.
     pub fn lost(&mut self, now: Instant, failure: Failure, random: u64) {
+        self.report.joined = false;
         self.session.disconnected();
         match self.state {
             // It was about to end anyway.
@@ -243,6 +244,7 @@ impl<A: Application> Device<'_, A> {
 
     /// The connection was closed after [`Task::CloseConnection`].
     pub fn closed_cleanly(&mut self, now: Instant) {
+        self.report.joined = false;
         self.session.disconnected();
         if let State::Online(Link {
             accepted,

@@ -208,6 +208,7 @@ impl<'b, A: Application> Device<'b, A> {
                 Status::Sending
             }
             Some(end) if now < end => Status::Off,
+            _ if self.control.dark => Status::Off,
             _ => self.status,
         }
     }

@@ -7,6 +7,8 @@ use crate::port::Condition;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
+    /// Whether a hub has accepted the connection that is open now.
+    pub joined: bool,
     /// Connections that a hub accepted.
     pub connections: u32,
     /// Of these, how many were planned, to renew the SAS token.

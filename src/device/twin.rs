@@ -17,7 +17,7 @@ use log::{debug, info, warn};
 
 use super::Device;
 use super::link::{Link, Phase, State};
-use crate::application::{Application, MAX_PROPERTIES};
+use crate::application::{Application, Control, MAX_PROPERTIES, Property};
 use crate::json::{Object, TooLong, Value};
 use crate::mqtt::RequestError;
 use crate::text::{Text, render};
@@ -128,6 +128,26 @@ impl Twin {
         Some((self.last_request_id, patch.is_some()))
     }
 
+    /// Writes the acknowledgement of a writable property (IoT Plug and Play conventions).
+    fn acknowledge<A>(
+        &self,
+        (index, property): (usize, &Property<A>),
+        application: &A,
+        control: &Control,
+        reported: &mut Object<'_, '_>,
+    ) {
+        let refusal = self.refusals.get(index).copied().flatten();
+        let version = self.versions.get(index).copied().unwrap_or_default();
+        reported.object(property.path().1, |ack| {
+            (property.value)(application, control, ack);
+            ack.integer("ac", if refusal.is_some() { 400 } else { 200 });
+            ack.integer("av", i64::try_from(version).unwrap_or(i64::MAX));
+            if let Some(reason) = refusal {
+                ack.string("ad", reason);
+            }
+        });
+    }
+
     /// When there is something to do by itself.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.request, self.not_before) {
@@ -194,21 +214,25 @@ impl<A: Application> Device<'_, A> {
         if self.twin.report_due {
             self.application.report(&self.report, &mut reported);
         }
-        for (index, property) in A::PROPERTIES.iter().take(MAX_PROPERTIES).enumerate() {
-            if self.twin.due & 1 << index == 0 {
+        let due = |index: usize| self.twin.due & 1 << index != 0;
+        let acknowledge = |entry, reported: &mut Object<'_, '_>| {
+            let (application, control) = (&self.application, &self.control);
+            self.twin.acknowledge(entry, application, control, reported);
+        };
+        for (index, property) in properties::<A>().filter(|(index, _)| due(*index)) {
+            let (component, _) = property.path();
+            let Some(component) = component else {
+                acknowledge((index, property), &mut reported);
                 continue;
+            };
+            let all = properties::<A>()
+                .filter(|(index, other)| due(*index) && other.path().0 == Some(component));
+            // All of a component are one object, written with its first.
+            if all.clone().next().is_some_and(|(first, _)| first == index) {
+                reported.component(component, |reported| {
+                    all.for_each(|entry| acknowledge(entry, reported));
+                });
             }
-            let refusal = self.twin.refusals.get(index).copied().flatten();
-            let version = self.twin.versions.get(index).copied().unwrap_or_default();
-            // The acknowledgement of a writable property (IoT Plug and Play conventions).
-            reported.object(property.name, |ack| {
-                (property.value)(&self.application, &self.control, ack);
-                ack.integer("ac", if refusal.is_some() { 400 } else { 200 });
-                ack.integer("av", i64::try_from(version).unwrap_or(i64::MAX));
-                if let Some(reason) = refusal {
-                    ack.string("ad", reason);
-                }
-            });
         }
         reported.finish().map_err(|TooLong| Unsent::TooLong)?;
         self.session
@@ -311,29 +335,47 @@ impl<A: Application> Device<'_, A> {
 
     fn apply(&mut self, desired: Value<'_>, version: u64) {
         for (name, value) in desired.members() {
-            let position = A::PROPERTIES
-                .iter()
-                .take(MAX_PROPERTIES)
-                .position(|property| name.is(property.name));
-            let Some((index, property)) =
-                position.and_then(|index| Some((index, A::PROPERTIES.get(index)?)))
-            else {
-                continue;
-            };
-            let result = (property.apply)(&mut self.application, value, &mut self.control);
-            match result {
-                Ok(()) => info!("twin: {} applied, version {version}", property.name),
-                Err(reason) => warn!("twin: {} refused: {reason}", property.name),
+            for (index, property) in properties::<A>() {
+                let value = match property.path() {
+                    (None, plain) => name.is(plain).then_some(value),
+                    // A component that was deleted takes its properties along.
+                    (Some(component), _) if value.is_null() => name.is(component).then_some(value),
+                    (Some(component), inner) => Some(value)
+                        .filter(|_| name.is(component))
+                        .and_then(|value| value.get(inner)),
+                };
+                if let Some(value) = value {
+                    self.apply_property(index, property, value, version);
+                }
             }
-            if let Some(refusal) = self.twin.refusals.get_mut(index) {
-                *refusal = result.err();
-            }
-            if let Some(at) = self.twin.versions.get_mut(index) {
-                *at = version;
-            }
-            self.twin.due |= 1 << index;
         }
     }
+
+    fn apply_property(
+        &mut self,
+        index: usize,
+        property: &Property<A>,
+        value: Value<'_>,
+        version: u64,
+    ) {
+        let result = (property.apply)(&mut self.application, value, &mut self.control);
+        match result {
+            Ok(()) => info!("twin: {} applied, version {version}", property.name),
+            Err(reason) => warn!("twin: {} refused: {reason}", property.name),
+        }
+        if let Some(refusal) = self.twin.refusals.get_mut(index) {
+            *refusal = result.err();
+        }
+        if let Some(at) = self.twin.versions.get_mut(index) {
+            *at = version;
+        }
+        self.twin.due |= 1 << index;
+    }
+}
+
+/// The served entries of an application's table, with their numbers.
+fn properties<A: Application>() -> impl Iterator<Item = (usize, &'static Property<A>)> + Clone {
+    A::PROPERTIES.iter().take(MAX_PROPERTIES).enumerate()
 }
 
 /// Why a request was not sent.

@@ -70,6 +70,15 @@ impl<'t, 'b> Object<'t, 'b> {
         })
     }
 
+    /// A member whose value is the object of a component in a device twin, marked as such (IoT Plug and Play
+    /// conventions, "Component").
+    pub fn component(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_, 'b>)) -> &mut Self {
+        self.object(name, |component| {
+            component.string("__t", "c");
+            fill(component);
+        })
+    }
+
     /// A member whose value is JSON already.
     pub fn raw(&mut self, name: &str, json: &str) -> &mut Self {
         self.member(name, |out| out.write_str(json))

@@ -76,11 +76,11 @@ fn print_device(shell: Shell<'_>, snapshot: &status::Snapshot) {
     say!(
         shell,
         "hub           {}",
-        match snapshot.status {
-            Status::Starting => "connecting",
-            Status::Connected | Status::Off => "connected",
-            Status::Sending => "connected, sending",
-            Status::Failed => "not connected, waiting",
+        match (report.joined, snapshot.status) {
+            (true, Status::Sending) => "connected, sending",
+            (true, _) => "connected",
+            (false, Status::Failed) => "not connected, waiting",
+            (false, _) => "connecting",
         }
     );
     say!(

@@ -8,6 +8,7 @@ use super::sim::World;
 use super::{MINUTE, buffers, identity};
 use crate::app::App;
 use crate::device::{Config, Device, Report, run};
+use crate::port::Status;
 
 const TWIN: &str = r#"{"desired":{"$version":1},"reported":{"$version":1}}"#;
 const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/?$version=";
@@ -22,7 +23,7 @@ fn answer(world: &World, status: u16, query: &str, body: &str) {
 
 /// Runs the product's own application for `time`.
 fn live_for(world: &mut World, time: Duration) -> (Report, bool) {
-    world.stop_after(time);
+    world.stop_after(Duration::from_millis(world.now) + time);
     let mut memory = super::Memory::default();
     let identity = identity(super::KEY);
     let mut device = Device::new(
@@ -98,6 +99,56 @@ fn a_desired_value_out_of_range_is_refused_with_its_reason() {
             last.contains(r#"{"value":60,"ac":400,"av":2,"ad":"must be"#),
             "{last}"
         );
+    }
+}
+
+#[test]
+fn a_component_property_is_applied_and_acknowledged_in_its_component() {
+    let mut world = World::new();
+    for (desired, reported, enabled) in [
+        (
+            r#"{"indicator":{"__t":"c","enabled":false},"telemetryInterval":10,"$version":3}"#,
+            r#""telemetryInterval":{"value":10,"ac":200,"av":3},"indicator":{"__t":"c","enabled":{"value":false,"ac":200,"av":3}}}"#,
+            false,
+        ),
+        (
+            r#"{"indicator":{"__t":"c","enabled":7},"$version":4}"#,
+            r#""indicator":{"__t":"c","enabled":{"value":true,"ac":400,"av":4,"ad":"must be true or false"}}}"#,
+            true,
+        ),
+        (
+            r#"{"indicator":null,"$version":5}"#,
+            r#""indicator":{"__t":"c","enabled":{"value":true,"ac":200,"av":5}}}"#,
+            true,
+        ),
+    ] {
+        answer(&world, 200, "", &std::format!(r#"{{"desired":{desired}}}"#));
+        answer(&world, 204, "", "");
+        world.shown.clear();
+        live_for(&mut world, MINUTE);
+        let patches = patches(&world);
+        let last = patches.last().expect("one");
+        assert!(last.ends_with(reported), "{last}");
+        let bright = world.shown.last() != Some(&Status::Off);
+        assert_eq!(bright, enabled, "{:?}", world.shown);
+    }
+}
+
+#[test]
+fn what_is_no_component_and_no_member_of_one_changes_nothing() {
+    let mut world = World::new();
+    for desired in [
+        r#"{"indicator":7,"$version":3}"#,
+        r#"{"indicator":{"__t":"c"},"$version":3}"#,
+        r#"{"indicator":{"other":true},"enabled":false,"$version":3}"#,
+        r#"{"indicator*enabled":false,"$version":3}"#,
+    ] {
+        answer(&world, 200, "", &std::format!(r#"{{"desired":{desired}}}"#));
+        answer(&world, 204, "", "");
+        live_for(&mut world, MINUTE);
+        let patches = patches(&world);
+        let last = patches.last().expect("one");
+        assert!(!last.contains("indicator"), "{last}");
     }
 }
 
