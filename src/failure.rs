@@ -61,6 +61,10 @@ pub enum Credential {
     SasToken,
     /// A client certificate.
     X509,
+    /// A token of a registration, signed on the device for the provisioning service.
+    RegistrationKey,
+    /// A client certificate, shown to the provisioning service.
+    RegistrationCertificate,
 }
 
 impl Failure {
@@ -95,6 +99,8 @@ impl Failure {
             // A token that a slow clock signed has expired before it is sent; one by a fast clock, or a
             // certificate's dates, the hub judges by its own clock.
             Self::Refused(code, _) => *code == ConnectReturnCode::NotAuthorized,
+            // A token for the provisioning service is judged by the same rule, and told of by status 401.
+            Self::Provisioning(ProvisioningFailure::Unauthorized(_)) => true,
             Self::TokenExpired => true,
             _ => false,
         }
@@ -317,6 +323,14 @@ fn refused(
         Credential::X509 => {
             "check that the device exists and is enabled in the hub, and that its certificate is \
              registered there (thumbprint), or signed by a registered CA with the device id as CN"
+        }
+        Credential::RegistrationKey => {
+            "check the id scope and the registration id, that the key is one of the enrolment's two (of a \
+             group: derived from one of them), and that this device's clock is right"
+        }
+        Credential::RegistrationCertificate => {
+            "check the id scope, and that the certificate has the registration id as CN and is enrolled \
+             (thumbprint), or signed by the CA of an enrolment group"
         }
     })
 }

@@ -39,7 +39,7 @@ impl fmt::Display for ProvisioningFailure {
         match self {
             Self::Unauthorized(code) => write!(
                 f,
-                "the service refused the key or certificate ({code}); check the registration id, the id scope and the enrolment's attestation"
+                "the service refused the key or certificate ({code}); check the registration id, the enrolment's attestation and this device's clock"
             ),
             Self::NotFound(code) => write!(
                 f,

@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-use log::{info, warn};
+use log::{debug, info, warn};
 use zeroize::Zeroize;
 
 use super::assignment::Assignment;
@@ -194,6 +194,11 @@ impl<'b> Provisioner<'b> {
                 }
                 self.answered(&message, now)?;
             }
+            Event::MessageTooLarge { size } => {
+                warn!(
+                    "provisioning: passed over a message of {size} bytes: it does not fit the receive buffer"
+                );
+            }
             _ => {}
         }
         Ok(())
@@ -245,11 +250,15 @@ impl<'b> Provisioner<'b> {
             retry_after: wait,
         } = Inbound::parse_dps(message.topic())
         else {
+            debug!("provisioning: passed over a message on an unknown topic");
             return Ok(());
         };
         match self.state {
             State::Asked { id, .. } if request_id.parse() == Ok(id) => {}
-            _ => return Ok(()),
+            _ => {
+                debug!("provisioning: passed over an answer to no question");
+                return Ok(());
+            }
         }
         match understand(status, wait, message.payload()) {
             Ok(Answer::Assigning {
@@ -288,8 +297,8 @@ impl<'b> Provisioner<'b> {
 
     fn session_failure(&self, error: mqtt::Error) -> Failure {
         let credential = match self.enrollment.attestation() {
-            Attestation::SymmetricKey(_) => failure::Credential::SharedAccessKey,
-            Attestation::X509 => failure::Credential::X509,
+            Attestation::SymmetricKey(_) => failure::Credential::RegistrationKey,
+            Attestation::X509 => failure::Credential::RegistrationCertificate,
         };
         match error {
             mqtt::Error::Refused(code) => Failure::Refused(code, credential),
@@ -354,7 +363,10 @@ impl Machine for Provisioner<'_> {
     }
 
     fn not_opened(&mut self, now: Instant, error: ConnectError, random: u64) {
-        self.failed(now, Failure::Connect(error), random);
+        // No failure: the stop follows.
+        if error != ConnectError::Cancelled {
+            self.failed(now, Failure::Connect(error), random);
+        }
     }
 
     fn lost(&mut self, now: Instant, failure: Failure, random: u64) {
