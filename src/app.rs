@@ -24,7 +24,7 @@ const BLINK: Duration = Duration::from_millis(500);
 const MAX_BLINKS: i64 = 60;
 
 /// Sends every reading of the sensor, prints what arrives, and offers what an operator expects of a device.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct App {
     facts: Facts,
     sent: u32,
@@ -106,6 +106,13 @@ impl Application for App {
             "cloud-to-device message of {} bytes{again}: {}",
             message.body.len(),
             Printable(message.body)
+        );
+    }
+
+    fn assigned(&mut self, payload: Value<'_>) {
+        info!(
+            "the provisioning service's allocation gave {}",
+            Printable(payload.text().as_bytes())
         );
     }
 

@@ -37,6 +37,10 @@ pub trait Application: Sized + 'static {
     /// Takes a cloud-to-device message. It is acknowledged when this returns.
     fn cloud_message(&mut self, message: &CloudMessage<'_>);
 
+    /// Takes what a custom allocation policy of the provisioning service gave this device with its hub: JSON
+    /// of the operator's own. Called before the device joins, also with a kept assignment.
+    fn assigned(&mut self, _payload: Value<'_>) {}
+
     /// Writes the twin properties that only the device sets. Called after each connect.
     fn report(&mut self, _report: &Report, _reported: &mut Object<'_, '_>) {}
 }

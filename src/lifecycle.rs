@@ -10,6 +10,7 @@ use log::{info, warn};
 use crate::application::Application;
 use crate::device::{self, Buffers, Device};
 use crate::identity::{Identity, IdentityError};
+use crate::json::Value;
 use crate::mqtt::RequestError;
 use crate::port::Platform;
 use crate::provisioning::{self, Assignment, Enrollment, Provisioner};
@@ -52,7 +53,7 @@ pub fn run<P: Platform, A: Application>(
         let provisioned = match access {
             Access::Hub(_) => None,
             Access::Provisioning(enrollment, config) => {
-                match provision(enrollment, config, buffers, platform)? {
+                match provision(enrollment, config, buffers, &mut application, platform)? {
                     Some(identity) => Some(identity),
                     None => return Ok(End::Stopped),
                 }
@@ -82,17 +83,24 @@ pub fn run<P: Platform, A: Application>(
 }
 
 /// The kept assignment, or a new one; `None` if it was asked to stop meanwhile.
-fn provision<P: Platform>(
+fn provision<P: Platform, A: Application>(
     enrollment: &Enrollment,
     config: &provisioning::Config<'_>,
     buffers: &mut Buffers<'_>,
+    application: &mut A,
     platform: &mut P,
 ) -> Result<Option<Identity>, RequestError> {
-    if let Some(identity) = kept(enrollment, platform).and_then(|kept| adopt(&kept, enrollment)) {
+    if let Some(kept) = kept(enrollment, platform)
+        && let Some(identity) = adopt(&kept, enrollment)
+    {
         info!(
-            "provisioning: using the kept assignment to {}",
-            identity.host_name()
+            "provisioning: using the kept assignment to {} as {}",
+            identity.host_name(),
+            identity.device_id()
         );
+        if let Some(payload) = kept_payload(&mut *buffers.scratch, platform) {
+            application.assigned(payload);
+        }
         return Ok(Some(identity));
     }
     loop {
@@ -103,6 +111,10 @@ fn provision<P: Platform>(
         };
         keep(&assignment, enrollment, platform);
         if let Some(identity) = adopt(&assignment, enrollment) {
+            let payload = assignment.payload.as_deref().map(str::as_bytes);
+            if let Some(Ok(payload)) = payload.map(Value::parse) {
+                application.assigned(payload);
+            }
             return Ok(Some(identity));
         }
     }
@@ -136,12 +148,32 @@ fn kept<P: Platform>(enrollment: &Enrollment, platform: &mut P) -> Option<Assign
     }
 }
 
+/// What was kept with the assignment that is being used; `scratch` must have room for it.
+fn kept_payload<'s, P: Platform>(scratch: &'s mut [u8], platform: &mut P) -> Option<Value<'s>> {
+    match platform.load(Assignment::PAYLOAD_STORAGE_KEY, scratch) {
+        Ok(length) => Value::parse(scratch.get(..length?)?)
+            .inspect_err(|error| warn!("storage: the assignment's payload: {error}"))
+            .ok(),
+        Err(error) => {
+            warn!("storage: the assignment's payload could not be read: {error:?}");
+            None
+        }
+    }
+}
+
+/// The payload first: where there is an assignment, its payload is there too.
 fn keep<P: Platform>(assignment: &Assignment, enrollment: &Enrollment, platform: &mut P) {
     let mut buffer = [0; Assignment::MAX_LEN];
-    let stored = assignment
-        .encode(enrollment, &mut buffer)
-        .map(|text| platform.store(Assignment::STORAGE_KEY, text.as_bytes()));
-    if !matches!(stored, Ok(Ok(()))) {
+    let key = Assignment::PAYLOAD_STORAGE_KEY;
+    let payload = match &assignment.payload {
+        Some(payload) => platform.store(key, payload.as_bytes()),
+        None => platform.remove(key),
+    };
+    let stored = payload.is_ok().then(|| {
+        let text = assignment.encode(enrollment, &mut buffer);
+        text.map(|text| platform.store(Assignment::STORAGE_KEY, text.as_bytes()))
+    });
+    if !matches!(stored, Some(Ok(Ok(())))) {
         warn!("storage: the assignment could not be kept; it is asked for again after a restart");
     }
 }

@@ -1,15 +1,22 @@
 use core::time::Duration;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::string::{String, ToString};
+use std::vec::Vec;
 
 use super::*;
 use crate::app::App;
+use crate::application::CloudMessage;
 use crate::device::Config;
 use crate::device::tests::sim::World;
 use crate::device::tests::{Memory, buffers};
 use crate::identity::SharedAccessKey;
+use crate::json::Object;
+use crate::port::Sensor;
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// What is kept of an assignment beside its payload.
 const KEPT: &[u8] = b"0ne00ABCDEF\nmydevice01\ncontoso.azure-devices.net\nMyDevice01";
 
 fn enrollment() -> Enrollment {
@@ -22,9 +29,32 @@ fn enrollment() -> Enrollment {
     )
 }
 
+/// The product's application; what it is given with its hub goes to the test as well.
+#[derive(Clone, Default)]
+struct Site {
+    app: App,
+    given: Rc<RefCell<Vec<String>>>,
+}
+
+impl Application for Site {
+    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
+        self.app.telemetry(sensor, message);
+    }
+
+    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
+        self.app.cloud_message(message);
+    }
+
+    fn assigned(&mut self, payload: Value<'_>) {
+        self.app.assigned(payload);
+        self.given.borrow_mut().push(payload.text().into());
+    }
+}
+
 fn answer_assigned(world: &World) {
     let body = r#"{"operationId":"1","status":"assigned","registrationState":
-        {"assignedHub":"contoso.azure-devices.net","deviceId":"MyDevice01","status":"assigned"}}"#;
+        {"assignedHub":"contoso.azure-devices.net","deviceId":"MyDevice01","status":"assigned",
+        "payload":{"site":7}}}"#;
     world
         .hub
         .borrow_mut()
@@ -34,14 +64,17 @@ fn answer_assigned(world: &World) {
 
 fn live_for(world: &mut World, time: Duration) -> End {
     world.stop_after(Duration::from_millis(world.now) + time);
+    live_as(world, &enrollment(), Site::default())
+}
+
+fn live_as(world: &mut World, enrollment: &Enrollment, application: Site) -> End {
     let mut memory = Memory::default();
-    let enrollment = enrollment();
-    let access = Access::Provisioning(&enrollment, provisioning::Config::default());
+    let access = Access::Provisioning(enrollment, provisioning::Config::default());
     run(
         &access,
         &Config::default(),
         &mut buffers(&mut memory),
-        App::default(),
+        application,
         world,
     )
     .unwrap()
@@ -75,7 +108,7 @@ fn a_device_that_its_hub_refuses_again_and_again_is_provisioned_anew() {
     answer_assigned(&world);
     live_for(&mut world, 2 * HOUR);
     let hub = world.hub.borrow();
-    let dps: std::vec::Vec<bool> = hub
+    let dps: Vec<bool> = hub
         .log
         .connects
         .iter()
@@ -90,11 +123,80 @@ fn a_device_that_its_hub_refuses_again_and_again_is_provisioned_anew() {
 
 #[test]
 fn a_damaged_assignment_is_replaced() {
+    for damaged in [
+        &b"nonsense"[..],
+        b"",
+        b"\xff",
+        &KEPT[..KEPT.len() / 2],
+        &[b'a'; 4096],
+    ] {
+        let mut world = world();
+        world.stored.insert("assignment".into(), damaged.to_vec());
+        answer_assigned(&world);
+        live_for(&mut world, HOUR);
+        assert_eq!(world.stored["assignment"], KEPT);
+    }
+}
+
+#[test]
+fn an_assignment_of_another_enrolment_is_not_used() {
+    for other in ["0ne00ABCDEF\nmydevice02", "0ne00ABCDE0\nmydevice01"] {
+        let mut world = world();
+        let kept = std::format!("{other}\nelsewhere.azure-devices.net\nMyDevice02");
+        world.stored.insert("assignment".into(), kept.into_bytes());
+        answer_assigned(&world);
+        live_for(&mut world, HOUR);
+        assert_eq!(world.stored["assignment"], KEPT);
+    }
+}
+
+#[test]
+fn the_application_is_given_the_allocations_payload_at_each_start() {
     let mut world = world();
-    world
-        .stored
-        .insert("assignment".into(), b"nonsense".to_vec());
+    answer_assigned(&world);
+    for _ in 0..2 {
+        world.stop_after(Duration::from_millis(world.now) + HOUR);
+        let site = Site::default();
+        live_as(&mut world, &enrollment(), site.clone());
+        assert_eq!(*site.given.borrow(), [r#"{"site":7}"#]);
+    }
+    assert_eq!(world.hub.borrow().log.connects.len(), 3, "asked once");
+}
+
+#[test]
+fn a_payload_goes_with_its_assignment() {
+    let mut world = world();
     answer_assigned(&world);
     live_for(&mut world, HOUR);
-    assert_eq!(world.stored["assignment"], KEPT);
+    assert_eq!(world.stored["assignment-payload"], br#"{"site":7}"#);
+    // One that is damaged, or too large for the memory at hand, is passed over.
+    for damaged in [&b"{"[..], &[b'7'; 4096]] {
+        world
+            .stored
+            .insert("assignment-payload".into(), damaged.to_vec());
+        let site = Site::default();
+        world.stop_after(Duration::from_millis(world.now) + HOUR);
+        live_as(&mut world, &enrollment(), site.clone());
+        assert!(site.given.borrow().is_empty());
+    }
+    assert_eq!(world.hub.borrow().log.connects.len(), 4, "asked once");
+    // The next assignment has none.
+    world.stored.remove("assignment");
+    let body = r#"{"status":"assigned","registrationState":
+        {"assignedHub":"contoso.azure-devices.net","deviceId":"MyDevice01"}}"#;
+    let answer = (200, String::new(), body.to_string());
+    world.hub.borrow_mut().answers.push_back(answer);
+    live_for(&mut world, HOUR);
+    assert_eq!(world.stored.len(), 1, "{:?}", world.stored);
+}
+
+#[test]
+fn a_medium_that_keeps_nothing_costs_a_question_at_each_start() {
+    let mut world = world();
+    world.storage_fails = true;
+    for start in 1..=2 {
+        answer_assigned(&world);
+        live_for(&mut world, HOUR);
+        assert_eq!(world.hub.borrow().log.connects.len(), 2 * start);
+    }
 }

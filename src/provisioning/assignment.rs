@@ -51,7 +51,10 @@ impl Assignment {
     /// The key under which an assignment is kept in [`crate::port::Storage`].
     pub const STORAGE_KEY: &'static str = "assignment";
 
-    /// The most bytes of an encoded assignment. Its payload is not kept.
+    /// The key under which its payload is kept, if it has one.
+    pub const PAYLOAD_STORAGE_KEY: &'static str = "assignment-payload";
+
+    /// The most bytes of an encoded assignment.
     pub const MAX_LEN: usize =
         IdScope::MAX_LEN + RegistrationId::MAX_LEN + HostName::MAX_LEN + DeviceId::MAX_LEN + 3;
 
@@ -69,7 +72,7 @@ impl Assignment {
     }
 
     /// Writes it for storage: the id scope and the registration id that it was made for, the hub, and the
-    /// device's id, a line each.
+    /// device's id, a line each. The payload is kept by itself.
     pub fn encode<'b>(
         &self,
         enrollment: &Enrollment,

@@ -195,6 +195,7 @@ impl<'b> Provisioner<'b> {
                 self.answered(&message, now)?;
             }
             Event::MessageTooLarge { size } => {
+                self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
                 warn!(
                     "provisioning: passed over a message of {size} bytes: it does not fit the receive buffer"
                 );
@@ -202,6 +203,12 @@ impl<'b> Provisioner<'b> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Counts a message that made no sense.
+    fn ignore(&mut self, what: &str) {
+        self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
+        debug!("provisioning: passed over {what}");
     }
 
     /// Asks to be registered, or how it is going.
@@ -250,13 +257,13 @@ impl<'b> Provisioner<'b> {
             retry_after: wait,
         } = Inbound::parse_dps(message.topic())
         else {
-            debug!("provisioning: passed over a message on an unknown topic");
+            self.ignore("a message on an unknown topic");
             return Ok(());
         };
         match self.state {
             State::Asked { id, .. } if request_id.parse() == Ok(id) => {}
             _ => {
-                debug!("provisioning: passed over an answer to no question");
+                self.ignore("an answer to no question");
                 return Ok(());
             }
         }

@@ -8,9 +8,9 @@ use super::{
     Assignment, AssignmentError, Attestation, Config, Enrollment, GLOBAL_ENDPOINT, IdScope,
     Provisioner, ProvisioningFailure, RegistrationId,
 };
-use crate::device::run;
 use crate::device::tests::sim::World;
 use crate::device::tests::{Memory, buffers};
+use crate::device::{Machine, Report, run};
 use crate::failure::Failure;
 use crate::identity::SharedAccessKey;
 use crate::json::Value;
@@ -46,13 +46,22 @@ fn provision(
     time: Duration,
     config: Config<'_>,
 ) -> (Option<Assignment>, Option<Failure>) {
+    let (assignment, report) = provision_counting(world, time, config);
+    (assignment, report.last_failure)
+}
+
+fn provision_counting(
+    world: &mut World,
+    time: Duration,
+    config: Config<'_>,
+) -> (Option<Assignment>, Report) {
     world.stop_after(time);
     let mut memory = Memory::default();
     let enrollment = enrollment();
     let mut provisioner = Provisioner::new(&enrollment, config, buffers(&mut memory)).unwrap();
     run(&mut provisioner, world);
-    let failure = provisioner.last_failure();
-    (provisioner.into_assignment(), failure)
+    let report = *Machine::report(&provisioner).unwrap();
+    (provisioner.into_assignment(), report)
 }
 
 fn assigned() -> String {
@@ -203,11 +212,10 @@ fn a_refused_connect_names_the_credential() {
     let mut world = world(&[]);
     world.hub.borrow_mut().connacks.extend([5; 3]);
     let (_, failure) = provision(&mut world, MINUTE, Config::default());
+    let text = failure.unwrap().to_string();
     assert!(
-        failure
-            .unwrap()
-            .to_string()
-            .starts_with("CONNACK 5: not authorized; ")
+        text.starts_with("CONNACK 5: not authorized; check the id scope and the registration id"),
+        "{text}"
     );
 }
 
@@ -257,6 +265,65 @@ fn an_assignment_is_of_no_use_to_another_enrollment() {
             Err(AssignmentError::OtherEnrollment)
         );
     }
+}
+
+#[test]
+fn a_refusal_makes_the_clock_suspect_which_signed_the_token() {
+    let (unauthorized, assigned) = (r#"{"errorCode":401002}"#, assigned());
+    let mut world = world(&[(401, "", unauthorized), (200, "", &assigned)]);
+    // Right enough to pass for set, three hours behind: a token of an hour's life is dead on arrival.
+    world.sntp.push_back(Ok(-3 * 3_600_000));
+    world.hub.borrow_mut().checks_expiry = false;
+    let (assignment, _) = provision(&mut world, MINUTE, Config::default());
+    assert!(assignment.is_some());
+    assert_eq!(world.synchronizations, 2);
+}
+
+#[test]
+fn nonsense_from_the_service_is_passed_over_or_asked_again() {
+    let assigned = assigned();
+    let deep = "[".repeat(1000);
+    let not_an_object = [
+        deep.as_str(),
+        "{",
+        "",
+        "[]",
+        "7",
+        r#"{"status":7}"#,
+        r#"{"status":"frozen"}"#,
+        r#"{"status":"assigned"}"#,
+        r#"{"status":"assigned","registrationState":{"assignedHub":7,"deviceId":"a"}}"#,
+    ];
+    for body in not_an_object {
+        let mut world = world(&[(200, "", body), (200, "", &assigned)]);
+        let (assignment, failure) = provision(&mut world, MINUTE, Config::default());
+        assert!(assignment.is_some(), "{body:.40}");
+        assert_eq!(
+            failure,
+            Some(Failure::Provisioning(ProvisioningFailure::Malformed)),
+            "{body:.40}"
+        );
+    }
+    // Answers to nothing, while the service takes its time.
+    let assigning = assigning();
+    let mut world = world(&[(202, "&retry-after=30", &assigning), (200, "", &assigned)]);
+    for topic in [
+        "$dps/registrations/res/200/?$rid=1",
+        "$dps/registrations/res/200/?$rid=77",
+        "$dps/registrations/res/200/?$rid=x",
+        "$dps/registrations/res/abc/?$rid=2",
+        "$dps/registrations/res/",
+        "$iothub/twin/res/200/?$rid=1",
+    ] {
+        world
+            .pushes
+            .push_back((10_000, topic, r#"{"status":"disabled"}"#));
+    }
+    let count = world.pushes.len() as u64;
+    let (assignment, report) = provision_counting(&mut world, MINUTE, Config::default());
+    assert!(assignment.is_some());
+    assert_eq!((report.messages_ignored, report.failures), (count, 0));
+    assert_eq!(world.now, 30_000);
 }
 
 #[test]

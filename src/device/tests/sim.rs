@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) other_host_name: Option<(&'static str, &'static str)>,
     /// What the device has stored.
     pub(crate) stored: BTreeMap<String, Vec<u8>>,
+    /// Whether nothing can be stored, read or removed.
+    pub(crate) storage_fails: bool,
     /// Milliseconds that the device's clock differs from the world's; `None` before it is set.
     pub(crate) clock_error: Option<i64>,
     /// Answers of the next SNTP queries; right when there are none.
@@ -123,6 +125,7 @@ impl World {
             host_name: "contoso.azure-devices.net",
             other_host_name: None,
             stored: BTreeMap::new(),
+            storage_fails: false,
             clock_error: None,
             sntp: VecDeque::new(),
             synchronizations: 0,
@@ -142,6 +145,13 @@ impl World {
             ..Requests::default()
         };
         self.requests.push_back((time.as_millis() as u64, stop));
+    }
+
+    fn check_storage(&self) -> Result<(), StorageError> {
+        match self.storage_fails {
+            true => Err(StorageError::Medium(5)),
+            false => Ok(()),
+        }
     }
 
     /// Lets time pass to `until`, or to the next thing that happens.
@@ -251,6 +261,7 @@ impl Connector for World {
 
 impl Storage for World {
     fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        self.check_storage()?;
         let Some(value) = self.stored.get(key) else {
             return Ok(None);
         };
@@ -262,11 +273,13 @@ impl Storage for World {
     }
 
     fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.check_storage()?;
         self.stored.insert(key.into(), value.to_vec());
         Ok(())
     }
 
     fn remove(&mut self, key: &str) -> Result<(), StorageError> {
+        self.check_storage()?;
         self.stored.remove(key);
         Ok(())
     }
