@@ -1,5 +1,7 @@
 //! The command line.
 
+mod provisioning;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use azure_device::secret::REDACTED;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use zeroize::Zeroizing;
+
+pub(crate) use self::provisioning::Provisioning;
 
 /// The longest time that an option can ask for, in seconds: a year.
 const LONGEST: f64 = 365.0 * 86_400.0;
@@ -57,6 +61,9 @@ pub(crate) enum Command {
     /// The connection string is the one that Azure shows for the device: `az iot hub device-identity
     /// connection-string show -n HUB -d DEVICE`. A device with an X.509 certificate has
     /// `HostName=HUB.azure-devices.net;DeviceId=DEVICE;x509=true`, and needs --certificate and --key.
+    ///
+    /// With --id-scope and --registration-id the Device Provisioning Service says which hub it is. The
+    /// registration proves itself by --symmetric-key-file, or by --certificate and --key.
     Device(Device),
 }
 
@@ -95,8 +102,8 @@ pub(crate) struct Device {
     /// Trust the root certificates in this file (PEM) instead of those of Azure's public cloud
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// Connect there; the server must still prove that it is the connection string's host [default: that
-    /// host, port 8883]
+    /// Connect to the hub there; the server must still prove that it is the connection string's host, or
+    /// the one that the provisioning service assigned [default: that host, port 8883]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) endpoint: Option<Endpoint>,
     /// Seconds between telemetry messages; `never` for Enter only
@@ -121,6 +128,8 @@ pub(crate) struct Device {
     /// Take the time from this SNTP server, as a board does, instead of from this computer
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) sntp: Option<Endpoint>,
+    #[command(flatten)]
+    pub(crate) provisioning: Provisioning,
 }
 
 #[derive(Args, Debug)]

@@ -7,7 +7,7 @@
 //! in one place, the poller, which sockets and the other threads' [`Remote`] wake. Nothing polls by time.
 //!
 //! ```text
-//! runner     a device on a thread
+//! runner     a device on a thread              access    its hub, or who knows it
 //! platform   all ports together, and the remote control that other threads hold
 //! connector  addresses, TCP, the handshake      stream    an open connection
 //! tls        verification, credentials, and the names of what can go wrong
@@ -20,6 +20,7 @@
 //! waiting for it in time, the thread ends when the resolver gives up. Asking an SNTP server blocks for up to
 //! five seconds, which a stop does not shorten.
 
+pub mod access;
 pub mod clock;
 pub mod connector;
 pub mod error;

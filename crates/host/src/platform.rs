@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use azure_device::device::Report;
 use azure_device::port::{
     Clock, ClockError, ConnectError, Connector, Endpoint, Entropy, EntropyError, Indicator,
     Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError, Wake,
@@ -70,6 +71,7 @@ pub struct HostPlatform {
     sensor: SimulatedSensor,
     poller: Poller,
     remote: Remote,
+    report: Report,
 }
 
 impl HostPlatform {
@@ -95,7 +97,13 @@ impl HostPlatform {
             sensor: SimulatedSensor::default(),
             poller,
             remote,
+            report: Report::default(),
         })
+    }
+
+    /// The device's counters, as they were last told.
+    pub(crate) const fn last_report(&self) -> Report {
+        self.report
     }
 
     /// The remote control of this device.
@@ -211,6 +219,10 @@ impl Platform for HostPlatform {
             stop: take(&asked.stop),
             retry_now: take(&asked.retry_now),
         }
+    }
+
+    fn observe(&mut self, report: &Report) {
+        self.report = *report;
     }
 }
 

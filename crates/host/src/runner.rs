@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use azure_device::application::Application;
 use azure_device::backoff;
-use azure_device::device::{self, Buffers, Config, Device, Report};
-use azure_device::identity::Identity;
+use azure_device::device::{Buffers, Config, Report};
+use azure_device::lifecycle::{self, End};
 use azure_device::mqtt;
 
+use crate::access::Access;
 use crate::error::SetupError;
 use crate::platform::{HostPlatform, Options, Remote};
 
@@ -87,17 +88,18 @@ impl Settings {
 #[derive(Debug)]
 pub struct DeviceThread {
     remote: Remote,
-    thread: JoinHandle<Option<Report>>,
+    thread: JoinHandle<Report>,
 }
 
 impl DeviceThread {
-    /// Starts the device on a thread that is called as it is.
+    /// Starts the device on a thread that is called as it is. Each restart that an operator asks for begins
+    /// with `application` as it was, as on a board.
     ///
     /// # Errors
     ///
     /// Whatever is wrong with credentials or settings; nothing has been sent then.
-    pub fn start<A: Application + Send + 'static>(
-        identity: Identity,
+    pub fn start<A: Application + Clone + Send + 'static>(
+        access: impl Into<Access>,
         settings: Settings,
         options: Options,
         application: A,
@@ -106,7 +108,8 @@ impl DeviceThread {
         let thread = thread::Builder::new().name(options.name.clone());
         let mut platform = HostPlatform::new(options)?;
         let remote = platform.remote();
-        let body = move || run(&identity, &settings, &mut platform, application, &started);
+        let access = access.into();
+        let body = move || run(&access, &settings, &mut platform, &application, &started);
         let thread = thread.spawn(body).map_err(|cause| SetupError::System {
             what: "starting a thread",
             cause,
@@ -147,20 +150,20 @@ impl DeviceThread {
     /// With the device's own panic, if it had one.
     pub fn join(self) -> Report {
         match self.thread.join() {
-            Ok(report) => report.unwrap_or_default(),
+            Ok(report) => report,
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
 }
 
-/// Runs the device, anew whenever an operator has asked for a restart.
-fn run(
-    identity: &Identity,
+/// Runs the device, anew whenever an operator has asked for a restart; gives the counters of the last life.
+fn run<A: Application + Clone>(
+    access: &Access,
     settings: &Settings,
     platform: &mut HostPlatform,
-    mut application: impl Application,
+    application: &A,
     started: &mpsc::Sender<Result<(), mqtt::RequestError>>,
-) -> Option<Report> {
+) -> Report {
     let (mut receive, mut transmit) = (vec![0; RECEIVE], vec![0; TRANSMIT]);
     let (mut outbox, mut scratch) = (vec![0; OUTBOX], vec![0; SCRATCH]);
     let mut buffers = Buffers {
@@ -171,20 +174,27 @@ fn run(
         },
         scratch: &mut scratch,
     };
-    loop {
-        let device = Device::new(identity, settings.config(), buffers.reborrow(), application);
-        let (mut device, result) = match device {
-            Ok(device) => (Some(device), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        // Whoever started this thread waits for the first answer only.
-        let _ = started.send(result);
-        device::run(device.as_mut()?, platform);
-        let device = device?;
-        if !device.wants_restart() {
-            return Some(*device.report());
+    // What every connection will begin with, so that whoever started this thread hears of bad settings.
+    let session = mqtt::Session::new(settings.mqtt.clone(), buffers.reborrow().mqtt);
+    let _ = started.send(session.map(drop));
+    let access = match access {
+        Access::Hub(identity) => lifecycle::Access::Hub(identity),
+        Access::Provisioning(enrollment, provisioning) => {
+            lifecycle::Access::Provisioning(enrollment, provisioning.config())
         }
-        log::info!("restarting, as an operator asked");
-        application = device.into_application();
+    };
+    loop {
+        let config = settings.config();
+        match lifecycle::run(
+            &access,
+            &config,
+            &mut buffers,
+            application.clone(),
+            platform,
+        ) {
+            Ok(End::Restart) => log::info!("restarting, as an operator asked"),
+            // Bad settings were told at the start.
+            Ok(End::Stopped) | Err(_) => return platform.last_report(),
+        }
     }
 }

@@ -7,14 +7,15 @@ use azure_device::app::App;
 use azure_device::identity::{ConnectionString, Credential, Identity};
 use azure_device::mqtt;
 use azure_device_host::Options;
+use azure_device_host::access::Access;
 use azure_device_host::clock::Source;
 use azure_device_host::error::SetupError;
 use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::tls::{ClientIdentity, azure_roots, roots_from_file};
 use zeroize::Zeroizing;
 
-use super::CommandError;
 use super::person::Person;
+use super::{CommandError, provisioning};
 use crate::cli::{ConnectionStringSource, Device, Endpoint};
 
 /// Where the connection string is if no option says so.
@@ -25,10 +26,21 @@ const SNTP_PORT: u16 = 123;
 
 /// Runs until Ctrl-C.
 pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
-    let identity = identity(&arguments.connection)?;
-    let options = options(arguments, &identity)?;
+    let (access, options) = match provisioning::access(arguments)? {
+        Some((access, storage)) => {
+            let mut options = options(arguments, access.name())?;
+            options.storage = storage;
+            (access, options)
+        }
+        None => {
+            let identity = identity(&arguments.connection)?;
+            let options = options(arguments, identity.device_id().as_str())?;
+            check_certificate(&options, &identity)?;
+            (Access::Hub(identity), options)
+        }
+    };
     let person = Person::listen()?;
-    let device = DeviceThread::start(identity, settings(arguments), options, App::default())?;
+    let device = DeviceThread::start(access, settings(arguments), options, App::default())?;
     person.takes(device.remote());
     device.join();
     Ok(())
@@ -57,22 +69,14 @@ fn connection_string(
     match env::var(VARIABLE) {
         Ok(text) => Ok((Zeroizing::new(text), VARIABLE.into())),
         Err(_) => Err(format!(
-            "no connection string; give a file with --connection-string-file, or set {VARIABLE}"
+            "no connection string; give a file with --connection-string-file, or set {VARIABLE}; or have \
+             the Device Provisioning Service say which hub it is, with --id-scope and --registration-id"
         )
         .into()),
     }
 }
 
-fn options(arguments: &Device, identity: &Identity) -> Result<Options, CommandError> {
-    let roots = match &arguments.ca {
-        Some(file) => roots_from_file(file)?,
-        None => azure_roots()?,
-    };
-    let mut options = Options::new(identity.device_id().as_str(), roots)?;
-    options.identity = match (&arguments.certificate, &arguments.key) {
-        (Some(certificate), Some(key)) => Some(ClientIdentity::from_files(certificate, key)?),
-        _ => None,
-    };
+fn check_certificate(options: &Options, identity: &Identity) -> Result<(), CommandError> {
     if options.identity.is_none() && matches!(identity.credential(), Credential::X509) {
         return Err(
             "the connection string says x509=true, so the device needs its certificate and \
@@ -80,6 +84,19 @@ fn options(arguments: &Device, identity: &Identity) -> Result<Options, CommandEr
                 .into(),
         );
     }
+    Ok(())
+}
+
+fn options(arguments: &Device, name: &str) -> Result<Options, CommandError> {
+    let roots = match &arguments.ca {
+        Some(file) => roots_from_file(file)?,
+        None => azure_roots()?,
+    };
+    let mut options = Options::new(name, roots)?;
+    options.identity = match (&arguments.certificate, &arguments.key) {
+        (Some(certificate), Some(key)) => Some(ClientIdentity::from_files(certificate, key)?),
+        _ => None,
+    };
     options.clock = match &arguments.sntp {
         Some(Endpoint { host, port }) => {
             // An IPv6 address needs its brackets again.

@@ -4,6 +4,7 @@ pub(crate) mod demonstration;
 pub(crate) mod device;
 mod operator;
 mod person;
+mod provisioning;
 
 /// What ends a command without success: a sentence.
 pub(crate) type CommandError = Box<dyn std::error::Error + Send + Sync>;

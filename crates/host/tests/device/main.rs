@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod authority;
 mod demonstration;
 mod joining;
 mod operator;
 mod outage;
 mod program;
+mod provisioning;
 mod refusals;
 mod renewal;
 mod secrecy;

@@ -9,6 +9,7 @@ use azure_device::identity::ConnectionString;
 use azure_device::json::Object;
 use azure_device::port::Sensor;
 use azure_device_host::Options;
+use azure_device_host::access::Access as Way;
 use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::tls::{ClientIdentity, roots_from_pem};
 use local_hub::{Config, DeviceCertificate, Event, Hub};
@@ -24,6 +25,7 @@ pub(crate) struct Taken {
 }
 
 /// The product's application; what it takes goes to the test as well.
+#[derive(Clone)]
 pub(crate) struct Tested {
     app: App,
     taken: mpsc::Sender<Taken>,
@@ -96,17 +98,40 @@ pub(crate) fn start(
 pub(crate) fn start_with(
     access: &Access<'_>,
     change: impl FnOnce(&mut Settings),
-    application: impl Application + Send,
+    application: impl Application + Clone + Send,
 ) -> DeviceThread {
     let identity = ConnectionString::parse(access.connection_string).unwrap();
-    let roots = roots_from_pem(access.ca_pem.as_bytes(), "the hub's CA").unwrap();
-    let mut options = Options::new(identity.device_id().as_str(), roots).unwrap();
-    options.status_lines = false;
-    options.identity = access.certificate.map(|(certificate, key)| {
+    let certificate = access.certificate.map(|(certificate, key)| {
         let (certificate, key) = ((certificate.as_bytes(), "test"), (key.as_bytes(), "test"));
         ClientIdentity::from_pem(certificate, key).unwrap()
     });
-    let (address, port) = access.endpoint.rsplit_once(':').unwrap();
+    let trust = (access.ca_pem, access.endpoint.as_str());
+    launch(identity.into(), trust, certificate, change, application)
+}
+
+/// The same for any way to a hub.
+pub(crate) fn start_access(
+    hub: &Hub,
+    access: Way,
+    change: impl FnOnce(&mut Settings),
+    application: impl Application + Clone + Send,
+) -> DeviceThread {
+    let trust = (hub.ca_pem(), &*hub.endpoint().to_string());
+    launch(access, trust, None, change, application)
+}
+
+fn launch(
+    access: Way,
+    (ca_pem, endpoint): (&str, &str),
+    certificate: Option<ClientIdentity>,
+    change: impl FnOnce(&mut Settings),
+    application: impl Application + Clone + Send,
+) -> DeviceThread {
+    let roots = roots_from_pem(ca_pem.as_bytes(), "the hub's CA").unwrap();
+    let mut options = Options::new(access.name(), roots).unwrap();
+    options.status_lines = false;
+    options.identity = certificate;
+    let (address, port) = endpoint.rsplit_once(':').unwrap();
     let mut settings = Settings {
         address: Some(address.into()),
         port: port.parse().unwrap(),
@@ -114,7 +139,7 @@ pub(crate) fn start_with(
         ..Settings::default()
     };
     change(&mut settings);
-    DeviceThread::start(identity, settings, options, application).unwrap()
+    DeviceThread::start(access, settings, options, application).unwrap()
 }
 
 /// The `count` that the application wrote into a message.

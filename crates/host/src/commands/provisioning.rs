@@ -1,0 +1,152 @@
+//! `azure-device device --id-scope …`: the enrolment, and where its assignment is kept.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use azure_device::identity::SharedAccessKey;
+use azure_device::port::Storage;
+use azure_device::provisioning::{Assignment, Attestation, Enrollment, IdScope, RegistrationId};
+use azure_device_host::access::{self, Access};
+use azure_device_host::error::SetupError;
+use azure_device_host::storage::FileStorage;
+use zeroize::Zeroizing;
+
+use super::CommandError;
+use crate::cli::{Device, Provisioning};
+
+/// Where the registration's key is if no option says so.
+const KEY_VARIABLE: &str = "AZURE_DPS_SYMMETRIC_KEY";
+/// Where the group's key is if no option says so.
+const GROUP_KEY_VARIABLE: &str = "AZURE_DPS_GROUP_KEY";
+
+/// How to reach the service, and the device's folder; `None` if the service is not to be asked.
+pub(super) fn access(arguments: &Device) -> Result<Option<(Access, FileStorage)>, CommandError> {
+    let options = &arguments.provisioning;
+    let (Some(id_scope), Some(registration_id)) = (&options.id_scope, &options.registration_id)
+    else {
+        return Ok(None);
+    };
+    let enrollment = enrollment(arguments, id_scope, registration_id)?;
+    let storage = storage(options, id_scope, registration_id)?;
+    let defaults = access::Provisioning::default();
+    let endpoint = options.provisioning_endpoint.clone();
+    let (address, port) = endpoint.map_or((None, None), |endpoint| {
+        (Some(endpoint.host), endpoint.port)
+    });
+    let provisioning = access::Provisioning {
+        host_name: options.provisioning_host.as_str().into(),
+        address,
+        port: port.unwrap_or(defaults.port),
+        payload: options.payload.clone(),
+        ..defaults
+    };
+    Ok(Some((
+        Access::Provisioning(enrollment, provisioning),
+        storage,
+    )))
+}
+
+/// The registration, with the one proof that was given; options win over the environment.
+fn enrollment(
+    arguments: &Device,
+    id_scope: &IdScope,
+    registration_id: &RegistrationId,
+) -> Result<Enrollment, CommandError> {
+    let options = &arguments.provisioning;
+    let own = |attestation| Enrollment::new(id_scope.clone(), registration_id.clone(), attestation);
+    let by_key = |key| own(Attestation::SymmetricKey(key));
+    let of_group = |key| Enrollment::of_group(id_scope.clone(), registration_id.clone(), &key);
+    if arguments.certificate.is_some() {
+        return Ok(own(Attestation::X509));
+    }
+    if let Some(file) = &options.symmetric_key_file {
+        return key_from_file(file).map(by_key);
+    }
+    if let Some(file) = &options.group_key_file {
+        return key_from_file(file).map(of_group);
+    }
+    match (variable(KEY_VARIABLE), variable(GROUP_KEY_VARIABLE)) {
+        (Some(text), None) => key(&text, KEY_VARIABLE).map(by_key),
+        (None, Some(text)) => key(&text, GROUP_KEY_VARIABLE).map(of_group),
+        (Some(_), Some(_)) => Err(format!(
+            "both {KEY_VARIABLE} and {GROUP_KEY_VARIABLE} are set; unset the one that is not meant"
+        )
+        .into()),
+        (None, None) => Err(format!(
+            "the registration has nothing to prove itself with; give its key with --symmetric-key-file \
+             or {KEY_VARIABLE}, its group's with --group-key-file or {GROUP_KEY_VARIABLE}, or its \
+             certificate with --certificate and --key"
+        )
+        .into()),
+    }
+}
+
+fn variable(name: &str) -> Option<Zeroizing<String>> {
+    env::var(name).ok().map(Zeroizing::new)
+}
+
+fn key_from_file(file: &Path) -> Result<SharedAccessKey, CommandError> {
+    let text = fs::read_to_string(file).map_err(|cause| SetupError::Unreadable {
+        what: "symmetric key",
+        path: file.to_owned(),
+        cause,
+    })?;
+    key(&Zeroizing::new(text), &file.display().to_string())
+}
+
+fn key(text: &str, origin: &str) -> Result<SharedAccessKey, CommandError> {
+    SharedAccessKey::from_base64(text.trim())
+        .map_err(|error| format!("{origin}: the symmetric key {error}").into())
+}
+
+fn storage(
+    options: &Provisioning,
+    id_scope: &IdScope,
+    registration_id: &RegistrationId,
+) -> Result<FileStorage, CommandError> {
+    let folder = match &options.state {
+        Some(folder) => folder.clone(),
+        None => default_folder(id_scope, registration_id).ok_or(
+            "this system names no folder for the state of programs; give one with --state FOLDER",
+        )?,
+    };
+    let mut storage = FileStorage::in_folder(&folder).map_err(|error| {
+        format!(
+            "the folder {} for the assignment cannot be made: {error}; give another one with --state",
+            folder.display()
+        )
+    })?;
+    if options.reprovision {
+        let removed = storage.remove(Assignment::STORAGE_KEY);
+        removed.map_err(|error| {
+            format!(
+                "--reprovision: the assignment in {} cannot be removed: {error:?}; check who may write there",
+                folder.display()
+            )
+        })?;
+    }
+    log::debug!("the assignment is kept in {}", folder.display());
+    Ok(storage)
+}
+
+/// A folder for each registration: XDG's state folder (XDG Base Directory Specification), or Windows' folder
+/// of local application data.
+fn default_folder(id_scope: &IdScope, registration_id: &RegistrationId) -> Option<PathBuf> {
+    let set = |name| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = set("XDG_STATE_HOME")
+        .or_else(|| Some(set("HOME")?.join(".local/state")))
+        .or_else(|| set("LOCALAPPDATA"))?;
+    // A colon is the one character of a registration id that some file systems do not take.
+    let registration = registration_id.as_str().replace(':', "%3a");
+    Some(
+        state
+            .join("azure-device")
+            .join(id_scope.as_str())
+            .join(registration),
+    )
+}

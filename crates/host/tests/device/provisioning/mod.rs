@@ -1,0 +1,115 @@
+//! A device that knows only an id scope is told its hub, joins it, and remembers it.
+
+mod ends;
+mod joining;
+mod kept;
+mod options;
+
+use std::path::PathBuf;
+
+use local_hub::{Attestation, Enrollment, Event, Hub, SymmetricKeys};
+
+use crate::program::{PATIENCE, Program};
+
+/// A key that no enrolment has.
+const OTHER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// The name of a device of these tests.
+const ID: &str = "dev-01";
+
+fn by_keys() -> Enrollment {
+    Enrollment::new(Attestation::SymmetricKey(SymmetricKeys::generated()))
+}
+
+/// Enrols `dev-01`; gives its key.
+fn enroll(hub: &Hub, enrollment: Enrollment) -> String {
+    primary_key(&hub.enroll(ID, enrollment).unwrap())
+}
+
+fn primary_key(enrollment: &Enrollment) -> String {
+    match &enrollment.attestation {
+        Attestation::SymmetricKey(keys) => keys.primary_key.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a device of these tests is started with; its files and its state outlive the program.
+struct Device {
+    folder: tempfile::TempDir,
+    arguments: Vec<String>,
+}
+
+impl Device {
+    fn new(hub: &Hub) -> Self {
+        let mut device = Self {
+            folder: tempfile::tempdir().unwrap(),
+            arguments: vec!["device".into()],
+        };
+        let endpoint = hub.endpoint().to_string();
+        device.file("--ca", hub.ca_pem());
+        device.options(&["--provisioning-host", "localhost"]);
+        device.options(&[
+            "--provisioning-endpoint",
+            &endpoint,
+            "--endpoint",
+            &endpoint,
+        ]);
+        let state = device.state().to_str().unwrap().to_owned();
+        device.options(&["--state", &state]);
+        device
+    }
+
+    fn with_key(hub: &Hub, key: &str) -> Self {
+        let mut device = Self::new(hub);
+        device.options(&["--id-scope", hub.id_scope(), "--registration-id", ID]);
+        device.file("--symmetric-key-file", key);
+        device
+    }
+
+    fn with_certificate(hub: &Hub, certificate_pem: &str, key_pem: &str) -> Self {
+        let mut device = Self::new(hub);
+        device.options(&["--id-scope", hub.id_scope(), "--registration-id", ID]);
+        device.file("--certificate", certificate_pem);
+        device.file("--key", key_pem);
+        device
+    }
+
+    fn options(&mut self, options: &[&str]) {
+        self.arguments
+            .extend(options.iter().map(ToString::to_string));
+    }
+
+    fn file(&mut self, option: &str, text: &str) {
+        let path = self.folder.path().join(&option[2..]);
+        std::fs::write(&path, text).unwrap();
+        self.options(&[option, path.to_str().unwrap()]);
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    fn start(&self, more: &[&str]) -> Program {
+        let arguments = self.arguments.iter().map(String::as_str);
+        Program::start(&arguments.chain(more.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// Starts it, and gives what its first failed attempt says.
+    #[track_caller]
+    fn failure(&self) -> String {
+        let program = self.start(&[]);
+        let line = program.wait_for("[attempt 1, next in ");
+        assert!(line.contains(" ERROR "), "{line}");
+        let (before, _) = line.split_once(" [attempt").unwrap();
+        let (_, message) = before.split_once(ID).unwrap();
+        message.trim().to_owned()
+    }
+}
+
+/// Waits until the device called `id` has sent something.
+#[track_caller]
+fn assert_sends(hub: &Hub, id: &str) {
+    let sent = |events: &[Event]| events.iter().any(|e| e.origin.device_id == id);
+    let (found, events) = hub.wait_for_events(PATIENCE, sent);
+    assert!(found, "{events:?}");
+}
