@@ -118,7 +118,9 @@ fn storage(
         )
     })?;
     if options.reprovision {
-        let removed = storage.remove(Assignment::STORAGE_KEY);
+        let removed = storage
+            .remove(Assignment::STORAGE_KEY)
+            .and_then(|()| storage.remove(Assignment::PAYLOAD_STORAGE_KEY));
         removed.map_err(|error| {
             format!(
                 "--reprovision: the assignment in {} cannot be removed: {error:?}; check who may write there",

@@ -4,6 +4,7 @@
 
 mod authority;
 mod demonstration;
+mod faults;
 mod joining;
 mod operator;
 mod outage;

@@ -9,35 +9,17 @@ use local_hub::{Close, Hub, MethodResponse};
 use serde_json::{Value, json};
 
 use crate::program::PATIENCE;
-use crate::support::{access, hub, start_with};
+use crate::support::{access, desire, hub, start_with, wait_for_reported};
 
 /// A device that sends nothing by itself, as `device`, after it has read its twin and reported.
 fn join(hub: &Hub) -> DeviceThread {
     let connection_string = hub.create_sas_device("device").unwrap();
     let quiet = |settings: &mut Settings| settings.telemetry_interval = None;
     let device = start_with(&access(hub, &connection_string), quiet, App::default());
-    wait_for_reported(hub, |reported| reported["firmwareVersion"].is_string());
+    wait_for_reported(hub, "device", |reported| {
+        reported["firmwareVersion"].is_string()
+    });
     device
-}
-
-/// Waits until what the device reports is as `wanted` says; gives it.
-#[track_caller]
-fn wait_for_reported(hub: &Hub, wanted: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let twin = hub.twin("device").unwrap();
-        let reported = &twin["properties"]["reported"];
-        if wanted(reported) {
-            return reported.clone();
-        }
-        assert!(Instant::now() < deadline, "{twin:#}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn desire(hub: &Hub, desired: Value) {
-    let patch = json!({ "properties": { "desired": desired } });
-    hub.patch_twin("device", &patch).unwrap();
 }
 
 fn call(hub: &Hub, name: &str, payload: Value) -> MethodResponse {
@@ -52,9 +34,12 @@ fn the_telemetry_interval_changes_in_the_twin_and_is_acknowledged() {
     assert!(hub.events().is_empty());
     desire(
         &hub,
+        "device",
         json!({ "telemetryInterval": 1, "unknown": { "a": [1] } }),
     );
-    let reported = wait_for_reported(&hub, |reported| !reported["telemetryInterval"].is_null());
+    let reported = wait_for_reported(&hub, "device", |reported| {
+        !reported["telemetryInterval"].is_null()
+    });
     assert_eq!(
         reported["telemetryInterval"],
         json!({ "value": 1, "ac": 200, "av": 2 })
@@ -62,8 +47,10 @@ fn the_telemetry_interval_changes_in_the_twin_and_is_acknowledged() {
     let (enough, events) = hub.wait_for_events(PATIENCE, |events| events.len() >= 3);
     assert!(enough, "{events:?}");
 
-    desire(&hub, json!({ "telemetryInterval": "often" }));
-    let reported = wait_for_reported(&hub, |reported| reported["telemetryInterval"]["av"] == 3);
+    desire(&hub, "device", json!({ "telemetryInterval": "often" }));
+    let reported = wait_for_reported(&hub, "device", |reported| {
+        reported["telemetryInterval"]["av"] == 3
+    });
     let refusal = &reported["telemetryInterval"];
     assert_eq!(
         (&refusal["value"], &refusal["ac"]),
@@ -78,11 +65,13 @@ fn the_telemetry_interval_changes_in_the_twin_and_is_acknowledged() {
 fn what_was_desired_while_the_device_was_away_is_applied_when_it_joins() {
     let hub = hub();
     let connection_string = hub.create_sas_device("device").unwrap();
-    desire(&hub, json!({ "telemetryInterval": 2 }));
-    desire(&hub, json!({ "telemetryInterval": 1 }));
+    desire(&hub, "device", json!({ "telemetryInterval": 2 }));
+    desire(&hub, "device", json!({ "telemetryInterval": 1 }));
     let quiet = |settings: &mut Settings| settings.telemetry_interval = None;
     let device = start_with(&access(&hub, &connection_string), quiet, App::default());
-    let reported = wait_for_reported(&hub, |reported| !reported["telemetryInterval"].is_null());
+    let reported = wait_for_reported(&hub, "device", |reported| {
+        !reported["telemetryInterval"].is_null()
+    });
     assert_eq!(
         reported["telemetryInterval"],
         json!({ "value": 1, "ac": 200, "av": 3 })

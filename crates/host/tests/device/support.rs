@@ -1,7 +1,8 @@
 //! Hubs, devices on threads, and an application that tests can look into.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use azure_device::app::App;
 use azure_device::application::{Application, CloudMessage};
@@ -13,8 +14,9 @@ use azure_device_host::access::Access as Way;
 use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::tls::{ClientIdentity, roots_from_pem};
 use local_hub::{Config, DeviceCertificate, Event, Hub};
+use serde_json::{Value, json};
 
-use crate::program::Access;
+use crate::program::{Access, PATIENCE};
 
 /// A cloud-to-device message as a device took it.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(crate) struct Taken {
     pub(crate) body: Vec<u8>,
     /// Decoded, in order; `None` for a key without a value.
     pub(crate) properties: Vec<(String, Option<String>)>,
+    /// Whether the hub has sent it before.
+    pub(crate) redelivered: bool,
 }
 
 /// The product's application; what it takes goes to the test as well.
@@ -59,7 +63,11 @@ impl Application for Tested {
             .collect();
         let body = message.body.to_vec();
         // A test that does not care has dropped its end.
-        let _ = self.taken.send(Taken { body, properties });
+        let _ = self.taken.send(Taken {
+            body,
+            properties,
+            redelivered: message.redelivered,
+        });
     }
 }
 
@@ -140,6 +148,31 @@ fn launch(
     };
     change(&mut settings);
     DeviceThread::start(access, settings, options, application).unwrap()
+}
+
+/// What a device reports in its twin.
+pub(crate) fn reported(hub: &Hub, id: &str) -> Value {
+    hub.twin(id).unwrap()["properties"]["reported"].clone()
+}
+
+/// Waits until what the device reports is as `wanted` says; gives it.
+#[track_caller]
+pub(crate) fn wait_for_reported(hub: &Hub, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let reported = reported(hub, id);
+        if wanted(&reported) {
+            return reported;
+        }
+        assert!(Instant::now() < deadline, "{reported:#}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Changes desired properties.
+pub(crate) fn desire(hub: &Hub, id: &str, desired: Value) {
+    let patch = json!({ "properties": { "desired": desired } });
+    hub.patch_twin(id, &patch).unwrap();
 }
 
 /// The `count` that the application wrote into a message.
