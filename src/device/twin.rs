@@ -272,6 +272,7 @@ impl<A: Application> Device<'_, A> {
                     Ok(twin) => self.twin_read(twin),
                     Err(error) => {
                         warn!("twin: {error}");
+                        self.ignore("a twin that is not JSON");
                         self.twin.failed(now);
                     }
                 }
@@ -300,7 +301,7 @@ impl<A: Application> Device<'_, A> {
         else {
             warn!("twin: the hub's answer has no desired version");
             self.twin.current = true;
-            return;
+            return self.ignore("a twin without a desired version");
         };
         info!("twin: read, desired version {version}");
         self.twin.failures = 0;

@@ -1,5 +1,6 @@
 //! A device's life on a virtual clock: hours pass in milliseconds.
 
+mod malformed;
 mod operator;
 pub(crate) mod sim;
 

@@ -81,6 +81,8 @@ pub(crate) struct World {
     pub(crate) hub: Rc<RefCell<Hub>>,
     /// QoS 0 messages that the hub sends at these times: topic and body.
     pub(crate) pushes: VecDeque<(u64, &'static str, &'static str)>,
+    /// Bytes that the hub sends at these times, whatever they are.
+    pub(crate) raw: VecDeque<(u64, Vec<u8>)>,
     /// Requests that come up at these times.
     pub(crate) requests: VecDeque<(u64, Requests)>,
     pub(crate) shown: Vec<Status>,
@@ -131,6 +133,7 @@ impl World {
             synchronizations: 0,
             hub: Rc::new(RefCell::new(hub)),
             pushes: VecDeque::new(),
+            raw: VecDeque::new(),
             requests: VecDeque::new(),
             shown: Vec::new(),
             random: 42,
@@ -164,7 +167,9 @@ impl World {
             .front()
             .map(|(at, ..)| *at)
             .filter(|_| open.is_some());
-        let next = [Some(until), request, cut, push]
+        let raw = self.raw.front().map(|(at, _)| *at);
+        let raw = raw.filter(|_| open.is_some());
+        let next = [Some(until), request, cut, push, raw]
             .into_iter()
             .flatten()
             .min()
@@ -182,6 +187,12 @@ impl World {
             && let (Some(link), Some((_, topic, body))) = (&self.link, self.pushes.pop_front())
         {
             link.borrow_mut().to_device.extend(message(topic, body));
+            return Wake::Readable;
+        }
+        if raw.is_some_and(|at| at <= self.now)
+            && let (Some(link), Some((_, bytes))) = (&self.link, self.raw.pop_front())
+        {
+            link.borrow_mut().to_device.extend(bytes);
             return Wake::Readable;
         }
         if request.is_some_and(|at| at <= self.now) {
@@ -520,16 +531,27 @@ fn subscribe(link: &mut Link, body: &[u8]) {
         .extend([&[0x90, length], id, &granted].concat());
 }
 
+/// A PUBLISH of any size, with this packet identifier if it has QoS 1.
+pub(crate) fn publish(topic: &[u8], packet_id: Option<u16>, body: &[u8]) -> Vec<u8> {
+    let length = 2 + topic.len() + packet_id.map_or(0, |_| 2) + body.len();
+    let mut packet = std::vec![if packet_id.is_some() { 0x32 } else { 0x30 }];
+    let mut left = length;
+    loop {
+        let more = if left > 127 { 0x80 } else { 0 };
+        packet.push((left % 128) as u8 | more);
+        left /= 128;
+        if left == 0 {
+            break;
+        }
+    }
+    packet.extend((topic.len() as u16).to_be_bytes());
+    packet.extend(topic);
+    packet.extend(packet_id.into_iter().flat_map(u16::to_be_bytes));
+    packet.extend(body);
+    packet
+}
+
 /// A PUBLISH of QoS 0.
 pub(crate) fn message(topic: &str, body: &str) -> Vec<u8> {
-    let length = 2 + topic.len() + body.len();
-    assert!(length < 128 * 128);
-    let header = [
-        0x30,
-        (length % 128) as u8 | 0x80,
-        (length / 128) as u8,
-        0,
-        topic.len() as u8,
-    ];
-    [&header[..], topic.as_bytes(), body.as_bytes()].concat()
+    publish(topic.as_bytes(), None, body.as_bytes())
 }
