@@ -81,7 +81,7 @@ impl fmt::Display for CloseReason {
             }
             Self::Throttled(what) => write!(f, "too many {what} for the hub's tier (429001)"),
             Self::TokenExpired => f.write_str("the SAS token expired, tolerated skew included"),
-            Self::TakenOver => f.write_str("the same client connected again"),
+            Self::TakenOver => f.write_str("the same client connected again (400027)"),
             Self::Disabled => f.write_str("the device was disabled"),
             Self::Deleted => f.write_str("the device was deleted"),
             Self::CredentialsChanged => f.write_str("the device's credentials were changed"),

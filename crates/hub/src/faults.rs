@@ -1,7 +1,7 @@
 //! Faults on demand: what goes wrong in the field once a year happens when an operator says so.
 //!
 //! # Theory of operation
-//! A fault is of one device or module. Some happen at once to the connection that it has, others wait for
+//! A fault is of one device or module, or of one registration with the provisioning service. Some happen at once to the connection that it has, others wait for
 //! the next packets and are counted down or stay until they are cleared. None is kept beyond the process.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::close::CloseReason;
 use crate::core::Core;
+use crate::dps::is_registration_id;
 use crate::error::Error;
 use crate::registry::Identity;
 
@@ -30,6 +31,9 @@ pub enum Fault {
     /// The connection stays open, but nothing is read from it or written to it any more, until the device
     /// gives it up or connects anew.
     HalfOpen,
+    /// The connection ends as if the same client had connected again elsewhere: the token is good, the will is
+    /// executed.
+    TakeOver,
     /// The SAS token of the connection counts as expired, and so does any that expires no later: the
     /// connection is closed, and a CONNECT with such a token is refused.
     ExpireToken,
@@ -54,7 +58,7 @@ pub enum Fault {
         /// How many.
         times: u32,
     },
-    /// The next cloud-to-device messages come twice in a row.
+    /// The next cloud-to-device messages come twice in a row. Modules get none.
     DuplicateC2d {
         /// How many.
         times: u32,
@@ -84,9 +88,14 @@ struct Waiting {
     expired: Option<u64>,
 }
 
-/// The faults that wait, by client id.
+/// The faults that wait.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<HashMap<String, Waiting>>);
+pub(crate) struct Faults {
+    /// By client id.
+    clients: Mutex<HashMap<String, Waiting>>,
+    /// By registration id: the status that requests fail with, and how many.
+    registrations: Mutex<HashMap<String, (u16, u32)>>,
+}
 
 /// Takes one off a counter; true if there was one.
 const fn count_down(times: &mut u32) -> bool {
@@ -97,7 +106,49 @@ const fn count_down(times: &mut u32) -> bool {
 
 impl Faults {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn registrations(&self) -> MutexGuard<'_, HashMap<String, (u16, u32)>> {
+        self.registrations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails the next `times` requests of a registration with this status: 401, 429, or 500 to 599.
+    pub(crate) fn fail_registration(
+        &self,
+        registration_id: &str,
+        status: u16,
+        times: u32,
+    ) -> Result<(), Error> {
+        let id = registration_id.to_ascii_lowercase();
+        if !is_registration_id(&id) {
+            return Err(Error::ArgumentInvalid(format!(
+                "{registration_id:?} is no registration id"
+            )));
+        }
+        if !matches!(status, 401 | 429 | 500..=599) {
+            return Err(Error::ArgumentInvalid(
+                "status is 401, 429, or 500 to 599".into(),
+            ));
+        }
+        log::info!("fault for registration {id:?}: status {status}, {times} times");
+        self.registrations().insert(id, (status, times));
+        Ok(())
+    }
+
+    /// Forgets what waits for a registration.
+    pub(crate) fn clear_registration(&self, registration_id: &str) {
+        self.registrations()
+            .remove(&registration_id.to_ascii_lowercase());
+    }
+
+    /// The status that a request of a registration is to fail with; the id is in lower case.
+    pub(crate) fn registration(&self, registration_id: &str) -> Option<u16> {
+        let mut registrations = self.registrations();
+        let (status, times) = registrations.get_mut(registration_id)?;
+        count_down(times).then_some(*status)
     }
 
     fn change(&self, client_id: &str, change: impl FnOnce(&mut Waiting)) {
@@ -160,6 +211,7 @@ impl Core {
         match fault {
             Fault::DropConnection => link()?.cut(CloseReason::Operator),
             Fault::HalfOpen => link()?.freeze(),
+            Fault::TakeOver => link()?.cut(CloseReason::TakenOver),
             Fault::ExpireToken => {
                 let link = link()?;
                 let Some(expiry) = link.expiry else {
@@ -188,6 +240,9 @@ impl Core {
                 return refused("status is 429, or 500 to 599");
             }
             Fault::FailTwin { status, times } => change(&|waiting| waiting.twin = (status, times)),
+            Fault::DuplicateC2d { .. } if identity.module_id.is_some() => {
+                return refused("modules get no cloud-to-device messages");
+            }
             Fault::DuplicateC2d { times } => change(&|waiting| waiting.duplicates = times),
         }
         log::info!("fault for {client_id:?}: {fault:?}");

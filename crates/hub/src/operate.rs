@@ -88,8 +88,42 @@ impl Hub {
         self.core.inject(&Identity::device(id), fault)
     }
 
+    /// The same with a module.
+    pub fn inject_module(
+        &self,
+        device_id: &str,
+        module_id: &str,
+        fault: Fault,
+    ) -> Result<(), Error> {
+        let identity = Identity::module(device_id, module_id);
+        self.core.inject(&identity, fault)
+    }
+
+    /// Fails the next requests of a registration with the provisioning service: `status` is 401, 429, or 500 to
+    /// 599. It need not be enrolled.
+    pub fn fail_registration(
+        &self,
+        registration_id: &str,
+        status: u16,
+        times: u32,
+    ) -> Result<(), Error> {
+        let faults = &self.core.faults;
+        faults.fail_registration(registration_id, status, times)
+    }
+
     /// Has everything go right again that [`Self::inject`] asked for of the device.
     pub fn clear_faults(&self, id: &str) {
         self.core.faults.clear(id);
+    }
+
+    /// Has everything go right again that [`Self::inject_module`] asked for of the module.
+    pub fn clear_module_faults(&self, device_id: &str, module_id: &str) {
+        let client_id = Identity::module(device_id, module_id).to_string();
+        self.core.faults.clear(&client_id);
+    }
+
+    /// Has everything go right again that [`Self::fail_registration`] asked for of the registration.
+    pub fn clear_registration_faults(&self, registration_id: &str) {
+        self.core.faults.clear_registration(registration_id);
     }
 }

@@ -6,6 +6,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::dps::*;
+use common::module::Module;
 use common::*;
 use local_hub::{Fault, Hub, Message};
 use serde_json::json;
@@ -167,6 +169,80 @@ fn a_half_open_connection_says_nothing_until_the_device_comes_anew() {
 }
 
 #[test]
+fn a_take_over_closes_the_connection_and_executes_the_will() {
+    let hub = hub();
+    let device = Device::create(&hub, "d");
+    let will = ("devices/d/messages/events/".into(), "gone", 0);
+    let options = Options {
+        will: Some(will),
+        ..Options::default()
+    };
+    let mut client = Client::accepted(&hub, &device, options);
+    hub.inject("d", Fault::TakeOver).unwrap();
+    client.expect_close();
+    assert_eq!(wait_for_events(&hub, 1)[0].body, b"gone");
+    assert!(close_reason(&hub, "d").contains("400027"));
+    expect_connack(&hub, &device, CONNACK_PRESENT);
+}
+
+#[test]
+fn a_fault_of_a_module_leaves_its_device_and_other_modules_alone() {
+    let hub = hub();
+    let device = Device::create(&hub, "d");
+    let modules = ["m", "n"].map(|name| Module::create(&hub, "d", name));
+    let mut of_device = Client::accepted(&hub, &device, Options::default());
+    let mut clients = modules.each_ref().map(|module| module.accepted(&hub));
+    hub.inject_module("d", "m", Fault::SuppressPuback).unwrap();
+    for (client, module) in clients.iter_mut().zip(&modules) {
+        client.send(&publish(&module.events_topic(), Some(1), b"1"));
+    }
+    clients[1].expect(&[0x40, 2, 0, 1]);
+    clients[0].ping();
+    of_device.send(&publish(&device.events_topic(), Some(1), b"1"));
+    of_device.expect(&[0x40, 2, 0, 1]);
+    assert_eq!(hub.events().len(), 3);
+    hub.clear_module_faults("d", "m");
+    clients[0].send(&publish(&modules[0].events_topic(), Some(2), b"1"));
+    clients[0].expect(&[0x40, 2, 0, 2]);
+
+    hub.inject_module("d", "m", Fault::DropConnection).unwrap();
+    clients[0].expect_close();
+    let refusal = Fault::RefuseConnect { code: 3, times: 1 };
+    hub.inject_module("d", "m", refusal).unwrap();
+    let (_, connack) = modules[0].connect(&hub);
+    assert_eq!(connack, CONNACK_UNAVAILABLE);
+    modules[0].accepted(&hub);
+    of_device.ping();
+    clients[1].ping();
+}
+
+#[test]
+fn requests_of_a_registration_fail_with_the_status_as_often_as_asked_for() {
+    let hub = hub();
+    let key = primary_key(&hub.enroll("d", by_keys()).unwrap());
+    let mut client = registration(&hub, "d", &key);
+    for (status, code, query) in [
+        (401, 401_002, "$rid=1"),
+        (429, 429_001, "$rid=1&retry-after=3"),
+        (500, 500_001, "$rid=1&retry-after=3"),
+    ] {
+        hub.fail_registration("D", status, 1).unwrap();
+        let (topic, body) = register(&mut client, "d");
+        assert_eq!(topic, format!("$dps/registrations/res/{status}/?{query}"));
+        assert_eq!(body["errorCode"], code);
+        assert!(register(&mut client, "d").0.contains("res/202"));
+    }
+    hub.fail_registration("d", 503, 9).unwrap();
+    let (_, body) = register(&mut client, "d");
+    assert_eq!(body["errorCode"], 503_001);
+    assert!(ask(&mut client, "any").0.contains("res/503"));
+    hub.clear_registration_faults("d");
+    assert_eq!(provision(&mut client, "d")["deviceId"], "d");
+    let error = hub.fail_registration("d", 404, 1).unwrap_err();
+    assert_eq!(error.code(), 400_004);
+}
+
+#[test]
 fn faults_that_cannot_be_are_refused() {
     let (hub, ..) = connected();
     for fault in [
@@ -183,6 +259,11 @@ fn faults_that_cannot_be_are_refused() {
     }
     let unknown = hub.inject("e", Fault::SuppressPuback).unwrap_err();
     assert_eq!(unknown.code(), 404_001);
+    let inject = |fault| hub.inject_module("d", "m", fault).unwrap_err().code();
+    assert_eq!(inject(Fault::SuppressPuback), 404_010);
+    hub.create_sas_module("d", "m").unwrap();
+    assert_eq!(inject(Fault::HalfOpen), 404_103);
+    assert_eq!(inject(Fault::DuplicateC2d { times: 1 }), 400_004);
     let fault: Fault =
         serde_json::from_value(json!({"fault": "failTwin", "status": 429, "times": 2})).unwrap();
     assert_eq!(

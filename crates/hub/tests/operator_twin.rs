@@ -6,6 +6,8 @@ mod common;
 
 use std::thread;
 
+use common::dps::*;
+use common::module::Module;
 use common::rest::*;
 use common::*;
 use serde_json::{Value, json};
@@ -189,4 +191,38 @@ fn a_fault_is_injected_and_cleared() {
     Client::accepted(&hub, &device, Options::default());
     let unknown = json!({"fault": "meteorite"});
     assert_eq!(as_owner(&hub, "POST /faults/d", Some(unknown)).status, 422);
+}
+
+#[test]
+fn faults_of_modules_and_registrations_have_paths_of_their_own() {
+    let hub = hub();
+    Device::create(&hub, "d");
+    let module = Module::create(&hub, "d", "m");
+    let fault = json!({"fault": "refuseConnect", "code": 5, "times": 9});
+    let path = "/faults/d/modules/m";
+    let inject = |path: &str, fault: &Value| {
+        as_owner(&hub, &format!("POST {path}"), Some(fault.clone())).status
+    };
+    assert_eq!(inject(path, &fault), 204);
+    assert_eq!(module.connect(&hub).1, CONNACK_REFUSED);
+    assert_eq!(
+        as_owner(&hub, "DELETE /faults/d/modules/m", None).status,
+        204
+    );
+    module.accepted(&hub);
+    assert_eq!(inject("/faults/d/modules/n", &fault), 404);
+
+    let key = primary_key(&hub.enroll("r", by_keys()).unwrap());
+    let path = "/registrations/r/faults";
+    assert_eq!(inject(path, &json!({"status": 429, "times": 9})), 204);
+    let mut client = registration(&hub, "r", &key);
+    assert!(register(&mut client, "r").0.contains("res/429"));
+    let cleared = as_owner(&hub, "DELETE /registrations/r/faults", None);
+    assert_eq!(cleared.status, 204);
+    assert!(register(&mut client, "r").0.contains("res/202"));
+    assert_eq!(inject(path, &json!({"status": 404})), 400);
+    assert_eq!(
+        inject("/registrations/%20/faults", &json!({"status": 429})),
+        400
+    );
 }

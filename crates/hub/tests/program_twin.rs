@@ -63,3 +63,50 @@ fn a_twin_is_shown_updated_and_replaced_a_method_called_and_a_fault_injected() {
     let refusal = fail(state, &["fault", "refuse-connect", "d", "--code", "4"]);
     assert!(refusal.contains("code is 3"), "{refusal}");
 }
+
+#[test]
+fn every_fault_has_a_command_for_devices_and_for_modules() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path();
+    let serve = Serve::start(state, &[]);
+    let text = succeed(state, &["device", "create", "d", "--auth", "sas"]);
+    let device = Device::from_connection_string(&text);
+    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
+    let open = || {
+        let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+        client.send(&device.connect(Options::default()));
+        let connack = client.receive(4);
+        assert_eq!(connack[3], 0, "{connack:?}");
+        client
+    };
+    for arguments in [
+        &["refuse-connect", "d", "--code", "5", "--times", "2"][..],
+        &["delay-puback", "d", "--milliseconds", "5"],
+        &["suppress-puback", "d"],
+        &["fail-twin", "d", "--status", "429"],
+        &["duplicate-c2d", "d", "--times", "2"],
+        &["clear", "d"],
+        &["fail-registration", "r", "--status", "401", "--times", "3"],
+        &["clear-registration", "r"],
+    ] {
+        succeed(state, &[&["fault"], arguments].concat());
+    }
+    for verb in ["take-over", "drop-connection", "expire-token"] {
+        let mut client = open();
+        succeed(state, &["fault", verb, "d"]);
+        client.expect_close();
+        succeed(state, &["fault", "clear", "d"]);
+    }
+    let mut client = open();
+    succeed(state, &["fault", "half-open", "d"]);
+    client.send(&PINGREQ);
+    client.expect_silence(std::time::Duration::from_millis(300));
+
+    let of_module = ["fault", "suppress-puback", "d", "--module", "m"];
+    assert!(fail(state, &of_module).contains("there is no module \"d/m\""));
+    let refusal = fail(
+        state,
+        &["fault", "fail-registration", "r", "--status", "404"],
+    );
+    assert!(refusal.contains("status is 401, 429"), "{refusal}");
+}

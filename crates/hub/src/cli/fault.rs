@@ -15,6 +15,8 @@ pub(super) enum Command {
     DropConnection(One),
     /// Leave the connection open, and never read or write on it again
     HalfOpen(One),
+    /// Close the connection as if the same client had connected again elsewhere
+    TakeOver(One),
     /// Have the SAS token of the connection expire
     ExpireToken(One),
     /// Refuse the next CONNECTs
@@ -54,14 +56,38 @@ pub(super) enum Command {
         #[command(flatten)]
         count: Count,
     },
+    /// Fail the next requests of a registration with the provisioning service
+    FailRegistration {
+        #[command(flatten)]
+        registration: Registration,
+        /// The status: 401 (unauthorized), 429 (throttled), or 500 to 599
+        #[arg(long)]
+        status: u16,
+        #[command(flatten)]
+        count: Count,
+    },
     /// Have everything go right again
     Clear(One),
+    /// Have everything go right again with a registration
+    ClearRegistration(Registration),
 }
 
-/// One device of one hub.
+/// One device or module of one hub.
 #[derive(Args)]
 pub(super) struct One {
     /// The device's id
+    id: String,
+    /// The id of the device's module that is meant
+    #[arg(long, value_name = "ID")]
+    module: Option<String>,
+    #[command(flatten)]
+    state: State,
+}
+
+/// One registration of one hub's provisioning service.
+#[derive(Args)]
+pub(super) struct Registration {
+    /// The registration id
     id: String,
     #[command(flatten)]
     state: State,
@@ -79,6 +105,7 @@ impl Command {
         let (one, fault) = match self {
             Self::DropConnection(one) => (one, Fault::DropConnection),
             Self::HalfOpen(one) => (one, Fault::HalfOpen),
+            Self::TakeOver(one) => (one, Fault::TakeOver),
             Self::ExpireToken(one) => (one, Fault::ExpireToken),
             Self::RefuseConnect { one, code, count } => {
                 let times = count.times;
@@ -94,23 +121,50 @@ impl Command {
                 let times = count.times;
                 (one, Fault::DuplicateC2d { times })
             }
+            Self::FailRegistration {
+                registration,
+                status,
+                count,
+            } => {
+                let body = json!({ "status": status, "times": count.times });
+                let path = registration.path();
+                return call(
+                    &registration.state,
+                    Call::new(Method::POST, &path).with(body),
+                );
+            }
             Self::Clear(one) => {
-                let path = one.path();
-                return one.call(Call::new(Method::DELETE, &path));
+                return call(&one.state, Call::new(Method::DELETE, &one.path()));
+            }
+            Self::ClearRegistration(registration) => {
+                let path = registration.path();
+                return call(&registration.state, Call::new(Method::DELETE, &path));
             }
         };
-        let path = one.path();
-        one.call(Call::new(Method::POST, &path).with(json!(fault)))
+        call(
+            &one.state,
+            Call::new(Method::POST, &one.path()).with(json!(fault)),
+        )
     }
+}
+
+fn call(state: &State, call: Call<'_>) -> Result<(), Failure> {
+    Operator::of(&state.directory)?.call(call)?;
+    Ok(())
 }
 
 impl One {
     fn path(&self) -> String {
-        format!("/faults/{}", percent::encode(&self.id))
+        let device = format!("/faults/{}", percent::encode(&self.id));
+        match &self.module {
+            Some(module) => format!("{device}/modules/{}", percent::encode(module)),
+            None => device,
+        }
     }
+}
 
-    fn call(&self, call: Call<'_>) -> Result<(), Failure> {
-        Operator::of(&self.state.directory)?.call(call)?;
-        Ok(())
+impl Registration {
+    fn path(&self) -> String {
+        format!("/registrations/{}/faults", percent::encode(&self.id))
     }
 }

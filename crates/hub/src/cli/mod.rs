@@ -52,7 +52,7 @@ enum Command {
     /// Enrol devices with the Device Provisioning Service
     #[command(subcommand)]
     Dps(dps::Command),
-    /// Have something go wrong with a device
+    /// Have something go wrong with a device, a module or a registration
     #[command(subcommand)]
     Fault(fault::Command),
 }

@@ -73,8 +73,11 @@ pub struct Enrollment {
     pub failure: Option<(u32, String)>,
 }
 
+/// Seconds after which a device is asked to come back, if nothing else is said.
+pub(super) const RETRY_AFTER: u32 = 3;
+
 const fn default_retry_after() -> u32 {
-    3
+    RETRY_AFTER
 }
 
 impl Enrollment {

@@ -173,6 +173,9 @@ impl Core {
     /// A registration asks to be registered.
     pub(crate) fn register(&self, registration_id: &str, proof: &Proof, body: &[u8]) -> Answer {
         let now = self.clock.unix_millis();
+        if let Some(status) = self.faults.registration(registration_id) {
+            return injected(status, now);
+        }
         let named = serde_json::from_slice::<Value>(body).ok();
         let named = named
             .as_ref()
@@ -227,6 +230,9 @@ impl Core {
     /// A registration asks how it is going.
     pub(crate) fn operation_status(&self, registration_id: &str, operation_id: &str) -> Answer {
         let now = self.clock.unix_millis();
+        if let Some(status) = self.faults.registration(registration_id) {
+            return injected(status, now);
+        }
         let mut operations = self.provisioning.operations();
         let operation = operations.iter_mut().find(|operation| {
             operation.id == operation_id && operation.registration_id == registration_id
@@ -333,6 +339,16 @@ pub(crate) fn failure(code: u32, message: &str, now: u64) -> Answer {
             "message": message,
             "timestampUtc": iso_8601(now),
         }),
+    }
+}
+
+/// The failure that an operator asked for. Where trying again helps, the device is told when.
+fn injected(status: u16, now: u64) -> Answer {
+    let number = if status == 401 { 2 } else { 1 };
+    let code = u32::from(status) * 1000 + number;
+    Answer {
+        retry_after: (status >= 429).then_some(enrollment::RETRY_AFTER),
+        ..failure(code, "An operator asked for this failure", now)
     }
 }
 

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
+use serde::Deserialize;
 
 use super::caller::Caller;
 use crate::core::Core;
@@ -15,7 +16,14 @@ use crate::policy::Right;
 use crate::registry::Identity;
 
 pub(super) fn routes() -> Router<Arc<Core>> {
-    Router::new().route("/faults/{id}", post(inject).delete(clear))
+    let registration = post(fail_registration).delete(clear_registration);
+    Router::new()
+        .route("/faults/{id}", post(inject).delete(clear))
+        .route(
+            "/faults/{id}/modules/{module}",
+            post(inject_module).delete(clear_module),
+        )
+        .route("/registrations/{id}/faults", registration)
 }
 
 async fn inject(
@@ -36,5 +44,62 @@ async fn clear(
 ) -> Result<StatusCode, Error> {
     caller.needs(Right::ServiceConnect)?;
     core.faults.clear(&id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn inject_module(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path((id, module)): Path<(String, String)>,
+    Json(fault): Json<Fault>,
+) -> Result<StatusCode, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    core.inject(&Identity::module(id, module), fault)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn clear_module(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path((id, module)): Path<(String, String)>,
+) -> Result<StatusCode, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    let identity = Identity::module(id, module);
+    core.faults.clear(&identity.to_string());
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How the next requests of a registration fail.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistrationFault {
+    status: u16,
+    #[serde(default = "once")]
+    times: u32,
+}
+
+const fn once() -> u32 {
+    1
+}
+
+async fn fail_registration(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(fault): Json<RegistrationFault>,
+) -> Result<StatusCode, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    core.faults
+        .fail_registration(&id, fault.status, fault.times)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn clear_registration(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    core.faults.clear_registration(&id);
     Ok(StatusCode::NO_CONTENT)
 }

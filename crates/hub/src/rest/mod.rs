@@ -18,7 +18,8 @@
 //! | `PUT /certificates/{name}` | upload a CA (Azure: resource manager only) | registry write |
 //! | `GET /provisioning` | the id scope (not in Azure) | registry read |
 //! | `GET`, `PUT`, `DELETE /enrollments/{id}`, `/enrollmentGroups/{name}` | enrolments | registry read, write |
-//! | `POST`, `DELETE /faults/{id}` | have something go wrong, or right again (not in Azure) | service |
+//! | `POST`, `DELETE /faults/{id}[/modules/{module}]` | have something go wrong, or right again (not in Azure) | service |
+//! | `POST`, `DELETE /registrations/{id}/faults` | the same of a registration with the provisioning service | service |
 //!
 //! Each needs `?api-version=`, of any value.
 

@@ -7,6 +7,8 @@
 )]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod dps;
+pub mod module;
 pub mod program;
 pub mod rest;
 
