@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
 use crate::store::StoreError;
 
 /// Closed connections that are remembered.
@@ -42,6 +43,8 @@ pub(crate) enum CloseReason {
     KeepAlive(Duration),
     /// There was more of this than the hub's tier takes.
     Throttled(&'static str),
+    /// This many messages, the hub's quota of a day, are used up.
+    QuotaExceeded(u64),
     /// The SAS token's `se` and the skew passed.
     TokenExpired,
     /// The same client connected again.
@@ -80,6 +83,7 @@ impl fmt::Display for CloseReason {
                 )
             }
             Self::Throttled(what) => write!(f, "too many {what} for the hub's tier (429001)"),
+            Self::QuotaExceeded(messages) => Error::QuotaExceeded(*messages).fmt(f),
             Self::TokenExpired => f.write_str("the SAS token expired, tolerated skew included"),
             Self::TakenOver => f.write_str("the same client connected again (400027)"),
             Self::Disabled => f.write_str("the device was disabled"),

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::quota::DailyQuota;
 use crate::throttle::Throttling;
 
 /// Everything that a [`Hub`](crate::Hub) is started with.
@@ -34,8 +35,10 @@ pub struct Config {
     pub sntp_offset: i64,
     /// Answer SUBSCRIBE to unknown filters instead of closing the connection.
     pub lenient_subscriptions: bool,
-    /// Refuse what exceeds the rates of a tier, if set.
+    /// Refuse what exceeds the rates of a [tier](crate::Tier), if set.
     pub throttling: Option<Throttling>,
+    /// Refuse what exceeds this many messages a day, if set.
+    pub daily_quota: Option<DailyQuota>,
     /// Times and sizes that the service fixes; tests shorten them.
     pub limits: Limits,
 }
@@ -57,6 +60,7 @@ impl Config {
             sntp_offset: 0,
             lenient_subscriptions: false,
             throttling: None,
+            daily_quota: None,
             limits: Limits::default(),
         }
     }

@@ -12,6 +12,7 @@ use crate::events::EventLog;
 use crate::faults::Faults;
 use crate::methods::Methods;
 use crate::policy::Policies;
+use crate::quota::Quota;
 use crate::registry::{Device, Identity, Registry, Status};
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -45,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) provisioning: Provisioning,
     /// Meters of what a tier limits.
     pub(crate) throttle: Throttle,
+    /// The messages of the day, as far as they are limited.
+    pub(crate) quota: Quota,
     /// What an operator wants to go wrong.
     pub(crate) faults: Faults,
     /// Device-to-cloud messages.
@@ -59,7 +62,9 @@ impl Core {
     /// Queues a cloud-to-device message.
     pub(crate) fn send_c2d(&self, device_id: &str, message: Message) -> Result<(), Error> {
         let device = self.registry.get(&Identity::device(device_id))?;
+        let size = message.checked_size()?;
         self.meter(Operation::C2d)?;
+        self.quota.spend(size)?;
         self.c2d.send(&device, message)?;
         if let Some(link) = self.sessions.get(device_id) {
             link.wake.notify_one();

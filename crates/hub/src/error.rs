@@ -121,6 +121,8 @@ pub enum Error {
     QueueDepthExceeded(String),
     /// There is more of this than the hub's tier takes.
     Throttled(String),
+    /// This many messages, the hub's quota of a day, are used up.
+    QuotaExceeded(u64),
     /// The message is larger than the service takes.
     MessageTooLarge(String),
     /// The device is not connected, or has not subscribed to direct methods.
@@ -146,6 +148,7 @@ impl Error {
             Self::DeviceAlreadyExists(_) => 409_001,
             Self::PreconditionFailed(_) => 412_001,
             Self::Unauthorized(_) => 401_003,
+            Self::QuotaExceeded(_) => 403_002,
             Self::QueueDepthExceeded(_) => 403_004,
             Self::MessageTooLarge(_) => 413_001,
             Self::Throttled(_) => 429_001,
@@ -167,6 +170,7 @@ impl Error {
             Self::DeviceAlreadyExists(_) => "DeviceAlreadyExists",
             Self::PreconditionFailed(_) => "PreconditionFailed",
             Self::Unauthorized(_) => "IotHubUnauthorized",
+            Self::QuotaExceeded(_) => "IotHubQuotaExceeded",
             Self::QueueDepthExceeded(_) => "DeviceMaximumQueueDepthExceeded",
             Self::MessageTooLarge(_) => "MessageTooLarge",
             Self::Throttled(_) => "ThrottlingException",
@@ -200,6 +204,11 @@ impl fmt::Display for Error {
             Self::QueueDepthExceeded(id) => write!(
                 f,
                 "device {id:?} has as many waiting messages as it may have; let it receive them, or purge them"
+            ),
+            Self::QuotaExceeded(messages) => write!(
+                f,
+                "the hub's quota of {messages} messages a day is used up (403002); it begins anew at 00:00 UTC, \
+                 or serve with a larger one"
             ),
             Self::ArgumentInvalid(text)
             | Self::PreconditionFailed(text)

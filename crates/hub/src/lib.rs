@@ -24,7 +24,8 @@
 //! - `rest`: the operator's HTTPS interface. `mqtt`: the devices' interface. `sntp`: time for devices.
 //! - `core`: what an operator can do, over the parts: `registry` (identities), `sessions` (connections, stored
 //!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `twin`, `methods`, `dps`
-//!   (provisioning), `policy` (shared access), `throttle`, `faults` (what is to go wrong).
+//!   (provisioning), `policy` (shared access), `tier`, `throttle` and `quota` (how much is too much), `faults` (what is to go
+//!   wrong).
 //! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `clock`.
 //!
 //! Decisions are made in code without I/O where that is possible (`c2d::queue`, `mqtt::codec`, `mqtt::topic`,
@@ -45,7 +46,9 @@
 //! - A method's answer that is not JSON is 400012 for the operator; one of more than 128 KB closes.
 //! - The provisioning service tells a wrong token when the device registers, by 401, and a certificate for
 //!   another name by CONNACK 5.
-//! - [`Throttling`]: telemetry waits for 5 s at most, then the connection closes; so do new connections.
+//! - [`Throttling`]: telemetry waits for 5 s at most, then the connection closes; new connections close at once,
+//!   without CONNACK. [`DailyQuota`]: telemetry closes the connection at once, connecting goes on; a request to
+//!   the twin is answered with 403, its code's first three digits.
 //!
 //! # Limits
 //! - TLS 1.2 with Azure's AES-GCM suites. Azure also has AES-CBC ones; rustls has none.
@@ -70,6 +73,7 @@ mod methods;
 mod mqtt;
 mod operate;
 mod policy;
+mod quota;
 mod registry;
 mod rest;
 mod sessions;
@@ -77,6 +81,7 @@ mod sntp;
 mod start;
 mod store;
 mod throttle;
+mod tier;
 mod tls;
 mod twin;
 
@@ -89,5 +94,7 @@ pub use events::Event;
 pub use faults::Fault;
 pub use hub::{DeviceCertificate, Hub};
 pub use methods::MethodResponse;
+pub use quota::DailyQuota;
 pub use registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 pub use throttle::Throttling;
+pub use tier::Tier;

@@ -126,4 +126,9 @@ impl Hub {
     pub fn clear_registration_faults(&self, registration_id: &str) {
         self.core.faults.clear_registration(registration_id);
     }
+
+    /// Messages that count towards the quota of today, and the quota; `None` without one.
+    pub fn quota_usage(&self) -> Option<(u64, u64)> {
+        self.core.quota.usage()
+    }
 }

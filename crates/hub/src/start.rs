@@ -23,6 +23,7 @@ use crate::faults::Faults;
 use crate::methods::Methods;
 use crate::mqtt::Service;
 use crate::policy::Policies;
+use crate::quota::Quota;
 use crate::registry::Registry;
 use crate::sessions::Sessions;
 use crate::store::{DirectoryLock, Store, StoreError, write_atomically};
@@ -211,6 +212,7 @@ fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
         faults: Faults::default(),
         provisioning,
         throttle: Throttle::new(config.throttling.as_ref()),
+        quota: Quota::open(config.daily_quota, Arc::clone(&store), Arc::clone(&clock)),
         events: EventLog::open(directory, config.limits.event_bytes)?,
         limits: config.limits,
         policies,

@@ -1,19 +1,28 @@
 //! Throttling: the rates of IoT Hub's tiers ("IoT Hub quotas and throttling"), if they are switched on.
 //!
 //! # Theory of operation
-//! Each kind of operation has a bucket that fills at its rate and holds one second of it. What comes too
-//! fast waits its turn where the protocol allows it (telemetry), and is refused otherwise. Telemetry that
-//! would have to wait for too long closes the connection, without PUBACK.
+//! Each kind of operation has a bucket that fills at its rate and holds one second of it; of registrations a
+//! minute, so that a fleet that is powered on together gets in. What comes too fast waits its turn where the
+//! protocol allows it (telemetry), and is refused otherwise. Telemetry that would have to wait for too long
+//! closes the connection, without PUBACK; the provisioning service says when to come back.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The longest that a message waits its turn.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Calls of methods are metered in blocks of 4 KB.
 const METHOD_BLOCK: u32 = 4096;
+/// The time in which the questions of a registration are counted.
+const POLL_WINDOW: Duration = Duration::from_secs(10);
+/// Registrations whose questions are remembered before old ones are looked for.
+const MAX_POLLING: usize = 10_000;
 
-/// Operations of all devices together that a hub takes.
+/// Operations that a hub takes of all devices together, unless it says otherwise. [`Tier::throttling`] gives
+/// those of a tier.
+///
+/// [`Tier::throttling`]: crate::Tier::throttling
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Throttling {
     /// Device-to-cloud messages in a second.
@@ -28,22 +37,10 @@ pub struct Throttling {
     pub method_kilobytes_per_second: u32,
     /// Cloud-to-device messages sent in a minute.
     pub c2d_per_minute: u32,
-}
-
-impl Throttling {
-    /// Those of tier S1 with this many units.
-    pub const fn s1(units: u32) -> Self {
-        let telemetry = units.saturating_mul(12);
-        let telemetry = if telemetry > 100 { telemetry } else { 100 };
-        Self {
-            telemetry_per_second: telemetry,
-            connections_per_second: telemetry,
-            twin_reads_per_second: 100,
-            twin_updates_per_second: 50,
-            method_kilobytes_per_second: units.saturating_mul(160),
-            c2d_per_minute: units.saturating_mul(100),
-        }
-    }
+    /// Registrations with the provisioning service in a minute.
+    pub registrations_per_minute: u32,
+    /// Questions of one registration for its operation in 10 s.
+    pub registration_polls: u32,
 }
 
 /// What is metered.
@@ -70,8 +67,13 @@ struct Bucket {
 
 impl Bucket {
     fn new(rate: f64, now: Instant) -> Self {
-        // A rate below one a second still lets one pass.
-        let capacity = rate.max(1.0);
+        Self::holding(rate, Duration::from_secs(1), now)
+    }
+
+    /// A full bucket that holds this time of its rate.
+    fn holding(rate: f64, time: Duration, now: Instant) -> Self {
+        // A rate below one still lets one pass.
+        let capacity = (rate * time.as_secs_f64()).max(1.0);
         Self {
             rate,
             capacity,
@@ -96,6 +98,44 @@ impl Bucket {
             wait
         })
     }
+
+    /// Takes one, or says how long it takes until there is one.
+    fn take_or_wait(&mut self, now: Instant) -> Result<(), Duration> {
+        match self.take(1.0, Duration::ZERO, now) {
+            Some(_) => Ok(()),
+            None => Err(Duration::try_from_secs_f64((1.0 - self.level) / self.rate)
+                .unwrap_or(Duration::MAX)),
+        }
+    }
+}
+
+/// When each registration asked in the last 10 s.
+#[derive(Debug)]
+struct Polls {
+    limit: usize,
+    asked: HashMap<String, VecDeque<Instant>>,
+}
+
+impl Polls {
+    fn take_or_wait(&mut self, registration_id: &str, now: Instant) -> Result<(), Duration> {
+        let left =
+            |asked: Instant| POLL_WINDOW.saturating_sub(now.saturating_duration_since(asked));
+        if self.asked.len() >= MAX_POLLING {
+            let recent = |last: Option<&Instant>| last.is_some_and(|last| !left(*last).is_zero());
+            self.asked.retain(|_, asked| recent(asked.back()));
+        }
+        let asked = self.asked.entry(registration_id.to_owned()).or_default();
+        while asked.front().is_some_and(|first| left(*first).is_zero()) {
+            asked.pop_front();
+        }
+        match asked.front() {
+            Some(first) if asked.len() >= self.limit => Err(left(*first)),
+            _ => {
+                asked.push_back(now);
+                Ok(())
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -106,6 +146,8 @@ struct Buckets {
     twin_updates: Bucket,
     methods: Bucket,
     c2d: Bucket,
+    registrations: Bucket,
+    polls: Polls,
 }
 
 /// The meters of a hub; without limits unless they are switched on.
@@ -124,16 +166,24 @@ impl Throttle {
                 twin_updates: bucket(limits.twin_updates_per_second),
                 methods: bucket(limits.method_kilobytes_per_second),
                 c2d: Bucket::new(f64::from(limits.c2d_per_minute) / 60.0, now),
+                registrations: Bucket::holding(
+                    f64::from(limits.registrations_per_minute) / 60.0,
+                    Duration::from_secs(60),
+                    now,
+                ),
+                polls: Polls {
+                    limit: usize::try_from(limits.registration_polls).unwrap_or(usize::MAX),
+                    asked: HashMap::new(),
+                },
             })
         }))
     }
 
     /// Counts an operation; gives how long it has to wait, which only telemetry does. `None`: it is refused.
     pub(crate) fn take(&self, operation: Operation) -> Option<Duration> {
-        let Some(buckets) = &self.0 else {
+        let Some(mut buckets) = self.buckets() else {
             return Some(Duration::ZERO);
         };
-        let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let at_once = Duration::ZERO;
         match operation {
@@ -150,19 +200,32 @@ impl Throttle {
             Operation::C2d => buckets.c2d.take(1.0, at_once, now),
         }
     }
+
+    /// Counts a registration with the provisioning service; the error is the time after which to try again.
+    pub(crate) fn register(&self) -> Result<(), Duration> {
+        self.buckets().map_or(Ok(()), |mut buckets| {
+            buckets.registrations.take_or_wait(Instant::now())
+        })
+    }
+
+    /// Counts a registration's question for its operation; the error is the time after which to try again.
+    pub(crate) fn poll(&self, registration_id: &str) -> Result<(), Duration> {
+        self.buckets().map_or(Ok(()), |mut buckets| {
+            buckets.polls.take_or_wait(registration_id, Instant::now())
+        })
+    }
+
+    fn buckets(&self) -> Option<MutexGuard<'_, Buckets>> {
+        let buckets = self.0.as_ref()?;
+        Some(buckets.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    #![allow(clippy::unwrap_used)]
 
-    #[test]
-    fn s1_has_azures_numbers() {
-        assert_eq!(Throttling::s1(1).telemetry_per_second, 100);
-        assert_eq!(Throttling::s1(10).telemetry_per_second, 120);
-        assert_eq!(Throttling::s1(2).method_kilobytes_per_second, 320);
-        assert_eq!(Throttling::s1(1).c2d_per_minute, 100);
-    }
+    use super::*;
 
     #[test]
     fn a_bucket_lets_a_second_of_its_rate_pass_and_then_its_rate() {
@@ -197,10 +260,47 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_registrations_pass_at_once_and_then_one_every_60_milliseconds() {
+        let now = Instant::now();
+        let mut bucket = Bucket::holding(1000.0 / 60.0, Duration::from_secs(60), now);
+        for _ in 0..1000 {
+            assert_eq!(bucket.take_or_wait(now), Ok(()));
+        }
+        let wait = bucket.take_or_wait(now).unwrap_err();
+        assert!((59..=60).contains(&wait.as_millis()), "{wait:?}");
+        let later = now + Duration::from_millis(61);
+        assert_eq!(bucket.take_or_wait(later), Ok(()));
+        assert!(bucket.take_or_wait(later).is_err());
+    }
+
+    #[test]
+    fn each_registration_may_ask_five_times_in_ten_seconds() {
+        let start = Instant::now();
+        let mut polls = Polls {
+            limit: 5,
+            asked: HashMap::new(),
+        };
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for second in 0..5 {
+            assert_eq!(polls.take_or_wait("a", at(second)), Ok(()));
+        }
+        assert_eq!(
+            polls.take_or_wait("a", at(5)),
+            Err(Duration::from_secs(5)),
+            "the first one counts for 10 s"
+        );
+        assert_eq!(polls.take_or_wait("b", at(5)), Ok(()));
+        assert_eq!(polls.take_or_wait("a", at(10)), Ok(()));
+        assert!(polls.take_or_wait("a", at(10)).is_err());
+    }
+
+    #[test]
     fn nothing_is_refused_unless_it_is_switched_on() {
         let throttle = Throttle::new(None);
-        for _ in 0..1000 {
+        for _ in 0..2000 {
             assert_eq!(throttle.take(Operation::C2d), Some(Duration::ZERO));
+            assert_eq!(throttle.register(), Ok(()));
+            assert_eq!(throttle.poll("a"), Ok(()));
         }
     }
 }

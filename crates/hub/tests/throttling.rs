@@ -6,13 +6,14 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::dps::*;
 use common::*;
-use local_hub::{Hub, Message, Throttling};
+use local_hub::{Hub, Message, Throttling, Tier};
 use serde_json::{Value, json};
 
 /// S1, with what a test changes.
 fn throttled(change: impl FnOnce(&mut Throttling)) -> Hub {
-    let mut throttling = Throttling::s1(1);
+    let mut throttling = Tier::S1.throttling(1);
     change(&mut throttling);
     hub_with(|config| config.throttling = Some(throttling))
 }
@@ -117,4 +118,73 @@ fn too_many_new_connections_are_closed() {
     }
     let close = hub.wait_for_close(PATIENCE, |close| close.reason.contains("new connections"));
     assert!(close.is_some(), "{:?}", hub.closes());
+}
+
+/// The status and the seconds to wait of an answer's topic, and the body's error code.
+fn refusal((topic, body): &(String, Value)) -> (&str, u32, Value) {
+    let (head, query) = topic.split_once("/?").unwrap();
+    let wait = query.split_once("&retry-after=").unwrap().1;
+    for field in ["trackingId", "message", "timestampUtc"] {
+        assert!(body[field].is_string(), "{body}");
+    }
+    (head, wait.parse().unwrap(), body["errorCode"].clone())
+}
+
+#[test]
+fn registrations_beyond_those_of_a_minute_are_told_when_to_come_back() {
+    let hub = throttled(|throttling| throttling.registrations_per_minute = 2);
+    let key = primary_key(&hub.enroll("d", by_keys()).unwrap());
+    let mut client = registration(&hub, "d", &key);
+    for _ in 0..2 {
+        let (topic, _) = register(&mut client, "d");
+        assert_eq!(topic, "$dps/registrations/res/202/?$rid=1&retry-after=3");
+    }
+    // The PUBACK of the request comes before the refusal.
+    let refused = register(&mut client, "d");
+    let (head, wait, code) = refusal(&refused);
+    assert_eq!(head, "$dps/registrations/res/429");
+    assert_eq!(code, 429_001);
+    assert!(
+        (25..=30).contains(&wait),
+        "2 a minute are one in 30 s: {wait}"
+    );
+    client.ping();
+}
+
+#[test]
+fn a_registration_may_ask_five_times_in_ten_seconds() {
+    let hub = throttled(|_| {});
+    let patient = local_hub::Enrollment {
+        assigning: 9,
+        ..by_keys()
+    };
+    let key = primary_key(&hub.enroll("d", patient).unwrap());
+    let mut client = registration(&hub, "d", &key);
+    let (_, body) = register(&mut client, "d");
+    let operation = body["operationId"].as_str().unwrap();
+    for _ in 0..5 {
+        let (topic, _) = ask(&mut client, operation);
+        assert_eq!(topic, "$dps/registrations/res/202/?$rid=2&retry-after=3");
+    }
+    // A new connection does not help.
+    let mut client = registration(&hub, "d", &key);
+    let refused = ask(&mut client, operation);
+    let (head, wait, code) = refusal(&refused);
+    assert_eq!(head, "$dps/registrations/res/429");
+    assert_eq!(code, 429_001);
+    assert!((1..=10).contains(&wait), "{wait}");
+}
+
+#[test]
+fn a_registration_that_is_too_early_is_served_after_the_time_that_it_was_told() {
+    let hub = throttled(|throttling| throttling.registrations_per_minute = 60);
+    let key = primary_key(&hub.enroll("d", by_keys()).unwrap());
+    let mut client = registration(&hub, "d", &key);
+    let refused = (0..200)
+        .map(|_| register(&mut client, "d"))
+        .find(|(topic, _)| topic.contains("res/429"));
+    let (_, wait, _) = refusal(refused.as_ref().unwrap());
+    assert_eq!(wait, 1);
+    std::thread::sleep(Duration::from_secs(wait.into()));
+    assert!(register(&mut client, "d").0.contains("res/202"));
 }

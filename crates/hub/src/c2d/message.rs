@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::events::base64_bytes;
+
+/// Body and properties of a message: 64 KB.
+const MAX_MESSAGE: usize = 65_536;
 
 /// A cloud-to-device message as an operator sends it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +39,34 @@ impl Message {
         Self {
             body: body.into(),
             ..Self::default()
+        }
+    }
+
+    /// Bytes of body and properties; refuses too many of them, and what the service does not allow in names
+    /// and values of properties.
+    pub(crate) fn checked_size(&self) -> Result<usize, Error> {
+        let properties = self.properties.iter();
+        let names_and_values = properties.clone().map(|(k, v)| k.len() + v.len());
+        let size = self.body.len() + names_and_values.sum::<usize>();
+        if size > MAX_MESSAGE {
+            return Err(Error::MessageTooLarge(format!(
+                "the message has {size} bytes; body and properties may have {MAX_MESSAGE}"
+            )));
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        for (name, value) in properties {
+            if name.is_empty() || !name.chars().chain(value.chars()).all(allowed) {
+                return Err(Error::ArgumentInvalid(format!(
+                    "property {name:?} has a name or value with characters other than ASCII letters, digits \
+                     and !#$%&'*+-.^_`|~"
+                )));
+            }
+        }
+        match &self.message_id {
+            Some(id) if id.is_empty() || id.len() > 128 => Err(Error::ArgumentInvalid(
+                "a message id has 1 to 128 characters".into(),
+            )),
+            _ => Ok(size),
         }
     }
 }

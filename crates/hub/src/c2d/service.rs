@@ -16,8 +16,6 @@ use crate::error::Error;
 use crate::registry::Device;
 use crate::store::{Batch, Store, StoreError};
 
-/// Body and properties of a message: 64 KB.
-const MAX_MESSAGE: usize = 65_536;
 /// Time to live: from a minute to two days.
 const MAX_TIME_TO_LIVE: u64 = 2 * 24 * 3600 * 1000;
 /// Feedback records in one batch.
@@ -103,7 +101,6 @@ impl CloudToDevice {
 
     /// Queues a message for `device`.
     pub(crate) fn send(&self, device: &Device, message: Message) -> Result<(), Error> {
-        check(&message)?;
         let id = &device.identity.device_id;
         let now = self.clock.unix_millis();
         let expiry = match message.expiry {
@@ -341,36 +338,6 @@ fn message_key(device_id: &str, sequence: u64) -> String {
 
 fn deliveries_key(device_id: &str, sequence: u64) -> String {
     format!("c2d-count/{device_id}/{sequence:020}")
-}
-
-/// Size, and the characters that the service allows in names and values of properties.
-fn check(message: &Message) -> Result<(), Error> {
-    let properties = message.properties.iter();
-    let size = message.body.len()
-        + properties
-            .clone()
-            .map(|(k, v)| k.len() + v.len())
-            .sum::<usize>();
-    if size > MAX_MESSAGE {
-        return Err(Error::MessageTooLarge(format!(
-            "the message has {size} bytes; body and properties may have {MAX_MESSAGE}"
-        )));
-    }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    for (name, value) in properties {
-        if name.is_empty() || !name.chars().chain(value.chars()).all(allowed) {
-            return Err(Error::ArgumentInvalid(format!(
-                "property {name:?} has a name or value with characters other than ASCII letters, digits and \
-                 !#$%&'*+-.^_`|~"
-            )));
-        }
-    }
-    match &message.message_id {
-        Some(id) if id.is_empty() || id.len() > 128 => Err(Error::ArgumentInvalid(
-            "a message id has 1 to 128 characters".into(),
-        )),
-        _ => Ok(()),
-    }
 }
 
 const fn wants_feedback(ack: Option<Ack>, outcome: Outcome) -> bool {

@@ -1,4 +1,4 @@
-//! `local-hub monitor-events` and `local-hub send-c2d`.
+//! `local-hub monitor-events`, `local-hub send-c2d` and `local-hub show-quota-metrics`.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -7,10 +7,23 @@ use clap::{Args, ValueEnum};
 use hyper::Method;
 
 use super::client::{Call, Operator};
+use super::device::print;
 use super::{Failure, State};
 use crate::c2d::{Ack, Message};
 use crate::clock::Clock;
 use crate::credentials::{percent, random};
+
+/// Prints what counts towards the quotas, as `az iot hub show-quota-metrics` does.
+pub(super) fn show_quota_metrics(state: &State) -> Result<(), Failure> {
+    let answer = Operator::of(&state.directory)?.call(Call::new(Method::GET, "/quotaMetrics"))?;
+    let metrics = &answer["value"];
+    if metrics.as_array().is_none_or(Vec::is_empty) {
+        return Err(Failure(
+            "the hub has no quota; serve with --throttle TIER or --daily-quota MESSAGES".into(),
+        ));
+    }
+    print(&format!("{metrics:#}"))
+}
 
 #[derive(Args)]
 pub(super) struct MonitorEvents {

@@ -55,6 +55,8 @@ enum Command {
     /// Have something go wrong with a device, a module or a registration
     #[command(subcommand)]
     Fault(fault::Command),
+    /// Print how many messages of the daily quota are used
+    ShowQuotaMetrics(State),
 }
 
 /// Which hub a command is for.
@@ -98,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::InvokeDeviceMethod(command) => command.run(),
         Command::Dps(command) => command.run(),
         Command::Fault(command) => command.run(),
+        Command::ShowQuotaMetrics(state) => messages::show_quota_metrics(&state),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

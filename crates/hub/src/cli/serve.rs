@@ -10,7 +10,8 @@ use log::LevelFilter;
 use super::{Failure, State, logger};
 use crate::config::{CertificateFault, Chain, Config};
 use crate::hub::Hub;
-use crate::throttle::Throttling;
+use crate::quota::DailyQuota;
+use crate::tier::Tier;
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -65,9 +66,16 @@ pub(super) struct Serve {
     /// Answer SUBSCRIBE to filters that IoT Hub does not have, instead of closing the connection
     #[arg(long)]
     lenient_subscriptions: bool,
-    /// Refuse what exceeds the rates of tier S1 with this many units
-    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..=200))]
-    throttle_s1: Option<u32>,
+    /// Refuse what exceeds the rates and the daily quota of this tier, and the provisioning service's rates
+    #[arg(long, value_enum, value_name = "TIER")]
+    throttle: Option<Tier>,
+    /// How many units of the tier; the free tier has one
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "throttle",
+        value_parser = clap::value_parser!(u32).range(1..=200))]
+    units: u32,
+    /// Refuse more than this many messages a day (UTC), instead of the tier's own number or without a tier
+    #[arg(long, value_name = "MESSAGES")]
+    daily_quota: Option<u64>,
     /// How much to log on standard error: off, error, warn, info or debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
@@ -123,7 +131,15 @@ impl Serve {
         config.clock_offset = self.clock_offset;
         config.sntp_offset = self.sntp_offset;
         config.lenient_subscriptions = self.lenient_subscriptions;
-        config.throttling = self.throttle_s1.map(Throttling::s1);
+        config.throttling = self.throttle.map(|tier| tier.throttling(self.units));
+        let of_tier = self.throttle.map(|tier| tier.daily_quota(self.units));
+        config.daily_quota = match self.daily_quota {
+            Some(messages) => Some(DailyQuota {
+                messages,
+                ..of_tier.unwrap_or(DailyQuota::new(messages))
+            }),
+            None => of_tier,
+        };
         config
     }
 }
@@ -213,6 +229,22 @@ impl ValueEnum for Chain {
             Self::Rsa => clap::builder::PossibleValue::new("rsa")
                 .help("RSA-2048, as Azure serves by default"),
             Self::Ecc => clap::builder::PossibleValue::new("ecc").help("P-256 under a P-384 root"),
+        })
+    }
+}
+
+impl ValueEnum for Tier {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Free, Self::S1, Self::S2, Self::S3]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        let value = clap::builder::PossibleValue::new;
+        Some(match self {
+            Self::Free => value("free").help("8000 messages of 0.5 KB a day; the rates of S1"),
+            Self::S1 => value("s1").help("400,000 messages of 4 KB a day and unit"),
+            Self::S2 => value("s2").help("6,000,000 messages a day and unit"),
+            Self::S3 => value("s3").help("300,000,000 messages a day and unit"),
         })
     }
 }

@@ -14,6 +14,7 @@ mod enrollment;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -176,6 +177,10 @@ impl Core {
         if let Some(status) = self.faults.registration(registration_id) {
             return injected(status, now);
         }
+        if let Err(wait) = self.throttle.register() {
+            log::warn!("registration {registration_id:?} is one too many in a minute (429001)");
+            return throttled(wait, now);
+        }
         let named = serde_json::from_slice::<Value>(body).ok();
         let named = named
             .as_ref()
@@ -232,6 +237,10 @@ impl Core {
         let now = self.clock.unix_millis();
         if let Some(status) = self.faults.registration(registration_id) {
             return injected(status, now);
+        }
+        if let Err(wait) = self.throttle.poll(registration_id) {
+            log::warn!("registration {registration_id:?} asks too often (429001)");
+            return throttled(wait, now);
         }
         let mut operations = self.provisioning.operations();
         let operation = operations.iter_mut().find(|operation| {
@@ -339,6 +348,15 @@ pub(crate) fn failure(code: u32, message: &str, now: u64) -> Answer {
             "message": message,
             "timestampUtc": iso_8601(now),
         }),
+    }
+}
+
+/// Too many; `retry-after` is in whole seconds, and at least one.
+fn throttled(wait: Duration, now: u64) -> Answer {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Answer {
+        retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1)),
+        ..failure(429_001, "Too many requests, try again later", now)
     }
 }
 

@@ -32,14 +32,14 @@ pub(crate) struct Flags {
     pub(crate) will: bool,
 }
 
-/// Makes the event of a telemetry message. `Err` gives the size that is too large.
+/// Makes the event of a telemetry message, and gives its size; `Err` the size that is too large.
 pub(crate) fn event_from(
     sender: &Sender,
     bag: Vec<(String, Option<String>)>,
     body: Vec<u8>,
     flags: Flags,
     now_millis: u64,
-) -> Result<Event, usize> {
+) -> Result<(Event, usize), usize> {
     let mut system = BTreeMap::new();
     let mut properties = BTreeMap::new();
     for (key, value) in bag {
@@ -69,7 +69,7 @@ pub(crate) fn event_from(
     for (_, name, value) in marks.into_iter().filter(|(set, ..)| *set) {
         properties.insert(name.to_owned(), Some(value.to_owned()));
     }
-    Ok(Event {
+    let event = Event {
         sequence_number: 0,
         enqueued_time: now_millis,
         origin: sender.identity.clone(),
@@ -77,7 +77,8 @@ pub(crate) fn event_from(
         system,
         properties,
         body,
-    })
+    };
+    Ok((event, size))
 }
 
 fn annotations(sender: &Sender, component: Option<String>) -> BTreeMap<String, String> {
@@ -158,7 +159,7 @@ mod tests {
             pair("k", "v"),
             ("n".into(), None),
         ];
-        let event = event_from(&sender(), bag, b"x".to_vec(), Flags::default(), 7)
+        let (event, size) = event_from(&sender(), bag, b"x".to_vec(), Flags::default(), 7)
             .unwrap_or_else(|size| panic!("{size}"));
         assert_eq!(event.system["content_type"], "a");
         assert_eq!(event.system["message_id"], "m");
@@ -169,6 +170,8 @@ mod tests {
         assert_eq!(event.annotations["dt-dataschema"], "dtmi:a;1");
         assert_eq!(event.annotations["iothub-message-source"], "Telemetry");
         assert_eq!(event.enqueued_time, 7);
+        // a, m, c; k, v, n; x
+        assert_eq!(size, 7);
     }
 
     #[test]
@@ -178,7 +181,7 @@ mod tests {
             dup: true,
             will: true,
         };
-        let event = event_from(&sender(), Vec::new(), Vec::new(), flags, 0)
+        let (event, _) = event_from(&sender(), Vec::new(), Vec::new(), flags, 0)
             .unwrap_or_else(|size| panic!("{size}"));
         let names: Vec<_> = event.properties.keys().map(String::as_str).collect();
         assert_eq!(names, ["iothub-MessageType", "mqtt-dup", "mqtt-retain"]);

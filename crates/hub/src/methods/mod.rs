@@ -135,6 +135,7 @@ impl Core {
             )));
         }
         self.meter(Operation::Method(payload.len()))?;
+        self.quota.spend(payload.len())?;
         let client_id = identity.to_string();
         let link = self.reachable(&client_id, call.connect_timeout).await?;
         let (pending, answer) = self.methods.expect(&client_id);
@@ -146,7 +147,11 @@ impl Core {
             payload,
         });
         match timeout(call.response_timeout, answer).await {
-            Ok(Ok((status, payload))) => response(&call.name, status, &payload),
+            Ok(Ok((status, payload))) => {
+                // The device did what it was asked for: its answer is told even if the quota ends with it.
+                let _ = self.quota.spend(payload.len());
+                response(&call.name, status, &payload)
+            }
             Ok(Err(_)) | Err(_) => Err(Error::GatewayTimeout(format!(
                 "device {client_id:?} did not answer method {:?} within {} s",
                 call.name,

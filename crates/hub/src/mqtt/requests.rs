@@ -46,6 +46,7 @@ pub(super) fn serve(
                 Some(fault) => Err(fault),
                 None => core
                     .meter(Operation::TwinUpdate)
+                    .and_then(|()| core.quota.spend(publish.payload.len()))
                     .and_then(|()| core.twins.report(device, &publish.payload))
                     .map_err(Failure::from),
             };
@@ -113,7 +114,9 @@ fn get(core: &Core, device: &Device, payload: &[u8]) -> Result<Vec<u8>, Failure>
         return Err(Error::ArgumentInvalid(why).into());
     }
     core.meter(Operation::TwinRead)?;
-    Ok(core.twins.get(device).for_device().to_string().into_bytes())
+    let twin = core.twins.get(device).for_device().to_string();
+    core.quota.spend(twin.len())?;
+    Ok(twin.into_bytes())
 }
 
 fn answer(status: u32, request_id: &str, more: &str, payload: Vec<u8>) -> Push {

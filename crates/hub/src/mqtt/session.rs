@@ -14,6 +14,7 @@ use super::topic::{self, Filter, Topic};
 use crate::c2d;
 use crate::close::CloseReason;
 use crate::core::Core;
+use crate::error::Error;
 use crate::events::{self, Flags};
 use crate::faults::Puback;
 use crate::sessions::{Link, Push, Subscriptions};
@@ -384,10 +385,14 @@ impl Opened {
             will,
         };
         let now = self.core.clock.unix_millis();
-        let event = events::event_from(&self.who.sender, bag, publish.payload, flags, now)
+        let (event, size) = events::event_from(&self.who.sender, bag, publish.payload, flags, now)
             .map_err(|size| {
                 CloseReason::Violation(format!("a message of {size} bytes; 262144 are allowed"))
             })?;
+        self.core.quota.spend(size).map_err(|error| match error {
+            Error::QuotaExceeded(messages) => CloseReason::QuotaExceeded(messages),
+            error => CloseReason::Storage(error.to_string()),
+        })?;
         self.core.events.append(event).map_err(|error| {
             CloseReason::Storage(format!("the hub cannot store telemetry: {error}"))
         })

@@ -35,6 +35,7 @@ pub(super) fn routes() -> Router<Arc<Core>> {
         )
         .route("/statistics/devices", get(registry_statistics))
         .route("/statistics/service", get(service_statistics))
+        .route("/quotaMetrics", get(quota_metrics))
 }
 
 fn read(core: &Core, caller: &Caller, identity: &Identity) -> Result<Response, Error> {
@@ -207,4 +208,19 @@ async fn service_statistics(
     Ok(Json(
         json!({ "connectedDeviceCount": core.sessions.count() }),
     ))
+}
+
+/// In the shape of `az iot hub show-quota-metrics`; without a quota there is nothing to show.
+async fn quota_metrics(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+) -> Result<Json<Value>, Error> {
+    caller.needs(Right::RegistryRead)?;
+    let metrics: Vec<_> = core
+        .quota
+        .usage()
+        .into_iter()
+        .map(|(used, limit)| json!({ "name": "TotalMessages", "currentValue": used, "maxValue": limit }))
+        .collect();
+    Ok(Json(json!({ "value": metrics })))
 }

@@ -9,6 +9,7 @@
 //! | `GET /devices/{id}/modules` | list modules | registry read |
 //! | `GET`, `PUT`, `DELETE /devices/{id}/modules/{module}` | one module | registry read, write |
 //! | `GET /statistics/devices`, `/statistics/service` | counts | registry read, service |
+//! | `GET /quotaMetrics` | messages of the day, and their quota (Azure: resource manager only) | registry read |
 //! | `GET`, `PATCH`, `PUT /twins/{id}[/modules/{module}]` | twin: read, merge, replace | service |
 //! | `POST /twins/{id}[/modules/{module}]/methods` | call a direct method | service |
 //! | `GET /messages/serviceBound/feedback` | feedback of messages | service |

@@ -14,7 +14,9 @@ impl Core {
     pub(crate) fn twin(&self, identity: &Identity) -> Result<Value, Error> {
         let device = self.registry.get(identity)?;
         self.meter(Operation::TwinRead)?;
-        Ok(self.twin_entity(&device, &self.twins.get(&device)))
+        let twin = self.twin_entity(&device, &self.twins.get(&device));
+        self.quota.spend(twin.to_string().len())?;
+        Ok(twin)
     }
 
     /// Changes tags and desired properties by a merge patch, or replaces them; tells the device if it is
@@ -28,6 +30,7 @@ impl Core {
     ) -> Result<Value, Error> {
         let device = self.registry.get(identity)?;
         self.meter(Operation::TwinUpdate)?;
+        self.quota.spend(change.to_string().len())?;
         let tell = |version: u64, notification: &Value| {
             let link = self.sessions.get(&identity.to_string());
             if let Some(link) = link.filter(|link| link.granted(DESIRED_FILTER).is_some()) {
