@@ -250,8 +250,20 @@ fn help_names_every_command_and_wrong_arguments_are_explained() {
         .output()
         .unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for command in ["serve", "device", "monitor-events", "send-c2d"] {
-        assert!(help.contains(command), "{help}");
+    for command in [
+        "serve",
+        "device",
+        "module-identity",
+        "monitor-events",
+        "send-c2d",
+        "device-twin",
+        "invoke-device-method",
+        "dps",
+        "fault",
+        "show-quota-metrics",
+    ] {
+        let line = |line: &str| line.trim_start().starts_with(&format!("{command} "));
+        assert!(help.lines().any(line), "{command}: {help}");
     }
     let output = local_hub(state.path(), &["serve", "--certificate-size", "1m"]);
     assert!(
@@ -259,6 +271,16 @@ fn help_names_every_command_and_wrong_arguments_are_explained() {
             .unwrap()
             .contains("such as 4500 or 6k")
     );
+    for (arguments, complaint) in [
+        (&["--throttle", "gold"][..], "free, s1, s2, s3"),
+        (&["--units", "2"], "--throttle"),
+        (&["--throttle", "s1", "--units", "0"], "1..=200"),
+        (&["--daily-quota", "many"], "--daily-quota"),
+    ] {
+        let output = local_hub(state.path(), &[&["serve"], arguments].concat());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(complaint), "{error}");
+    }
     let output = local_hub(
         state.path(),
         &["send-c2d", "d", "--data", "x", "--property", "novalue"],

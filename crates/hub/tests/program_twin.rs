@@ -6,6 +6,7 @@ mod common;
 
 use std::thread;
 
+use common::module::Module;
 use common::program::{Serve, fail, succeed};
 use common::*;
 use serde_json::{Value, json};
@@ -102,8 +103,25 @@ fn every_fault_has_a_command_for_devices_and_for_modules() {
     client.send(&PINGREQ);
     client.expect_silence(std::time::Duration::from_millis(300));
 
-    let of_module = ["fault", "suppress-puback", "d", "--module", "m"];
+    let of_module = ["fault", "drop-connection", "d", "--module", "m"];
     assert!(fail(state, &of_module).contains("there is no module \"d/m\""));
+    let text = succeed(state, &["module-identity", "create", "d", "m"]);
+    assert!(text.starts_with("HostName=localhost;DeviceId=d;ModuleId=m;SharedAccessKey="));
+    let again = ["module-identity", "connection-string", "d", "m"];
+    assert_eq!(succeed(state, &again), text);
+    assert_eq!(succeed(state, &["module-identity", "list", "d"]), "m");
+    let module = Module {
+        device_id: "d".into(),
+        id: "m".into(),
+        key: Device::from_connection_string(&text).key,
+    };
+    let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+    client.send(&module.connect_packet());
+    client.expect(&CONNACK_NEW);
+    succeed(state, &of_module);
+    client.expect_close();
+    succeed(state, &["module-identity", "delete", "d", "m"]);
+    assert_eq!(succeed(state, &["module-identity", "list", "d"]), "");
     let refusal = fail(
         state,
         &["fault", "fail-registration", "r", "--status", "404"],

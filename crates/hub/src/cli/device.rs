@@ -189,8 +189,12 @@ fn list(operator: &Operator) -> Result<(), Failure> {
 }
 
 /// Of an entry as the hub's REST interface gives it.
-fn connection_string(host_name: &str, device: &Value) -> String {
-    let id = device["deviceId"].as_str().unwrap_or_default();
+pub(super) fn connection_string(host_name: &str, device: &Value) -> String {
+    let mut id = device["deviceId"].as_str().unwrap_or_default().to_owned();
+    if let Some(module) = device["moduleId"].as_str() {
+        id.push_str(";ModuleId=");
+        id.push_str(module);
+    }
     match device["authentication"]["symmetricKey"]["primaryKey"].as_str() {
         Some(key) => format!("HostName={host_name};DeviceId={id};SharedAccessKey={key}"),
         None => format!("HostName={host_name};DeviceId={id};x509=true"),

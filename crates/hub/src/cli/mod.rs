@@ -6,6 +6,7 @@ mod dps;
 mod fault;
 mod logger;
 mod messages;
+mod module;
 mod serve;
 mod twin;
 
@@ -40,6 +41,9 @@ enum Command {
     /// Register, list and change devices
     #[command(subcommand)]
     Device(device::Command),
+    /// Register, list and delete modules of devices
+    #[command(subcommand)]
+    ModuleIdentity(module::Command),
     /// Print device-to-cloud messages as they arrive, one JSON object a line
     MonitorEvents(messages::MonitorEvents),
     /// Send a message to a device
@@ -94,6 +98,7 @@ pub fn run() -> ExitCode {
     let result = match Program::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Device(command) => command.run(),
+        Command::ModuleIdentity(command) => command.run(),
         Command::MonitorEvents(command) => command.run(),
         Command::SendC2d(command) => command.run(),
         Command::DeviceTwin(command) => command.run(),

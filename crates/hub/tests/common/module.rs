@@ -31,16 +31,19 @@ impl Module {
 
     /// Opens a connection and sends CONNECT; gives the answer too.
     pub fn connect(&self, hub: &Hub) -> (Client, [u8; 4]) {
+        let mut client = Client::open(hub);
+        client.send(&self.connect_packet());
+        let connack = client.receive(4).try_into().unwrap();
+        (client, connack)
+    }
+
+    pub fn connect_packet(&self) -> Vec<u8> {
         let Self { device_id, id, key } = self;
         let user_name = format!("localhost/{device_id}/{id}/?api-version=2021-04-12");
         let resource = format!("localhost/devices/{device_id}/modules/{id}");
         let password = token(&resource, key, 3600);
         let client_id = format!("{device_id}/{id}");
-        let packet = connect(&client_id, &user_name, Some(&password), Options::default());
-        let mut client = Client::open(hub);
-        client.send(&packet);
-        let connack = client.receive(4).try_into().unwrap();
-        (client, connack)
+        connect(&client_id, &user_name, Some(&password), Options::default())
     }
 
     /// The same, and the connection must have been accepted.
