@@ -20,6 +20,9 @@ use crate::core::Core;
 use crate::dps::Proof;
 use crate::throttle::Operation;
 
+/// "Too many open files" of one process, on every Unix that Rust runs on.
+const EMFILE: i32 = 24;
+
 /// What is served on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -50,7 +53,13 @@ pub(crate) async fn serve(
             }
             Err(error) => {
                 // Out of file descriptors, most likely: they come back as connections end.
-                log::error!("cannot accept a connection: {error}");
+                let remedy = match error.raw_os_error() {
+                    Some(EMFILE) => {
+                        "; let the hub open more files, by `ulimit -n` before it starts"
+                    }
+                    _ => "",
+                };
+                log::error!("cannot accept a connection: {error}{remedy}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
