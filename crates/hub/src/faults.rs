@@ -207,7 +207,7 @@ impl Core {
             let link = self.sessions.get(&client_id);
             link.ok_or_else(|| Error::DeviceNotOnline(client_id.clone()))
         };
-        let refused = |text: &str| Err(Error::ArgumentInvalid(text.into()));
+        check(identity, fault)?;
         match fault {
             Fault::DropConnection => link()?.cut(CloseReason::Operator),
             Fault::HalfOpen => link()?.freeze(),
@@ -215,37 +215,45 @@ impl Core {
             Fault::ExpireToken => {
                 let link = link()?;
                 let Some(expiry) = link.expiry else {
-                    return refused(
-                        "the device is connected with a certificate, which is no token",
-                    );
+                    return Err(Error::ArgumentInvalid(
+                        "the device is connected with a certificate, which is no token".into(),
+                    ));
                 };
                 change(&|waiting| waiting.expired = Some(expiry));
                 link.cut(CloseReason::TokenExpired);
             }
-            Fault::RefuseConnect { code, .. } if !matches!(code, 3 | 5) => {
-                return refused("code is 3 (server unavailable) or 5 (not authorized)");
-            }
             Fault::RefuseConnect { code, times } => {
                 change(&|waiting| waiting.refusals = (code, times));
-            }
-            Fault::DelayPuback { milliseconds } if milliseconds > MAX_DELAY => {
-                return refused("milliseconds is 3600000, an hour, at most");
             }
             Fault::DelayPuback { milliseconds } => {
                 let late = Puback::Late(Duration::from_millis(milliseconds));
                 change(&|waiting| waiting.puback = late);
             }
             Fault::SuppressPuback => change(&|waiting| waiting.puback = Puback::Never),
-            Fault::FailTwin { status, .. } if !matches!(status, 429 | 500..=599) => {
-                return refused("status is 429, or 500 to 599");
-            }
             Fault::FailTwin { status, times } => change(&|waiting| waiting.twin = (status, times)),
-            Fault::DuplicateC2d { .. } if identity.module_id.is_some() => {
-                return refused("modules get no cloud-to-device messages");
-            }
             Fault::DuplicateC2d { times } => change(&|waiting| waiting.duplicates = times),
         }
         log::info!("fault for {client_id:?}: {fault:?}");
         Ok(())
+    }
+}
+
+/// Refuses what cannot go wrong.
+fn check(identity: &Identity, fault: Fault) -> Result<(), Error> {
+    let refused = |text: &str| Err(Error::ArgumentInvalid(text.into()));
+    match fault {
+        Fault::RefuseConnect { code, .. } if !matches!(code, 3 | 5) => {
+            refused("code is 3 (server unavailable) or 5 (not authorized)")
+        }
+        Fault::DelayPuback { milliseconds } if milliseconds > MAX_DELAY => {
+            refused("milliseconds is 3600000, an hour, at most")
+        }
+        Fault::FailTwin { status, .. } if !matches!(status, 429 | 500..=599) => {
+            refused("status is 429, or 500 to 599")
+        }
+        Fault::DuplicateC2d { .. } if identity.module_id.is_some() => {
+            refused("modules get no cloud-to-device messages")
+        }
+        _ => Ok(()),
     }
 }
