@@ -183,9 +183,13 @@ pub(crate) fn time_servers() -> Result<Zeroizing<String>, Problem> {
     Ok(text(servers, SNTP, kconfig::CONFIG_AZURE_SNTP_SERVERS)?.unwrap_or_default())
 }
 
-/// Name and password of the Wi-Fi network.
+/// Name and password of a Wi-Fi network.
 #[cfg(CONFIG_AZURE_WIFI)]
-pub(crate) fn wifi() -> Result<Option<(Zeroizing<String>, Zeroizing<String>)>, Problem> {
+type Network = (Zeroizing<String>, Zeroizing<String>);
+
+/// The Wi-Fi network to join.
+#[cfg(CONFIG_AZURE_WIFI)]
+pub(crate) fn wifi() -> Result<Option<Network>, Problem> {
     if let Some(stored) = text(None, WIFI, "")? {
         let (ssid, password) = stored.split_once('\n').unwrap_or((&stored, ""));
         return Ok(Some((

@@ -41,15 +41,17 @@ uint64_t azure_unix_ms(void);
 void azure_set_unix_ms(uint64_t unix_ms);
 void azure_sleep_ms(uint32_t milliseconds);
 
-/* socket.c */
 struct azure_address {
 	uint32_t length;
 	uint32_t data[7]; /* a struct sockaddr_in or sockaddr_in6 */
 };
 
+/* resolve.c, or resolve_eswifi.c */
 /* Resolves a name; gives how many addresses were written. `stream`: TCP, otherwise UDP. */
 int32_t azure_resolve(const char *host, const char *port, bool stream, struct azure_address *addresses,
 		      uint32_t capacity);
+
+/* socket.c */
 /* Asks one time server; writes milliseconds since 1970. */
 int32_t azure_sntp(const struct azure_address *server, uint32_t timeout_ms, uint64_t *unix_ms);
 
