@@ -5,14 +5,14 @@
 use azure_device::port::StorageError;
 use zeroize::Zeroizing;
 
-/// The longest key, with prefix, in bytes: Zephyr's limit is 64.
-const KEY: usize = 64;
-
 #[cfg(CONFIG_AZURE_SETTINGS)]
 mod backend {
-    use super::{KEY, StorageError, Zeroizing};
+    use super::{StorageError, Zeroizing};
     use crate::ffi::{Error, settings};
     use crate::logger::Line;
+
+    /// The longest key, with prefix, in bytes: Zephyr's limit is 64.
+    const KEY: usize = 64;
 
     fn key(name: &str) -> Line<KEY> {
         Line::of(format_args!("azure/{name}"))

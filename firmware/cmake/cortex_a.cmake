@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Rust on 32-bit Cortex-A, which zephyr-lang-rust does not know. Kconfig.platform declares it supported.
+
+if(NOT CONFIG_CPU_AARCH32_CORTEX_A)
+  return()
+endif()
+
+# Replaces the module's function of this name: it ends the configure step for this architecture.
+function(_rust_map_target)
+  if(CONFIG_FP_HARDABI)
+    set(RUST_TARGET "armv7a-none-eabihf" PARENT_SCOPE)
+  else()
+    set(RUST_TARGET "armv7a-none-eabi" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# The zephyr crate does not compile where the timer's frequency is known at run time only. It converts times
+# by CONFIG_SYS_CLOCK_TICKS_PER_SEC, which is fixed all the same: the timer driver turns its cycles into these
+# ticks in C. So Rust gets Kconfig's values without this one.
+if(CONFIG_TIMER_READS_ITS_FREQUENCY_AT_RUNTIME)
+  file(READ ${DOTCONFIG} azure_dotconfig)
+  string(REPLACE "CONFIG_TIMER_READS_ITS_FREQUENCY_AT_RUNTIME=y\n" "" azure_dotconfig "${azure_dotconfig}")
+  set(DOTCONFIG ${CMAKE_CURRENT_BINARY_DIR}/rust.config)
+  file(WRITE ${DOTCONFIG}.new "${azure_dotconfig}")
+  configure_file(${DOTCONFIG}.new ${DOTCONFIG} COPYONLY)
+endif()
