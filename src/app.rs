@@ -125,7 +125,7 @@ impl Application for App {
             reported.string("resetCause", self.facts.reset_cause);
         }
         if let Some(address) = report.condition.network_address {
-            reported.string("networkAddress", address);
+            reported.string("networkAddress", address.as_str());
         }
         if let Some(peak) = report.condition.heap_peak {
             reported.integer("heapPeak", peak.into());

@@ -77,7 +77,7 @@ pub fn run<P: Platform, A: Application>(
         warn!("the hub refused this device {REFUSALS} times; asking to be provisioned again");
         application = device.into_application();
         if let Err(error) = platform.remove(Assignment::STORAGE_KEY) {
-            warn!("storage: the old assignment could not be removed: {error:?}");
+            warn!("storage: the old assignment could not be removed: {error}");
         }
     }
 }
@@ -142,7 +142,7 @@ fn kept<P: Platform>(enrollment: &Enrollment, platform: &mut P) -> Option<Assign
                 .ok()
         }
         Err(error) => {
-            warn!("storage: the kept assignment could not be read: {error:?}");
+            warn!("storage: the kept assignment could not be read: {error}");
             None
         }
     }

@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroize;
 
+use crate::text::find;
+
 /// The longest line inside a block, in bytes. RFC 7468 has 64, older writers 76.
 const MAX_LINE: usize = 80;
 
@@ -121,7 +123,7 @@ impl Decoder {
                     return finish(block, label, out).map(Some);
                 }
                 if line.contains(':') {
-                    return Err(if line.contains("ENCRYPTED") {
+                    return Err(if find(line, "ENCRYPTED").is_some() {
                         PemError::Encrypted
                     } else {
                         PemError::NotBase64

@@ -34,20 +34,18 @@ pub struct Encoder<W>(pub W);
 
 impl<W: Write> Write for Encoder<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(plain) = rest.find(|character| !is_unreserved(character)) {
-            let (plain, reserved) = rest.split_at(plain);
-            let (reserved, after) =
-                reserved.split_at(reserved.find(is_unreserved).unwrap_or(reserved.len()));
-            self.0.write_str(plain)?;
-            for byte in reserved.bytes() {
+        for character in text.chars() {
+            if is_unreserved(character) {
+                self.0.write_char(character)?;
+                continue;
+            }
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
                 self.0.write_char('%')?;
                 self.0.write_char(hex_digit(byte >> 4))?;
                 self.0.write_char(hex_digit(byte & 0xf))?;
             }
-            rest = after;
         }
-        self.0.write_str(rest)
+        Ok(())
     }
 }
 

@@ -4,10 +4,10 @@
 //! Calls may block where their documentation says so, and only there. None of them may panic.
 
 use core::fmt;
-use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::device::Report;
+use crate::text::written;
 use crate::time::{Instant, UnixTime};
 
 /// Time: one clock that never jumps and one that people share.
@@ -129,9 +129,44 @@ pub struct Requests {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
     /// The address that the device has in its network.
-    pub network_address: Option<IpAddr>,
+    pub network_address: Option<NetworkAddress>,
     /// The most bytes of heap that were in use at a time since the start.
     pub heap_peak: Option<u32>,
+}
+
+/// An IPv4 or IPv6 address as its platform writes it: the core only repeats it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct NetworkAddress {
+    bytes: [u8; Self::MAX_LEN],
+    length: usize,
+}
+
+impl NetworkAddress {
+    /// The longest address, in bytes: IPv6 with an embedded IPv4 address.
+    pub const MAX_LEN: usize = 45;
+
+    /// `None` if the text is longer than an address can be.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        Some(Self {
+            bytes,
+            length: text.len(),
+        })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        written(&self.bytes, self.length)
+    }
+}
+
+impl fmt::Debug for NetworkAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Everything together.
@@ -182,6 +217,15 @@ pub enum StorageError {
     TooLong(usize),
     /// The medium failed, with the platform's error code.
     Medium(i32),
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(bytes) => write!(f, "a value has {bytes} bytes, too many"),
+            Self::Medium(code) => write!(f, "error {code}"),
+        }
+    }
 }
 
 /// A sensor did not answer. The number is the platform's own code.

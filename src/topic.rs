@@ -18,6 +18,7 @@ use core::time::Duration;
 use crate::identity::Identity;
 use crate::percent::{Encoded, Escaped};
 use crate::properties::Bag;
+use crate::text::find;
 
 const METHOD_REQUEST: &str = "$iothub/methods/POST/";
 const TWIN_RESPONSE: &str = "$iothub/twin/res/";
@@ -242,7 +243,8 @@ fn service(topic: &str) -> Option<Inbound<'_>> {
 
 /// Splits `{level}/?{query}`. The level is not empty and the last one before the query.
 fn split(rest: &str) -> Option<(&str, Query<'_>)> {
-    let (level, query) = rest.split_once("/?")?;
+    let at = find(rest, "/?")?;
+    let (level, query) = (rest.get(..at)?, rest.get(at + 2..)?);
     (!level.is_empty() && !level.contains('/')).then_some((level, Query(query)))
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn synchronize(servers: &str) -> Result<UnixTime, ClockError> {
     let mut error = ClockError::Unresolved;
     for server in servers
         .split(';')
-        .map(str::trim)
+        .map(str::trim_ascii)
         .filter(|server| !server.is_empty())
     {
         match ask(server) {

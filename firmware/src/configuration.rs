@@ -257,7 +257,7 @@ impl fmt::Display for Problem {
             }
             Self::Storage(error) => write!(
                 f,
-                "the storage cannot be read ({error:?}): azure forget, then provision again"
+                "the storage cannot be read ({error}): azure forget, then provision again"
             ),
         }
     }

@@ -201,7 +201,7 @@ impl fmt::Display for Problem {
                 "the private key does not belong to the certificate (-0x{:04x}): provision a matching pair",
                 code.unsigned_abs()
             ),
-            Self::Storage(error) => write!(f, "the storage cannot be read ({error:?})"),
+            Self::Storage(error) => write!(f, "the storage cannot be read ({error})"),
         }
     }
 }

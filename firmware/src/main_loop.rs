@@ -33,15 +33,18 @@ const REMINDER: Duration = Duration::from_secs(30);
 pub(crate) fn start() {
     logger::init();
     let facts = banner();
-    if let Err(error) = ffi::wait_init() {
-        return error!("start: no event descriptor ({error:?}); raise CONFIG_ZVFS_EVENTFD_MAX");
+    if ffi::wait_init().is_err() {
+        return error!(
+            "start: no event descriptor (errno {}); raise CONFIG_ZVFS_EVENTFD_MAX",
+            ffi::errno()
+        );
     }
     ffi::init_board();
     indicator::show(Status::Starting);
     ffi::start_watchdog();
     if let Err(error) = storage::init() {
         error!(
-            "storage: cannot be mounted ({error:?}); what is provisioned now is lost with a restart"
+            "storage: cannot be mounted ({error}); what is provisioned now is lost with a restart"
         );
     }
     ffi::start_network();

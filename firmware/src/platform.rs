@@ -7,8 +7,8 @@ use alloc::string::String;
 use azure_device::device::Report;
 use azure_device::port::{
     Clock, ClockError, Condition, ConnectError, Connector, Endpoint, Entropy, EntropyError,
-    Indicator, Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError,
-    Wake,
+    Indicator, NetworkAddress, Platform, Reading, Requests, Sensor, SensorError, Status, Storage,
+    StorageError, Wake,
 };
 use azure_device::time::{Instant, UnixTime};
 use zeroize::Zeroizing;
@@ -123,7 +123,7 @@ impl Platform for ZephyrPlatform {
         let memory = ffi::memory();
         let mut text = [0; 48];
         Condition {
-            network_address: ffi::network_address(&mut text).and_then(|text| text.parse().ok()),
+            network_address: ffi::network_address(&mut text).and_then(NetworkAddress::new),
             heap_peak: Some(memory.heap_peak).filter(|peak| *peak > 0),
         }
     }

@@ -14,7 +14,7 @@ use crate::time::Instant;
 /// let mut device = Device::new(&identity, config, buffers, application);
 /// device::run(&mut device, &mut platform);
 /// ```
-pub fn run<P: Platform, M: Machine>(device: &mut M, platform: &mut P) {
+pub fn run<P: Platform>(device: &mut dyn Machine, platform: &mut P) {
     let mut stream: Option<P::Stream> = None;
     let mut shown: Option<Status> = None;
     loop {
@@ -47,7 +47,7 @@ pub fn run<P: Platform, M: Machine>(device: &mut M, platform: &mut P) {
     }
 }
 
-fn set_clock<P: Platform, M: Machine>(device: &mut M, platform: &mut P) {
+fn set_clock<P: Platform>(device: &mut dyn Machine, platform: &mut P) {
     let (before, started) = (platform.unix(), platform.now());
     let result = platform.synchronize();
     let now = platform.now();
@@ -56,7 +56,7 @@ fn set_clock<P: Platform, M: Machine>(device: &mut M, platform: &mut P) {
     device.clock_set(now, before, result, random(platform));
 }
 
-fn open<P: Platform, M: Machine>(device: &mut M, platform: &mut P) -> Option<P::Stream> {
+fn open<P: Platform>(device: &mut dyn Machine, platform: &mut P) -> Option<P::Stream> {
     if device.status(platform.now()) != Status::Off {
         platform.show(Status::Starting);
     }
@@ -76,8 +76,8 @@ fn open<P: Platform, M: Machine>(device: &mut M, platform: &mut P) -> Option<P::
 }
 
 /// One turn of an open connection: send, handle, and read or wait.
-fn exchange<P: Platform, M: Machine>(
-    device: &mut M,
+fn exchange<P: Platform>(
+    device: &mut dyn Machine,
     platform: &mut P,
     stream: &mut Option<P::Stream>,
 ) {
@@ -92,8 +92,8 @@ fn exchange<P: Platform, M: Machine>(
     }
 }
 
-fn turn<P: Platform, M: Machine>(
-    device: &mut M,
+fn turn<P: Platform>(
+    device: &mut dyn Machine,
     platform: &mut P,
     stream: &mut P::Stream,
 ) -> Result<(), Failure> {
@@ -127,8 +127,8 @@ fn turn<P: Platform, M: Machine>(
 }
 
 /// Sends all that the device wants to send.
-fn send<P: Platform, M: Machine>(
-    device: &mut M,
+fn send<P: Platform>(
+    device: &mut dyn Machine,
     platform: &mut P,
     stream: &mut P::Stream,
 ) -> Result<(), Failure> {
@@ -143,7 +143,7 @@ fn send<P: Platform, M: Machine>(
 }
 
 /// Without a connection, telemetry still falls due and waits in the outbox.
-fn sleep<P: Platform, M: Machine>(device: &mut M, platform: &mut P, until: Instant) {
+fn sleep<P: Platform>(device: &mut dyn Machine, platform: &mut P, until: Instant) {
     let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
     device.serve_offline(now, unix, platform, random);
     let until = until.min(now.after(PROGRESS_INTERVAL));

@@ -80,8 +80,8 @@ impl<A: Application> Device<'_, A> {
     /// An operator calls a method.
     pub(super) fn called(&mut self, now: Instant, name: &str, request_id: &str, payload: &[u8]) {
         let Some(method) = A::METHODS.iter().position(|method| method.name == name) else {
-            warn!("method {name:?}: unknown");
-            return self.respond(request_id, 404, "unknown method");
+            warn!("method \"{}\": unknown", name.escape_default());
+            return self.respond(request_id, 404, &"unknown method");
         };
         let payload = match payload {
             [] => Ok(None),
@@ -98,8 +98,8 @@ impl<A: Application> Device<'_, A> {
                 request_id,
             ),
             Err(error) => {
-                warn!("method {name:?}: bad payload: {error}");
-                self.respond(request_id, 400, error);
+                warn!("method \"{}\": bad payload: {error}", name.escape_default());
+                self.respond(request_id, 400, &error);
             }
         }
     }
@@ -136,24 +136,24 @@ impl<A: Application> Device<'_, A> {
         match (outcome, written) {
             (Outcome::Later(due), _) => match self.calls.keep(method, due, request_id) {
                 Ok(()) => {}
-                Err((status, reason)) => self.respond(request_id, status, reason),
+                Err((status, reason)) => self.respond(request_id, status, &reason),
             },
-            (Outcome::BadPayload(reason), _) => self.respond(request_id, 400, reason),
-            (Outcome::Done(_), Err(TooLong)) => self.respond(request_id, 500, TooLong),
+            (Outcome::BadPayload(reason), _) => self.respond(request_id, 400, &reason),
+            (Outcome::Done(_), Err(TooLong)) => self.respond(request_id, 500, &TooLong),
             (Outcome::Done(status), Ok(())) => {
-                info!("method {:?}: answered with status {status}", entry.name);
+                info!("method \"{}\": answered with status {status}", entry.name);
                 let topic = render(topic, Outbound::MethodResponse { status, request_id });
                 let sent =
                     topic.map(|topic| self.session.publish_now(topic, payload.as_str().as_bytes()));
                 if !matches!(sent, Ok(Ok(()))) {
-                    warn!("method {:?}: the answer could not be sent", entry.name);
+                    warn!("method \"{}\": the answer could not be sent", entry.name);
                 }
             }
         }
     }
 
     /// Answers with a status and a reason.
-    fn respond(&mut self, request_id: &str, status: i32, reason: impl Display) {
+    fn respond(&mut self, request_id: &str, status: i32, reason: &dyn Display) {
         let Some((topic, payload)) = self.scratch.split_at_mut_checked(TOPIC_SIZE) else {
             return warn!("method: the scratch buffer is too small for an answer");
         };

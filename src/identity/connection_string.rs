@@ -63,7 +63,7 @@ struct Fields<'t> {
 
 impl<'t> Fields<'t> {
     fn split(text: &'t str) -> Result<Self, ConnectionStringError> {
-        let text = text.trim();
+        let text = text.trim_ascii();
         if text.is_empty() {
             return Err(ConnectionStringError::Empty);
         }

@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use crate::text::find;
+
 /// A DNS host name, such as `contoso.azure-devices.net`, kept as it was written.
 ///
 /// Labels of letters, digits and inner hyphens, 63 bytes each and 253 in all (RFC 1123, section 2.1). It
@@ -19,7 +21,7 @@ impl HostName {
         if text.is_empty() {
             return Err(HostNameError::Empty);
         }
-        if text.contains("://") {
+        if find(text, "://").is_some() {
             return Err(HostNameError::Scheme);
         }
         if text.contains(':') {

@@ -103,22 +103,18 @@ impl<'t, 'b> Object<'t, 'b> {
         value: impl FnOnce(&mut Text<'b>) -> fmt::Result,
     ) -> &mut Self {
         if !self.failed {
-            self.failed = self.try_member(name, value).is_err();
+            self.failed = self.begin(name).and_then(|()| value(self.out)).is_err();
         }
         self
     }
 
-    fn try_member(
-        &mut self,
-        name: &str,
-        value: impl FnOnce(&mut Text<'b>) -> fmt::Result,
-    ) -> fmt::Result {
+    /// Writes the member's name and what is before it.
+    fn begin(&mut self, name: &str) -> fmt::Result {
         self.out
             .write_str(if self.members == 0 { "\"" } else { ",\"" })?;
         Escape(self.out).write_str(name)?;
-        self.out.write_str("\":")?;
         self.members += 1;
-        value(self.out)
+        self.out.write_str("\":")
     }
 }
 

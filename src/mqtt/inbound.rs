@@ -4,9 +4,8 @@
 //! cannot be right, or cannot fit, never waits for bytes that have no room. What mqttbytes does not check
 //! is checked here.
 
-use bytes::BytesMut;
-use mqttbytes_nostd::v4::{self, Packet};
-use mqttbytes_nostd::{Error as CodecError, check};
+use bytes::Bytes;
+use mqttbytes_nostd::{Error as CodecError, FixedHeader, check, v4};
 
 use super::types::{MAX_FILTERS, PacketId};
 use super::violation::{PacketType, Violation};
@@ -134,21 +133,53 @@ fn check_length(packet_type: PacketType, flags: u8, remaining: usize) -> Result<
     }
 }
 
+/// What a server sends, CONNACK excepted.
+pub(super) enum Packet {
+    Publish(v4::Publish),
+    Puback(v4::PubAck),
+    Suback(v4::SubAck),
+    Unsuback(v4::UnsubAck),
+    Pingresp,
+}
+
 /// Decodes the bytes of one complete packet, CONNACK excepted. The heap holds a copy of it meanwhile.
+///
+/// The packet's own reader is called instead of [`v4::read`], which would bring along those of the packets
+/// that only a client sends.
 pub(super) fn decode(header: Header, bytes: &[u8]) -> Result<Packet, Violation> {
-    let mut copy = BytesMut::from(bytes);
-    let packet =
-        v4::read(&mut copy, bytes.len()).map_err(|error| violation(header.packet_type, error))?;
-    match &packet {
-        Packet::Publish(publish) => check_topic(&publish.topic)?,
-        Packet::PubAck(v4::PubAck { pkid: 0 })
-        | Packet::SubAck(v4::SubAck { pkid: 0, .. })
-        | Packet::UnsubAck(v4::UnsubAck { pkid: 0 }) => {
-            return Err(Violation::PacketIdZero(header.packet_type));
+    let kind = header.packet_type;
+    let first = bytes.first().copied().unwrap_or_default();
+    let fixed = FixedHeader::new(first, header.length - 1, header.total - header.length);
+    let copy = Bytes::copy_from_slice(bytes);
+    let failed = |error| violation(kind, error);
+    let (packet, id) = match kind {
+        PacketType::Publish => {
+            let publish = v4::Publish::read(fixed, copy).map_err(failed)?;
+            check_topic(&publish.topic)?;
+            return Ok(Packet::Publish(publish));
         }
-        _ => {}
+        PacketType::Puback => {
+            let puback = v4::PubAck::read(fixed, copy).map_err(failed)?;
+            let id = puback.pkid;
+            (Packet::Puback(puback), id)
+        }
+        PacketType::Suback => {
+            let suback = v4::SubAck::read(fixed, copy).map_err(failed)?;
+            let id = suback.pkid;
+            (Packet::Suback(suback), id)
+        }
+        PacketType::Unsuback => {
+            let unsuback = v4::UnsubAck::read(fixed, copy).map_err(failed)?;
+            let id = unsuback.pkid;
+            (Packet::Unsuback(unsuback), id)
+        }
+        PacketType::Pingresp => return Ok(Packet::Pingresp),
+        _ => return Err(Violation::Unexpected(kind)),
+    };
+    match id {
+        0 => Err(Violation::PacketIdZero(kind)),
+        _ => Ok(packet),
     }
-    Ok(packet)
 }
 
 fn violation(packet_type: PacketType, error: CodecError) -> Violation {

@@ -1,11 +1,11 @@
 //! One event at a time from what the server sent, then the timers.
 
-use mqttbytes_nostd::v4::{self, Packet};
+use mqttbytes_nostd::v4;
 
 use super::Session;
 use super::connection::Phase;
 use super::error::{ConnectReturnCode, Error};
-use super::inbound::{self, Header, Skip};
+use super::inbound::{self, Header, Packet, Skip};
 use super::outbox::Removal;
 use super::types::{AckToken, Event, Message, PacketId, count};
 use super::violation::{PacketType, Violation};
@@ -155,12 +155,11 @@ impl Session<'_> {
         self.receive_buffer.consume(header.total);
         Ok(match packet? {
             Packet::Publish(publish) => Step::Event(self.on_publish(publish)),
-            Packet::PubAck(puback) => self.on_puback(&puback, now),
-            Packet::SubAck(suback) => Step::Event(self.on_suback(&suback)?),
-            Packet::UnsubAck(unsuback) => Step::Event(self.on_unsuback(&unsuback)?),
-            Packet::PingResp if self.connection.keepalive.answered() => Step::Again,
-            Packet::PingResp => return Err(Violation::UnaskedPingresp.into()),
-            _ => return Err(Violation::Unexpected(header.packet_type).into()),
+            Packet::Puback(puback) => self.on_puback(&puback, now),
+            Packet::Suback(suback) => Step::Event(self.on_suback(&suback)?),
+            Packet::Unsuback(unsuback) => Step::Event(self.on_unsuback(&unsuback)?),
+            Packet::Pingresp if self.connection.keepalive.answered() => Step::Again,
+            Packet::Pingresp => return Err(Violation::UnaskedPingresp.into()),
         })
     }
 

@@ -76,10 +76,9 @@ impl fmt::Display for Refusal {
             Self::Enrollment(problem) => write!(f, "{problem}"),
             #[cfg(CONFIG_AZURE_DPS)]
             Self::Configuration(problem) => write!(f, "{problem}"),
-            Self::NotStored(error) => write!(
-                f,
-                "it could not be stored ({error:?}): is the storage full?"
-            ),
+            Self::NotStored(error) => {
+                write!(f, "it could not be stored ({error}): is the storage full?")
+            }
             Self::Unusable(what, code) => write!(
                 f,
                 "mbedTLS cannot use this {what} (-0x{:04x}): it must be RSA, or EC on P-256 or P-384",
@@ -199,7 +198,7 @@ fn set_port(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
 
 /// Checks fields, ids and base64 by parsing, and signs a token on trial.
 fn set_connection_string(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let identity = ConnectionString::parse(text).map_err(Refusal::Identity)?;
     if text.len() > MAX_TEXT {
         return Err(Refusal::Because(

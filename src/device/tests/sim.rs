@@ -10,8 +10,8 @@ use std::vec::Vec;
 
 use crate::port::{
     Clock, ClockError, Condition, ConnectError, Connector, Endpoint, Entropy, EntropyError,
-    Indicator, Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError,
-    Stream, Wake,
+    Indicator, NetworkAddress, Platform, Reading, Requests, Sensor, SensorError, Status, Storage,
+    StorageError, Stream, Wake,
 };
 use crate::time::{Instant, UnixTime};
 
@@ -325,7 +325,7 @@ impl Platform for World {
 
     fn condition(&mut self) -> Condition {
         Condition {
-            network_address: Some([192, 0, 2, 7].into()),
+            network_address: NetworkAddress::new("192.0.2.7"),
             heap_peak: Some(12_345),
         }
     }
