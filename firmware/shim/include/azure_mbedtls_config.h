@@ -35,6 +35,16 @@
 #define MBEDTLS_ECP_WINDOW_SIZE 2
 #define MBEDTLS_ECP_FIXED_POINT_OPTIM 0
 
+/* What IoT Hub speaks; without this, a list of all suites is kept. */
+#define MBEDTLS_SSL_CIPHERSUITES                                                                            \
+	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,     \
+		MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,                                            \
+		MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+
+/* GCM only encrypts. */
+#define MBEDTLS_BLOCK_CIPHER_NO_DECRYPT
+#define MBEDTLS_SHA512_SMALLER
+
 /* Texts that no one reads here. */
 #define MBEDTLS_X509_REMOVE_INFO
 
