@@ -103,7 +103,7 @@ impl Decoder {
             .line
             .get(..self.length)
             .and_then(|line| str::from_utf8(line).ok());
-        let line = line.map(str::trim);
+        let line = line.map(str::trim_ascii);
         match (&mut self.block, line) {
             (None, None) | (Some(_), Some("")) => Ok(None),
             (None, Some(line)) => {
@@ -122,7 +122,7 @@ impl Decoder {
                     self.block = None;
                     return finish(block, label, out).map(Some);
                 }
-                if line.contains(':') {
+                if line.as_bytes().contains(&b':') {
                     return Err(if find(line, "ENCRYPTED").is_some() {
                         PemError::Encrypted
                     } else {

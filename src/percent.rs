@@ -99,7 +99,7 @@ impl<'t> Escaped<'t> {
 
     /// Decodes; allocates only if there is an escape.
     pub fn to_cow(self) -> Cow<'t, str> {
-        if self.0.contains('%') {
+        if self.0.as_bytes().contains(&b'%') {
             let mut decoded = String::with_capacity(self.0.len());
             decoded.extend(self.chars());
             Cow::Owned(decoded)
@@ -112,7 +112,7 @@ impl<'t> Escaped<'t> {
 /// Displays the decoded text.
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.0.contains('%') {
+        if !self.0.as_bytes().contains(&b'%') {
             return f.write_str(self.0);
         }
         self.chars()

@@ -245,7 +245,7 @@ fn service(topic: &str) -> Option<Inbound<'_>> {
 fn split(rest: &str) -> Option<(&str, Query<'_>)> {
     let at = find(rest, "/?")?;
     let (level, query) = (rest.get(..at)?, rest.get(at + 2..)?);
-    (!level.is_empty() && !level.contains('/')).then_some((level, Query(query)))
+    (!level.is_empty() && !level.as_bytes().contains(&b'/')).then_some((level, Query(query)))
 }
 
 /// A number written in digits only: no sign, no space.
@@ -274,8 +274,9 @@ impl<'t> Query<'t> {
     /// The value of `$rid`, without which nothing can be answered; and a wildcard could not be repeated in
     /// the topic of a response (MQTT 3.1.1, section 3.3.2.1).
     fn request_id(self) -> Option<&'t str> {
-        self.value("$rid")
-            .filter(|value| !value.is_empty() && !value.contains(['#', '+']))
+        self.value("$rid").filter(|value| {
+            !value.is_empty() && !value.bytes().any(|byte| matches!(byte, b'+' | b'#'))
+        })
     }
 
     /// The number called `name`, if there is one; `None` if there is something else by that name.

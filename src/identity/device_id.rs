@@ -65,7 +65,10 @@ fn check(text: &str) -> Result<(), IdError> {
         return Err(IdError::TooLong { bytes: text.len() });
     }
     let legal = |character: char| {
-        character.is_ascii_alphanumeric() || "-.%_*?!(),:=@$'".contains(character)
+        character.is_ascii_alphanumeric()
+            || b"-.%_*?!(),:=@$'"
+                .iter()
+                .any(|legal| char::from(*legal) == character)
     };
     match text
         .char_indices()

@@ -24,13 +24,14 @@ impl HostName {
         if find(text, "://").is_some() {
             return Err(HostNameError::Scheme);
         }
-        if text.contains(':') {
+        if text.as_bytes().contains(&b':') {
             return Err(HostNameError::Port);
         }
         if text.len() > Self::MAX_LEN {
             return Err(HostNameError::TooLong { bytes: text.len() });
         }
-        let legal = |character: char| character.is_ascii_alphanumeric() || "-.".contains(character);
+        let legal =
+            |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.');
         if let Some(at) = text.find(|character| !legal(character)) {
             return Err(HostNameError::IllegalCharacter { at });
         }

@@ -10,7 +10,7 @@ pub(super) fn string(field: Field, value: &str) -> Result<(), RequestError> {
     binary(field, value.as_bytes())?;
     let fault = if value.is_empty() {
         Fault::Empty
-    } else if value.contains('\0') {
+    } else if value.as_bytes().contains(&b'\0') {
         Fault::Nul
     } else {
         return Ok(());
@@ -34,7 +34,7 @@ pub(super) fn utf8(field: Field, value: &[u8]) -> Result<&str, RequestError> {
 /// The topic of a PUBLISH (MQTT 3.1.1, sections 3.3.2.1 and 4.7.3).
 pub(super) fn topic(field: Field, topic: &str) -> Result<(), RequestError> {
     string(field, topic)?;
-    if topic.contains(['+', '#']) {
+    if topic.bytes().any(|byte| matches!(byte, b'+' | b'#')) {
         return Err(RequestError::Field(field, Fault::Wildcard));
     }
     Ok(())
@@ -46,8 +46,8 @@ pub(super) fn topic_filter(filter: &str) -> Result<(), RequestError> {
     let mut levels = filter.split('/').peekable();
     while let Some(level) = levels.next() {
         let alone = level.len() == 1;
-        let misplaced = (level.contains('+') && !alone)
-            || (level.contains('#') && !(alone && levels.peek().is_none()));
+        let misplaced = (level.as_bytes().contains(&b'+') && !alone)
+            || (level.as_bytes().contains(&b'#') && !(alone && levels.peek().is_none()));
         if misplaced {
             return Err(RequestError::Field(
                 Field::TopicFilter,

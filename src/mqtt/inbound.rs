@@ -195,9 +195,9 @@ fn violation(packet_type: PacketType, error: CodecError) -> Violation {
 fn check_topic(topic: &str) -> Result<(), Violation> {
     if topic.is_empty() {
         Err(Violation::TopicEmpty)
-    } else if topic.contains('\0') {
+    } else if topic.as_bytes().contains(&b'\0') {
         Err(Violation::TopicNul)
-    } else if topic.contains(['+', '#']) {
+    } else if topic.bytes().any(|byte| matches!(byte, b'+' | b'#')) {
         Err(Violation::TopicWildcard)
     } else {
         Ok(())

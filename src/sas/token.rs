@@ -40,7 +40,7 @@ impl SasToken {
         let mut at = PREFIX.len();
         for field in fields.split('&') {
             let (name, value) = field.split_once('=').ok_or(TokenError::NotAField)?;
-            if value.contains('=') {
+            if value.as_bytes().contains(&b'=') {
                 return Err(TokenError::UnencodedEquals);
             }
             let start = at + name.len() + 1;
