@@ -8,6 +8,7 @@
 #include <zephyr/net/tls_credentials.h>
 #include <zephyr/zvfs/eventfd.h>
 
+#include "azure_mbedtls_config.h"
 #include "azure_shim.h"
 
 BUILD_ASSERT(sizeof(((struct azure_address *)0)->data) >= sizeof(struct sockaddr_in6));
@@ -15,6 +16,10 @@ BUILD_ASSERT(sizeof(int32_t) == sizeof(sec_tag_t));
 /* A module that terminates TLS itself ignores the options that azure_tls_connect() sets. */
 BUILD_ASSERT(!IS_ENABLED(CONFIG_WIFI_OFFLOAD) || !IS_ENABLED(CONFIG_NET_SOCKETS_OFFLOAD),
 	     "TLS must not be offloaded: set CONFIG_NET_SOCKETS_OFFLOAD=n");
+
+/* Of the next connection; there is one at a time (CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS). */
+size_t azure_tls_out_content_len = CONFIG_AZURE_TLS_OUT_CONTENT_LEN;
+BUILD_ASSERT(CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS == 1);
 
 static int wake_fd = -1;
 
@@ -101,12 +106,14 @@ static int set_options(int socket, const char *host_name, const int32_t *tags, u
 }
 
 int32_t azure_tls_connect(const struct azure_address *address, const char *host_name, const int32_t *tags,
-			  uint32_t tag_count, uint32_t send_timeout_ms, struct azure_handshake *handshake)
+			  uint32_t tag_count, uint32_t output_length, uint32_t send_timeout_ms,
+			  struct azure_handshake *handshake)
 {
 	const struct sockaddr *to = (const struct sockaddr *)address->data;
 	int socket = zsock_socket(to->sa_family, SOCK_STREAM, IPPROTO_TLS_1_2);
 	int result;
 
+	azure_tls_out_content_len = output_length;
 	memset(handshake, 0, sizeof(*handshake));
 	if (socket < 0) {
 		return failed();

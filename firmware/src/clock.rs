@@ -57,7 +57,7 @@ fn worse(first: ClockError, second: ClockError) -> ClockError {
 fn ask(server: &str) -> Result<UnixTime, ClockError> {
     let (host, port) = match server.rsplit_once(':') {
         // More than one colon is an IPv6 address.
-        Some((host, port)) if !host.contains(':') => (host, port),
+        Some((host, port)) if !host.as_bytes().contains(&b':') => (host, port),
         _ => (server, NTP_PORT),
     };
     let host = Line::<256>::of(format_args!("{host}"));

@@ -7,6 +7,7 @@ use azure_device::port::{Code, ConnectError, Endpoint, Stream, TcpFailure};
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 use log::debug;
 
+use crate::credentials::Tags;
 use crate::ffi::{self, Address, Error, Handshake, Socket};
 use crate::logger::Line;
 use crate::requests;
@@ -22,7 +23,7 @@ const SEND_TIMEOUT_MS: u32 = kconfig::CONFIG_AZURE_SEND_TIMEOUT_S.unsigned_abs()
 const RECORD_TIMEOUT_MS: u32 = 10_000;
 
 /// Resolves the endpoint and tries its addresses in turn, with the credentials of these tags.
-pub(crate) fn connect(endpoint: Endpoint<'_>, tags: &[i32]) -> Result<TlsStream, ConnectError> {
+pub(crate) fn connect(endpoint: Endpoint<'_>, tags: &Tags) -> Result<TlsStream, ConnectError> {
     let name = Line::<256>::of(format_args!("{}", endpoint.host_name));
     let address = Line::<256>::of(format_args!("{}", endpoint.address));
     let port = Line::<8>::of(format_args!("{}", endpoint.port));

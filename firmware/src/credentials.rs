@@ -43,12 +43,28 @@ pub(crate) fn stored_name(prefix: &str, index: usize) -> Line<32> {
 pub(crate) struct Tags {
     tags: [i32; TAGS],
     count: usize,
+    /// Bytes of the Certificate message that shows the device's own chain (RFC 5246, section 7.4.2).
+    message: usize,
 }
+
+/// The smallest output buffer, in bytes: what a device without a certificate sends is shorter, or is split.
+const LEAST_OUTPUT: usize = 1024;
+/// Type and length of a handshake message, and the length of the list in it.
+const MESSAGE_HEADER: usize = 4 + 3;
+/// The length of each certificate in the list.
+const ENTRY_HEADER: usize = 3;
 
 impl Tags {
     /// What a TLS socket takes.
     pub(crate) fn as_slice(&self) -> &[i32] {
         self.tags.get(..self.count).unwrap_or_default()
+    }
+
+    /// Bytes of TLS's output buffer for a connection with these credentials: as many as its longest message
+    /// has, `CONFIG_AZURE_TLS_OUT_CONTENT_LEN` at most. A longer one fails, and says so.
+    pub(crate) fn output_length(&self) -> usize {
+        const MOST: usize = kconfig::CONFIG_AZURE_TLS_OUT_CONTENT_LEN.unsigned_abs();
+        self.message.max(LEAST_OUTPUT).min(MOST)
     }
 
     fn next(&mut self) -> Result<i32, Problem> {
@@ -69,6 +85,7 @@ pub(crate) fn register(arena: &mut Arena, identity: bool) -> Result<Tags, Proble
     let mut tags = Tags {
         tags: [0; TAGS],
         count: 0,
+        message: MESSAGE_HEADER,
     };
     if stored(arena, &mut tags, ROOT, Kind::Root)?.is_none() {
         for root in built_in::ROOTS {
@@ -90,6 +107,7 @@ fn register_identity(arena: &mut Arena, tags: &mut Tags) -> Result<(), Problem> 
             for certificate in built_in::CHAIN {
                 ffi::add_credential(tags.next()?, Kind::Certificate, certificate)
                     .map_err(|_| Problem::Rejected(CERTIFICATE))?;
+                tags.message += ENTRY_HEADER + certificate.len();
             }
             built_in::CHAIN.first().ok_or(Problem::NoCertificate)?
         }
@@ -119,6 +137,9 @@ fn stored(
             break;
         }
         let der = load(arena, tags.next()?, prefix, index, kind)?;
+        if matches!(kind, Kind::Certificate) {
+            tags.message += ENTRY_HEADER + der.map_or(0, <[u8]>::len);
+        }
         first = first.or(der);
     }
     Ok(first)

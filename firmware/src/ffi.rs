@@ -10,6 +10,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::credentials::Tags;
 use crate::kconfig;
 use azure_device::time::{Instant, UnixTime};
 
@@ -136,6 +137,7 @@ mod c {
             host_name: *const c_char,
             tags: *const i32,
             tag_count: u32,
+            output_length: u32,
             send_timeout_ms: u32,
             handshake: *mut Handshake,
         ) -> i32;
@@ -271,10 +273,12 @@ impl Socket {
     pub(crate) fn connect_tls(
         address: &Address,
         host_name: &CStr,
-        tags: &[i32],
+        tags: &Tags,
         send_timeout_ms: u32,
         handshake: &mut Handshake,
     ) -> Result<Self, Error> {
+        let output_length = u32::try_from(tags.output_length()).unwrap_or(0);
+        let tags = tags.as_slice();
         let tag_count = u32::try_from(tags.len()).unwrap_or(0);
         // SAFETY: `tags` has `tag_count` elements, `host_name` ends with a zero, and all bit patterns are a
         // `Handshake`. The shim forgets the pointer to it before it returns.
@@ -284,6 +288,7 @@ impl Socket {
                 host_name.as_ptr(),
                 tags.as_ptr(),
                 tag_count,
+                output_length,
                 send_timeout_ms,
                 handshake,
             )

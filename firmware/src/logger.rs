@@ -102,24 +102,26 @@ impl<const N: usize> Line<N> {
 
 impl<const N: usize> Write for Line<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = N.saturating_sub(self.length + 1);
-        let mut fits = text.len().min(room);
-        while !text.is_char_boundary(fits) {
-            fits -= 1;
-        }
-        let end = self.length + fits;
-        if let (Some(to), Some(from)) = (
-            self.bytes.get_mut(self.length..end),
-            text.as_bytes().get(..fits),
-        ) {
-            to.copy_from_slice(from);
-            self.length = end;
-        }
-        if fits == text.len() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
+        append(&mut self.bytes, &mut self.length, text)
+    }
+}
+
+/// Appends what fits, one byte less than there is room for. One function for lines of every size.
+fn append(bytes: &mut [u8], length: &mut usize, text: &str) -> fmt::Result {
+    let room = bytes.len().saturating_sub(*length + 1);
+    let mut fits = text.len().min(room);
+    while !text.is_char_boundary(fits) {
+        fits -= 1;
+    }
+    let end = *length + fits;
+    if let (Some(to), Some(from)) = (bytes.get_mut(*length..end), text.as_bytes().get(..fits)) {
+        to.copy_from_slice(from);
+        *length = end;
+    }
+    if fits == text.len() {
+        Ok(())
+    } else {
+        Err(fmt::Error)
     }
 }
 

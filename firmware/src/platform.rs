@@ -62,7 +62,7 @@ impl Connector for ZephyrPlatform {
     type Stream = TlsStream;
 
     fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<TlsStream, ConnectError> {
-        connector::connect(endpoint, self.tags.as_slice())
+        connector::connect(endpoint, &self.tags)
     }
 }
 

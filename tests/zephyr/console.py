@@ -61,7 +61,7 @@ class Console:
     def ready(self):
         """Waits until the shell takes commands."""
         self.wait(r"reset cause", 60)
-        self.command("kernel version", r"Zephyr version")
+        self.command("azure status", r"^stack ")
 
     def provision(self, hub, connection_string, certificate=None, key=None, ca=None):
         """Gives the device its identity, and the hub to trust and to connect to."""

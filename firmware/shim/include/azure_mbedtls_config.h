@@ -6,13 +6,18 @@
 #ifndef AZURE_MBEDTLS_CONFIG_H_
 #define AZURE_MBEDTLS_CONFIG_H_
 
+#include <stddef.h>
 #include <time.h>
 
-/* Buffers: IoT Hub sends its Certificate message in one record; a device sends short ones. */
+/*
+ * Buffers: IoT Hub sends its Certificate message in one record; a device sends short ones, and a longer one only
+ * with a certificate of its own, so that the output buffer is sized for each connection (shim/socket.c).
+ */
+extern size_t azure_tls_out_content_len;
 #undef MBEDTLS_SSL_IN_CONTENT_LEN
 #undef MBEDTLS_SSL_OUT_CONTENT_LEN
 #define MBEDTLS_SSL_IN_CONTENT_LEN CONFIG_AZURE_TLS_IN_CONTENT_LEN
-#define MBEDTLS_SSL_OUT_CONTENT_LEN CONFIG_AZURE_TLS_OUT_CONTENT_LEN
+#define MBEDTLS_SSL_OUT_CONTENT_LEN azure_tls_out_content_len
 
 /*
  * A client. No max_fragment_length extension: a hub that honours it splits its Certificate message, which

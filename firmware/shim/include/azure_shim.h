@@ -86,11 +86,13 @@ struct azure_handshake {
 };
 
 /*
- * Connects and completes the handshake: peer verification required, SNI, the credentials of these tags.
- * Gives a socket. Blocks for CONFIG_NET_SOCKETS_CONNECT_TIMEOUT at most for TCP and for TLS.
+ * Connects and completes the handshake: peer verification required, SNI, the credentials of these tags, and an
+ * output buffer of this length, which must hold the device's own Certificate message. No other connection may be
+ * open. Gives a socket. Blocks for CONFIG_NET_SOCKETS_CONNECT_TIMEOUT at most for TCP and for TLS.
  */
 int32_t azure_tls_connect(const struct azure_address *address, const char *host_name, const int32_t *tags,
-			  uint32_t tag_count, uint32_t send_timeout_ms, struct azure_handshake *handshake);
+			  uint32_t tag_count, uint32_t output_length, uint32_t send_timeout_ms,
+			  struct azure_handshake *handshake);
 int32_t azure_receive(int32_t socket, uint8_t *buffer, uint32_t length);
 int32_t azure_send(int32_t socket, const uint8_t *data, uint32_t length);
 void azure_close(int32_t socket);
