@@ -19,9 +19,6 @@ const ADDRESSES: usize = 4;
 /// The longest that a write may block.
 const SEND_TIMEOUT_MS: u32 = kconfig::CONFIG_AZURE_SEND_TIMEOUT_S.unsigned_abs() as u32 * 1000;
 
-/// How long a read waits for the rest of a TLS record whose beginning made the socket readable.
-const RECORD_TIMEOUT_MS: u32 = 10_000;
-
 /// Resolves the endpoint and tries its addresses in turn, with the credentials of these tags.
 pub(crate) fn connect(endpoint: Endpoint<'_>, tags: &Tags) -> Result<TlsStream, ConnectError> {
     let name = Line::<256>::of(format_args!("{}", endpoint.host_name));
@@ -91,28 +88,13 @@ fn kind(error: Error) -> ErrorKind {
 
 impl Read for TlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        loop {
-            match self.socket.receive(buffer) {
-                Err(Error::Again) => {
-                    let woken = ffi::wait(Some(&self.socket), RECORD_TIMEOUT_MS).map_err(kind)?;
-                    if !woken.readable && !woken.asked {
-                        return Err(ErrorKind::TimedOut);
-                    }
-                }
-                result => return result.map_err(kind),
-            }
-        }
+        self.socket.receive(buffer).map_err(kind)
     }
 }
 
 impl ReadReady for TlsStream {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        let woken = ffi::wait(Some(&self.socket), 0).map_err(kind)?;
-        if woken.asked {
-            // It was for `Platform::wait`.
-            ffi::wake();
-        }
-        Ok(woken.readable)
+        self.socket.readable().map_err(kind)
     }
 }
 

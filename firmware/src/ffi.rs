@@ -142,6 +142,7 @@ mod c {
             handshake: *mut Handshake,
         ) -> i32;
         pub(super) fn azure_receive(socket: i32, buffer: *mut u8, length: u32) -> i32;
+        pub(super) fn azure_readable(socket: i32) -> i32;
         pub(super) fn azure_send(socket: i32, data: *const u8, length: u32) -> i32;
         pub(super) fn azure_close(socket: i32);
         pub(super) fn azure_wait_init() -> i32;
@@ -304,6 +305,12 @@ impl Socket {
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         // SAFETY: at most `buffer.len()` bytes are written to it.
         value(unsafe { c::azure_receive(self.0, buffer.as_mut_ptr(), length(buffer)) })
+    }
+
+    /// Whether [`Socket::receive`] has data, or the end of the stream, to give.
+    pub(crate) fn readable(&self) -> Result<bool, Error> {
+        // SAFETY: takes a number; nothing is written.
+        value(unsafe { c::azure_readable(self.0) }).map(|readable| readable != 0)
     }
 
     /// Sends some of `data`, at least a byte. Blocks for the time given to `connect_tls` at most.

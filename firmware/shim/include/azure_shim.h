@@ -94,6 +94,8 @@ int32_t azure_tls_connect(const struct azure_address *address, const char *host_
 			  uint32_t tag_count, uint32_t output_length, uint32_t send_timeout_ms,
 			  struct azure_handshake *handshake);
 int32_t azure_receive(int32_t socket, uint8_t *buffer, uint32_t length);
+/* 1 if azure_receive() has data or the end of the stream to give, 0 if it has not; never blocks. */
+int32_t azure_readable(int32_t socket);
 int32_t azure_send(int32_t socket, const uint8_t *data, uint32_t length);
 void azure_close(int32_t socket);
 /* Bits of azure_wait's result. */
