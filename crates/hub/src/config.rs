@@ -145,7 +145,8 @@ pub struct Limits {
     pub c2d_max_delivery_count: u32,
     /// Feedback records are batched for at most this long: 15 s.
     pub feedback_interval: Duration,
-    /// Bytes of stored events that are kept at most, in memory as well as on disk.
+    /// Bytes of stored events, as lines of JSON, that are kept at most on disk: 64 MB. In memory the same events
+    /// take up to three times as much.
     pub event_bytes: usize,
 }
 

@@ -76,6 +76,18 @@ impl Phase {
             peak: after.peak,
         }
     }
+
+    fn line(&self) -> String {
+        let (time, cpu) = (self.time.as_secs_f64(), self.hub_cpu.as_secs_f64());
+        format!(
+            "{:<8} {time:>8.1} {cpu:>10.2} {:>11.1}% {:>15.2} {:>11.1} {:>8.1}",
+            self.name,
+            cpu / time * 100.0,
+            self.devices_cpu.as_secs_f64(),
+            megabytes(self.resident),
+            megabytes(self.peak),
+        )
+    }
 }
 
 /// Percentiles in milliseconds: 50, 90, 99, 99.9 and the largest.
@@ -97,46 +109,36 @@ fn percentiles(times: &[Duration]) -> String {
     )
 }
 
-pub(crate) fn print(devices: u32, figures: &Figures, phases: &[Phase]) {
-    println!("phase      time s  hub CPU s  of one core  devices' CPU s  hub RSS MB  peak MB");
-    for phase in phases {
-        let (time, cpu) = (phase.time.as_secs_f64(), phase.hub_cpu.as_secs_f64());
-        println!(
-            "{:<8} {:>8.1} {:>10.2} {:>11.1}% {:>15.2} {:>11.1} {:>8.1}",
-            phase.name,
-            time,
-            cpu,
-            cpu / time * 100.0,
-            phase.devices_cpu.as_secs_f64(),
-            megabytes(phase.resident),
-            megabytes(phase.peak),
-        );
-    }
-    let cpu = |name: &str| {
+/// What a run took, as a table and some lines.
+pub(crate) fn report(devices: u32, figures: &Figures, phases: &[Phase]) -> String {
+    let mut lines = vec![
+        "phase      time s  hub CPU s  of one core  devices' CPU s  hub RSS MB  peak MB".to_owned(),
+    ];
+    lines.extend(phases.iter().map(Phase::line));
+    let of = |name: &str, what: fn(&Phase) -> Duration| {
         let phase = phases.iter().find(|phase| phase.name == name);
-        phase.map_or(0.0, |phase| phase.hub_cpu.as_secs_f64())
+        phase.map_or(0.0, |phase| what(phase).as_secs_f64())
     };
-    let (connects, messages) = (figures.connects.len(), figures.acknowledged());
-    let time = |name: &str| {
-        let phase = phases.iter().find(|phase| phase.name == name);
-        phase.map_or(f64::NAN, |phase| phase.time.as_secs_f64())
-    };
-    let each = |cpu: f64, count: usize| {
-        cpu * 1e6 / f64::from(u32::try_from(count).unwrap_or(u32::MAX).max(1))
-    };
-    println!(
+    let each = |cpu: f64, count: f64| cpu * 1e6 / count.max(1.0);
+    let (connects, messages) = (count(figures.connects.len()), count(figures.acknowledged()));
+    lines.push(format!(
         "connected  {connects} of {devices}, {:.0} a second; {:.0} us of the hub's CPU each",
-        f64::from(u32::try_from(connects).unwrap_or(u32::MAX)) / time("connect"),
-        each(cpu("connect"), connects)
-    );
-    println!("connecting {}", percentiles(&figures.connects));
-    println!(
+        connects / of("connect", |phase| phase.time),
+        each(of("connect", |phase| phase.hub_cpu), connects)
+    ));
+    lines.push(format!("connecting {}", percentiles(&figures.connects)));
+    lines.push(format!(
         "messages   {messages} acknowledged of {}, {:.0} a second; {:.0} us of the hub's CPU each",
         figures.messages,
-        f64::from(u32::try_from(messages).unwrap_or(u32::MAX)) / time("send"),
-        each(cpu("send"), messages)
-    );
-    println!("to PUBACK  {}", percentiles(&figures.latencies));
+        messages / of("send", |phase| phase.time),
+        each(of("send", |phase| phase.hub_cpu), messages)
+    ));
+    lines.push(format!("to PUBACK  {}", percentiles(&figures.latencies)));
+    lines.join("\n")
+}
+
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 fn megabytes(kilobytes: u64) -> f64 {

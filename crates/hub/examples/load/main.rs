@@ -19,6 +19,7 @@ mod client;
 mod figures;
 mod hub;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use client::{Credentials, Plan, Sent};
-use figures::{Figures, Phase, print};
+use figures::{Figures, Phase, report};
 use hub::{Prepared, Usage};
 
 /// Connects devices to a local hub of its own, has them send, and prints what that takes.
@@ -96,12 +97,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     let (figures, phases) = runtime.block_on(measure(arguments, &prepared, &serving))?;
     serving.end()?;
-    print(arguments.devices, &figures, &phases);
     let stored = prepared.stored()?;
-    println!(
-        "stored     {stored} events in the ended hub's state, {} acknowledged",
+    let report = report(arguments.devices, &figures, &phases);
+    writeln!(
+        std::io::stdout(),
+        "{report}\nstored     {stored} events in the ended hub's state, {} acknowledged",
         figures.acknowledged()
-    );
+    )
+    .map_err(|error| format!("cannot write to standard output: {error}"))?;
     figures.verdict(stored)
 }
 
