@@ -94,7 +94,8 @@ impl Storage for ZephyrPlatform {
     }
 }
 
-fn device_key(key: &str) -> Line<48> {
+/// The storage's name of a value of the core.
+pub(crate) fn device_key(key: &str) -> Line<48> {
     Line::of(format_args!("device/{key}"))
 }
 

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::configuration::{self, built_in, text};
 use crate::kconfig;
+use crate::platform::device_key;
 use crate::{ffi, storage};
 
 /// The storage's names of what "azure set" brings.
@@ -29,8 +30,8 @@ pub(crate) const REGISTRATION_ID: &str = "registration-id";
 pub(crate) const SYMMETRIC_KEY: &str = "symmetric-key";
 /// Another service endpoint than the public cloud's.
 pub(crate) const HOST: &str = "provisioning-host";
-/// Where the core keeps what DPS assigned: see `platform::device_key`.
-pub(crate) const ASSIGNMENT: &str = "device/assignment";
+/// What the core keeps of an assignment.
+const ASSIGNED: [&str; 2] = [Assignment::STORAGE_KEY, Assignment::PAYLOAD_STORAGE_KEY];
 
 /// An enrolment and the service to ask.
 #[derive(Debug)]
@@ -131,16 +132,19 @@ fn stored_key() -> Result<Option<SharedAccessKey>, configuration::Problem> {
 /// The hub that was assigned, for `azure status`.
 pub(crate) fn assignment(enrollment: &Enrollment) -> Option<Assignment> {
     let mut buffer = [0; Assignment::MAX_LEN];
-    let length = storage::load(ASSIGNMENT, &mut buffer).ok()??;
+    let key = device_key(Assignment::STORAGE_KEY);
+    let length = storage::load(key.as_str(), &mut buffer).ok()??;
     Assignment::decode(buffer.get(..length)?, enrollment).ok()
 }
 
 /// Forgets the enrolment and what came of it.
 pub(crate) fn forget() -> Result<(), StorageError> {
-    for name in [ID_SCOPE, REGISTRATION_ID, SYMMETRIC_KEY, ASSIGNMENT] {
+    for name in [ID_SCOPE, REGISTRATION_ID, SYMMETRIC_KEY] {
         storage::remove(name)?;
     }
-    Ok(())
+    ASSIGNED
+        .iter()
+        .try_for_each(|name| storage::remove(device_key(name).as_str()))
 }
 
 /// Why there can be no enrolment.
