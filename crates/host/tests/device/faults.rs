@@ -196,6 +196,16 @@ fn a_takeover_is_survived_when_the_other_one_leaves() {
 }
 
 #[test]
+fn a_takeover_that_leaves_nobody_is_a_lost_connection() {
+    let subject = Subject::start(|_| {});
+    subject.inject(Fault::TakeOver);
+    subject.wait_for_more(10);
+    let report = subject.stop();
+    assert_eq!((report.connections, report.failures), (2, 1));
+    assert_eq!(report.last_failure, Some(Failure::Closed));
+}
+
+#[test]
 fn an_expired_token_is_replaced_by_a_new_one() {
     let subject = Subject::start(|_| {});
     // The next token expires later than this one: times in tokens are whole seconds.

@@ -75,6 +75,24 @@ fn a_certificate_for_another_name_is_told_by_the_connack() {
     );
 }
 
+#[test]
+fn a_busy_service_is_asked_again_on_the_same_connection() {
+    for status in [429, 500] {
+        let hub = hub();
+        let enrollment = Enrollment {
+            retry_after: 0,
+            ..by_keys()
+        };
+        let device = Device::with_key(&hub, &enroll(&hub, enrollment));
+        hub.fail_registration(ID, status, 2).unwrap();
+        let program = device.start(&[]);
+        program.wait_for_times(&format!("the service is busy ({status})"), 2);
+        program.wait_for("joined localhost as dev-01");
+        let output = program.lines().join("\n");
+        assert!(!output.contains(" ERROR "), "{output}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_device_that_is_being_provisioned() {
