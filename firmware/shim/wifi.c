@@ -10,8 +10,6 @@
 
 #include "azure_shim.h"
 
-LOG_MODULE_DECLARE(azure, CONFIG_AZURE_LOG_LEVEL);
-
 #define RETRY K_SECONDS(10)
 
 static uint8_t ssid[WIFI_SSID_MAX_LEN];
@@ -28,7 +26,7 @@ static void join(struct k_work *work)
 
 	ARG_UNUSED(work);
 	if (result != 0) {
-		LOG_WRN("network: the Wi-Fi module refuses to join (%d); it is tried again", result);
+		azure_log_format(LOG_LEVEL_WRN, "network: the Wi-Fi module refuses to join (%d); it is tried again", result);
 		k_work_schedule(&join_work, RETRY);
 	}
 }
@@ -39,13 +37,13 @@ static void on_event(struct net_mgmt_event_callback *callback, uint64_t event, s
 
 	ARG_UNUSED(interface);
 	if (event == NET_EVENT_WIFI_CONNECT_RESULT && status->status == 0) {
-		LOG_INF("network: joined the Wi-Fi network");
+		azure_log_format(LOG_LEVEL_INF, "network: joined the Wi-Fi network");
 		return;
 	}
 	if (event == NET_EVENT_WIFI_CONNECT_RESULT) {
-		LOG_WRN("network: cannot join the Wi-Fi network (%d); check name and password", status->status);
+		azure_log_format(LOG_LEVEL_WRN, "network: cannot join the Wi-Fi network (%d); check name and password", status->status);
 	} else {
-		LOG_WRN("network: the Wi-Fi network is lost (%d)", status->status);
+		azure_log_format(LOG_LEVEL_WRN, "network: the Wi-Fi network is lost (%d)", status->status);
 	}
 	k_work_schedule(&join_work, RETRY);
 }

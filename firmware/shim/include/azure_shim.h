@@ -33,6 +33,8 @@ int32_t azure_errno(void);
 /* log.c */
 /* Level as in Zephyr: 1 error, 2 warning, 3 info, 4 debug. */
 void azure_log(uint32_t level, const char *line);
+/* The same for C, at most 95 bytes. */
+void azure_log_format(uint32_t level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* clock.c */
 uint64_t azure_uptime_ms(void);
