@@ -27,7 +27,7 @@ if(CONFIG_NET_SOCKETS_OFFLOAD AND NOT CONFIG_NET_NATIVE_OFFLOADED_SOCKETS)
 endif()
 if(CONFIG_NET_OFFLOAD AND NOT CONFIG_NET_NATIVE)
   azure_stop("CONFIG_NET_NATIVE=n removes the sockets that CONFIG_NET_OFFLOAD=y needs: nothing could be"
-    "connected to. Set CONFIG_NET_NATIVE=y; CONFIG_NET_TCP=n removes Zephyr's own TCP.")
+    "connected to. Set CONFIG_NET_NATIVE=y. CONFIG_NET_TCP=n removes Zephyr's own TCP.")
 endif()
 if(CONFIG_WIFI_ESWIFI AND CONFIG_WIFI_LOG_LEVEL_DBG)
   azure_stop("CONFIG_WIFI_LOG_LEVEL_DBG=y makes the ISM43362's driver log the Wi-Fi password. Set"
@@ -78,4 +78,10 @@ endif()
 if("${CONFIG_AZURE_SNTP_SERVERS}" STREQUAL "")
   azure_stop("CONFIG_AZURE_SNTP_SERVERS is empty. The device needs the time before it can check a"
     "certificate: name at least one server.")
+endif()
+
+# Some boards' own configuration sets it, and the default of Kconfig.memory has no effect then.
+if(CONFIG_MAIN_STACK_SIZE LESS CONFIG_AZURE_STACK_SIZE)
+  azure_stop("CONFIG_MAIN_STACK_SIZE (${CONFIG_MAIN_STACK_SIZE}) is smaller than CONFIG_AZURE_STACK_SIZE"
+    "(${CONFIG_AZURE_STACK_SIZE}), which the device's thread needs. Set CONFIG_MAIN_STACK_SIZE to the same.")
 endif()
