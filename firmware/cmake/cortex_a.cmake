@@ -25,3 +25,6 @@ if(CONFIG_TIMER_READS_ITS_FREQUENCY_AT_RUNTIME)
   file(WRITE ${DOTCONFIG}.new "${azure_dotconfig}")
   configure_file(${DOTCONFIG}.new ${DOTCONFIG} COPYONLY)
 endif()
+
+# Rust's objects have a note about their stack that Zephyr's linker script for this architecture does not name.
+zephyr_linker_sources(SECTIONS linker/discard.ld)

@@ -64,7 +64,8 @@ impl Tags {
     /// has, `CONFIG_AZURE_TLS_OUT_CONTENT_LEN` at most. A longer one fails, and says so.
     pub(crate) fn output_length(&self) -> usize {
         const MOST: usize = kconfig::CONFIG_AZURE_TLS_OUT_CONTENT_LEN.unsigned_abs();
-        self.message.max(LEAST_OUTPUT).min(MOST)
+        const LEAST: usize = if LEAST_OUTPUT < MOST { LEAST_OUTPUT } else { MOST };
+        self.message.clamp(LEAST, MOST)
     }
 
     fn next(&mut self) -> Result<i32, Problem> {
