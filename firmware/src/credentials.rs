@@ -64,7 +64,11 @@ impl Tags {
     /// has, `CONFIG_AZURE_TLS_OUT_CONTENT_LEN` at most. A longer one fails, and says so.
     pub(crate) fn output_length(&self) -> usize {
         const MOST: usize = kconfig::CONFIG_AZURE_TLS_OUT_CONTENT_LEN.unsigned_abs();
-        const LEAST: usize = if LEAST_OUTPUT < MOST { LEAST_OUTPUT } else { MOST };
+        const LEAST: usize = if LEAST_OUTPUT < MOST {
+            LEAST_OUTPUT
+        } else {
+            MOST
+        };
         self.message.clamp(LEAST, MOST)
     }
 
