@@ -1,6 +1,6 @@
 //! A connection at work: the session's events, and the deadlines that keep it alive.
 
-use log::{debug, info, warn};
+use log::{info, warn};
 
 use super::link::{Link, Next, Phase, State};
 use super::scratch::Scratch;
@@ -179,7 +179,7 @@ impl<A: Application> Device<'_, A> {
     /// Counts a message that made no sense.
     pub(super) fn ignore(&mut self, what: &str) {
         self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
-        debug!("passed over {what}");
+        warn!("passed over {what}");
     }
 
     /// What properties and methods changed of the device.
