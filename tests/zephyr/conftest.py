@@ -4,7 +4,7 @@
 import pytest
 from console import Console
 from hub import Hub
-from twister_harness.exceptions import TwisterHarnessTimeoutException
+from twister_harness.exceptions import TwisterHarnessException, TwisterHarnessTimeoutException
 
 
 @pytest.fixture(name="start_hub")
@@ -27,6 +27,15 @@ def fixture_hub(start_hub):
     return start_hub()
 
 
+def launch(dut):
+    """Starts the device; one that does not come up is ended, which the harness leaves undone."""
+    try:
+        dut.launch()
+    except TwisterHarnessException:
+        dut._close_device()  # pylint: disable=protected-access
+        raise
+
+
 @pytest.fixture(name="device")
 def fixture_device(unlaunched_dut):
     """The device, freshly flashed."""
@@ -40,8 +49,25 @@ def fixture_device(unlaunched_dut):
             return None
 
     # A simulator's sockets are the host's; in QEMU, 10.0.2.2 is the host's loopback interface.
-    host = "127.0.0.1" if dut.device_config.type == "native" else "10.0.2.2"
-    dut.launch()
-    console = Console(read, dut.write, host)
+    # What is provisioned lies in a file there, and in memory here.
+    simulator = dut.device_config.type == "native"
+    host = "127.0.0.1" if simulator else "10.0.2.2"
+    launch(dut)
+    console = Console(read, dut.write, host, lasting=simulator)
     console.ready()
     return console
+
+
+@pytest.fixture(name="restart")
+def fixture_restart(device, unlaunched_dut):
+    """Switches the device off and on; what it prints then is waited for from its first line on."""
+
+    def restart():
+        unlaunched_dut.close()
+        launch(unlaunched_dut)
+        start = len(device.lines)
+        device.position = start
+        device.ready()
+        device.position = start
+
+    return restart

@@ -14,11 +14,12 @@ class Console:
     """Lines of the device, and its shell.
 
     `read` gives the next line, or None after a number of seconds without one; `write` takes bytes; `host` is
-    the address under which the device reaches this machine's loopback interface.
+    the address under which the device reaches this machine's loopback interface; `lasting` says whether what was
+    provisioned survives a restart.
     """
 
-    def __init__(self, read, write, host):
-        self.read, self.write, self.host = read, write, host
+    def __init__(self, read, write, host, lasting):
+        self.read, self.write, self.host, self.lasting = read, write, host, lasting
         self.lines = []
         self.position = 0
 
@@ -65,20 +66,44 @@ class Console:
 
     def provision(self, hub, connection_string, certificate=None, key=None, ca=None):
         """Gives the device its identity, and the hub to trust and to connect to."""
-        self.command("azure set address " + self.host, "stored")
-        self.command(f"azure set port {hub.port}", "stored")
-        self.command(f"azure set sntp {self.host}:{hub.sntp}", "stored")
-        self.paste("azure set root-ca", (ca or hub.ca) + CTRL_D, "Root CAs stored")
+        self.reach(hub, ca)
         if certificate:
             self.paste("azure set certificate", certificate + CTRL_D, "Certificate stored")
             self.paste("azure set key", key, "Key stored")
         self.command(f"azure set connection-string {connection_string}", "Connection string stored")
+
+    def enroll(self, hub, registration, id_scope=None, **credential):
+        """Gives the device an enrolment: `symmetric_key`, `group_key`, or `certificate` and `key`."""
+        self.reach(hub)
+        self.command("azure set provisioning-host localhost", "stored")
+        self.command(f"azure set provisioning {id_scope or hub.id_scope} {registration}", "Enrolment stored")
+        if "certificate" in credential:
+            self.paste("azure set certificate", credential["certificate"] + CTRL_D, "Certificate stored")
+            self.paste("azure set key", credential["key"], "Key stored")
+        else:
+            ((kind, key),) = credential.items()
+            self.paste(f"azure set {kind.replace('_', '-')}", key + "\n", "Symmetric key stored")
+
+    def reach(self, hub, ca=None):
+        """Tells the device where the hub and the time are, and what to trust."""
+        self.command("azure set address " + self.host, "stored")
+        self.command(f"azure set port {hub.port}", "stored")
+        self.command(f"azure set sntp {self.host}:{hub.sntp}", "stored")
+        self.paste("azure set root-ca", (ca or hub.ca) + CTRL_D, "Root CAs stored")
 
     def paste(self, command, text, answer):
         """Runs a command that takes a paste."""
         self.command(command, "Paste")
         self.type(text)
         self.wait(answer, 30)
+
+    def telemetry(self):
+        """How many messages of telemetry were queued, acknowledged and refused."""
+        return [int(number) for number in re.findall(r"\d+", self.status()["telemetry"])]
+
+    def ignored(self):
+        """How many messages of the hub were passed over."""
+        return int(re.search(r"(\d+) ignored", self.status()["messages"]).group(1))
 
     def status(self):
         """What `azure status` prints, by the first word of each line."""

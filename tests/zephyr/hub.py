@@ -71,10 +71,10 @@ class Hub:
         if self.process is not None:
             self.kill()
 
-    def run(self, *arguments):
+    def run(self, *arguments, timeout=PATIENCE):
         """Runs a command of local-hub against this hub, and gives what it printed."""
         command = [program(), *map(str, arguments), "--state", str(self.state)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
         return done.stdout.strip()
 
@@ -87,13 +87,21 @@ class Hub:
         """Registers a device with a shared access key; gives its connection string."""
         return self.run("device", "create", device, "--auth", "sas")
 
-    def create_x509(self, device, key="rsa"):
-        """Registers a device with a self-signed certificate; gives connection string, certificate and key."""
-        certificate, private = self.directory / f"{device}.pem", self.directory / f"{device}.key"
+    def certify(self, name, key="ecc", issuer=None, ca=False):
+        """Makes a certificate of this common name, self-signed or by an issuer; gives the paths of it and its key."""
+        certificate, private = self.directory / f"{name}.pem", self.directory / f"{name}.key"
         algorithm = {"rsa": ["rsa:2048"], "ecc": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]}[key]
         command = ["openssl", "req", "-x509", "-newkey", *algorithm, "-nodes", "-days", "30", "-sha256"]
-        command += ["-subj", f"/CN={device}", "-keyout", str(private), "-out", str(certificate)]
+        command += ["-subj", f"/CN={name}", "-keyout", str(private), "-out", str(certificate)]
+        command += ["-addext", f"basicConstraints=critical,CA:{'TRUE' if ca else 'FALSE'}"]
+        if issuer:
+            command += ["-CA", str(issuer[0]), "-CAkey", str(issuer[1])]
         subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE)
+        return certificate, private
+
+    def create_x509(self, device, key="rsa"):
+        """Registers a device with a self-signed certificate; gives connection string, certificate and key."""
+        certificate, private = self.certify(device, key)
         text = self.run("device", "create", device, "--auth", "x509-thumbprint", "--certificate", certificate)
         return text, certificate.read_text(), private.read_text()
 
@@ -102,6 +110,23 @@ class Hub:
         text = self.run("device", "create", device, "--auth", "x509-ca", "--out", self.directory)
         certificate, key = (self.directory / f"{device}.{kind}.pem" for kind in ("cert", "key"))
         return text, certificate.read_text(), key.read_text()
+
+    @property
+    def id_scope(self):
+        """The id scope of the hub's provisioning service."""
+        return self.run("dps", "id-scope")
+
+    def enroll(self, registration, *options):
+        """Enrols one registration; gives its symmetric key if it has one."""
+        return json.loads(self.run("dps", "enroll", registration, *options))["attestation"].get("primaryKey")
+
+    def enroll_group(self, name, *options):
+        """Enrols a group of registrations; gives its symmetric key if it has one."""
+        return json.loads(self.run("dps", "enroll-group", name, *options))["attestation"].get("primaryKey")
+
+    def registrations(self, registration):
+        """How many times the provisioning service let a registration in."""
+        return self.log.read_text().count(f'registration "{registration}" connected from')
 
     def events(self, device, count, timeout=60):
         """The first `count` messages that the hub stored of a device."""
@@ -120,9 +145,37 @@ class Hub:
         """Sends a cloud-to-device message."""
         self.run("send-c2d", device, "--data", text, *options)
 
+    def twin(self, device):
+        """The properties of a device's twin."""
+        return json.loads(self.run("device-twin", "show", device))["properties"]
+
+    def desire(self, device, **desired):
+        """Changes desired properties; gives the version that this makes."""
+        answer = self.run("device-twin", "update", device, "--desired", json.dumps(desired))
+        return json.loads(answer)["properties"]["desired"]["$version"]
+
+    def wait_for_reported(self, device, wanted, timeout=90):
+        """Waits until what a device reports is as `wanted` says; gives it."""
+        end = time.monotonic() + timeout
+        while not wanted(reported := self.twin(device)["reported"]):
+            assert time.monotonic() < end, f"after {timeout} s {device} reports only {reported}"
+            time.sleep(0.5)
+        return reported
+
+    def call(self, device, method, payload=None, timeout=60):
+        """Calls a direct method; gives the device's status and payload."""
+        command = ["invoke-device-method", device, "--method-name", method, "--timeout", timeout]
+        command += ["--method-payload", json.dumps(payload)]
+        answer = json.loads(self.run(*command, timeout=timeout + PATIENCE))
+        return answer["status"], answer["payload"]
+
+    def fault(self, name, device, **options):
+        """Has something go wrong with a device."""
+        self.run("fault", name, device, *(part for key, value in options.items() for part in (f"--{key}", value)))
+
     def connections(self, device):
         """How many times the hub let a device in."""
-        return self.log.read_text().count(f'"{device}" connected from')
+        return len(re.findall(rf'(?<!registration )"{re.escape(device)}" connected from', self.log.read_text()))
 
     def wait_for_connections(self, device, count, timeout=90):
         """Waits until the hub let a device in that often."""
@@ -138,7 +191,8 @@ class Hub:
         fields = dict(part.split("=", 1) for part in text.split(";"))
         operator = json.loads((self.state / "endpoints.json").read_text())["operator"]
         address = f"https://localhost:{operator.rsplit(':', 1)[1]}/messages/serviceBound/feedback?api-version=2021-04-12"
-        request = urllib.request.Request(address, headers={"Authorization": token(fields)})
+        signed = token(fields["HostName"], fields["SharedAccessKey"], fields["SharedAccessKeyName"])
+        request = urllib.request.Request(address, headers={"Authorization": signed})
         context = ssl.create_default_context(cafile=self.state / "ca.pem")
         end = time.monotonic() + timeout
         while True:
@@ -149,11 +203,11 @@ class Hub:
             time.sleep(1)
 
 
-def token(fields):
-    """A SAS token for a policy of the hub ("Control access to IoT Hub by using shared access signatures")."""
-    resource = urllib.parse.quote(fields["HostName"], safe="")
+def token(resource, key, policy=None):
+    """A SAS token ("Control access to IoT Hub by using shared access signatures")."""
+    resource = urllib.parse.quote(resource, safe="")
     expiry = int(time.time()) + 600
-    digest = hmac.new(base64.b64decode(fields["SharedAccessKey"]), f"{resource}\n{expiry}".encode(), hashlib.sha256)
+    digest = hmac.new(base64.b64decode(key), f"{resource}\n{expiry}".encode(), hashlib.sha256)
     signature = urllib.parse.quote(base64.b64encode(digest.digest()), safe="")
-    policy = fields["SharedAccessKeyName"]
-    return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={policy}"
+    text = f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}"
+    return f"{text}&skn={policy}" if policy else text

@@ -21,7 +21,7 @@ def press(device):
 def test_each_press_of_the_button_publishes(device, hub):
     device.provision(hub, hub.create_sas("pressed"))
     hub.events("pressed", 1)
-    before = int(device.status()["telemetry"].split()[0])
+    before = device.telemetry()[0]
     start = time.monotonic()
     for _ in range(PRESSES):
         press(device)

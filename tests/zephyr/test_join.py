@@ -59,7 +59,7 @@ def test_a_message_that_waited_at_the_hub_arrives_after_the_first_connect(device
 def test_a_message_is_sent_on_request(device, hub):
     device.provision(hub, hub.create_sas("sender"))
     hub.wait_for_connections("sender", 1)
-    before = int(device.status()["telemetry"].split()[0])
+    before = device.telemetry()[0]
     device.type("azure send\n")
     device.type("azure send\n")
     hub.events("sender", before + 2)
