@@ -3,7 +3,7 @@
 use core::str;
 use core::time::Duration;
 
-use log::info;
+use crate::logging::{info, warn};
 
 use crate::application::{Application, Call, CloudMessage, Control, Method, Outcome, Property};
 use crate::device::Report;
@@ -96,7 +96,7 @@ impl Application for App {
             message.thousandths(reading.name, reading.thousandths);
         });
         if let Err(error) = sampled {
-            log::warn!("sensor: no reading (error {})", error.0);
+            warn!("sensor: no reading (error {})", error.0);
         }
     }
 

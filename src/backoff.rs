@@ -8,6 +8,8 @@
 
 use core::time::Duration;
 
+use crate::time::Instant;
+
 /// Limits of the waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -83,10 +85,11 @@ impl Backoff {
     }
 }
 
-/// `random` of 2^64 parts of `ceiling`, in whole milliseconds.
+/// `random` of 2^64 parts of `ceiling`, in whole milliseconds. No ceiling above 49 days, which a `u32` counts, is
+/// reached.
 pub(crate) fn scale(ceiling: Duration, random: u64) -> Duration {
-    let milliseconds = (ceiling.as_millis().min(u128::from(u64::MAX)) * u128::from(random)) >> 64;
-    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
+    let ceiling = Instant::default().after(ceiling).as_millis();
+    Duration::from_millis((ceiling.min(u32::MAX.into()) * (random >> 32)) >> 32)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are.
 //! - [`topic`], [`properties`], [`json`]: IoT Hub's conventions on top of MQTT.
 //! - [`identity`], [`sas`], [`percent`], [`secret`]: who the device is and how it proves it.
-//! - [`text`], [`time`], [`port`]: foundations.
+//! - [`text`], [`time`], [`logging`], [`port`]: foundations.
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].
 
@@ -40,6 +40,7 @@ pub mod failure;
 pub mod identity;
 pub mod json;
 pub mod lifecycle;
+pub mod logging;
 pub mod mqtt;
 pub mod pem;
 pub mod percent;

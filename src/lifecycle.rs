@@ -5,7 +5,7 @@
 //! again after restarts; only after the hub has refused the device [`REFUSALS`] times, some minutes apart,
 //! is it dropped and the provisioning service asked again.
 
-use log::{info, warn};
+use crate::logging::{info, warn};
 
 use crate::application::Application;
 use crate::device::{self, Buffers, Device};
@@ -66,8 +66,10 @@ pub fn run<P: Platform, A: Application>(
         };
         let mut config = config.clone();
         config.gives_up_after = provisioned.as_ref().map(|_| REFUSALS);
-        let mut device = Device::new(identity, config, buffers.reborrow(), application)?;
-        device::run(&mut device, platform);
+        // Run where it was made: a device is large, and a move of it is too.
+        let mut made = Device::new(identity, config, buffers.reborrow(), application);
+        let device = made.as_mut().map_err(|error| *error)?;
+        device::run(device, platform);
         if device.wants_restart() {
             return Ok(End::Restart);
         }
@@ -75,7 +77,7 @@ pub fn run<P: Platform, A: Application>(
             return Ok(End::Stopped);
         }
         warn!("the hub refused this device {REFUSALS} times; asking to be provisioned again");
-        application = device.into_application();
+        application = made?.into_application();
         if let Err(error) = platform.remove(Assignment::STORAGE_KEY) {
             warn!("storage: the old assignment could not be removed: {error}");
         }

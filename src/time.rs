@@ -23,7 +23,7 @@ impl Instant {
 
     /// The moment `duration` later; stays at the end of time instead of wrapping.
     pub const fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(millis(duration)))
+        Self(later(self.0, duration))
     }
 
     /// How long ago `earlier` was; zero if it is not in the past.
@@ -32,14 +32,14 @@ impl Instant {
     }
 }
 
-/// Whole milliseconds of a duration, at most `u64::MAX`.
-const fn millis(duration: Duration) -> u64 {
-    let milliseconds = duration.as_millis();
-    if milliseconds > u64::MAX as u128 {
-        u64::MAX
-    } else {
-        milliseconds as u64
-    }
+/// The time so much later, at most `u64::MAX`. Not inlined, and not by way of `Duration::as_millis`, which counts
+/// in 128 bits.
+#[inline(never)]
+const fn later(milliseconds: u64, duration: Duration) -> u64 {
+    let more = duration.as_secs().saturating_mul(1000);
+    milliseconds
+        .saturating_add(more)
+        .saturating_add(duration.subsec_millis() as u64)
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -69,7 +69,7 @@ impl UnixTime {
 
     /// The moment `duration` later.
     pub const fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(millis(duration)))
+        Self(later(self.0, duration))
     }
 }
 

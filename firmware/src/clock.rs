@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 use crate::kconfig;
+use azure_device::logging::{debug, info};
 use azure_device::port::ClockError;
 use azure_device::time::UnixTime;
-use log::{debug, info};
 
 use crate::ffi::{self, Address};
 use crate::logger::Line;

@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 use crate::kconfig;
+use azure_device::logging::debug;
 use azure_device::port::{Code, ConnectError, Endpoint, Stream, TcpFailure};
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
-use log::debug;
 
 use crate::credentials::Tags;
 use crate::ffi::{self, Address, Error, Handshake, Socket};

@@ -8,10 +8,10 @@ use crate::kconfig;
 use azure_device::app::{App, Facts};
 use azure_device::device::Buffers;
 use azure_device::lifecycle::{self, Access, End};
+use azure_device::logging::{error, info, warn};
 use azure_device::mqtt;
 use azure_device::port::Status;
 use azure_device::time::Instant;
-use log::{error, info, warn};
 
 use crate::configuration::{self, Configuration};
 use crate::credentials;
@@ -205,7 +205,8 @@ fn sleep(duration: Duration) -> bool {
         if asked.retry_now || now >= until {
             return false;
         }
-        let left = u32::try_from(until.since(now).as_millis()).unwrap_or(u32::MAX);
+        let left =
+            u32::try_from(until.as_millis().saturating_sub(now.as_millis())).unwrap_or(u32::MAX);
         if ffi::wait(None, left).is_err() {
             warn!("start: waiting failed ({})", ffi::errno());
             return false;

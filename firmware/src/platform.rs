@@ -104,7 +104,7 @@ impl Platform for ZephyrPlatform {
         if requests::pending() {
             return Wake::Request;
         }
-        let timeout = until.since(ffi::uptime()).as_millis();
+        let timeout = until.as_millis().saturating_sub(ffi::uptime().as_millis());
         let timeout = u32::try_from(timeout).unwrap_or(u32::MAX);
         let socket = stream.map(|stream| &*stream).map(TlsStream::socket);
         match ffi::wait(socket, timeout) {

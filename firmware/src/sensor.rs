@@ -2,8 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use azure_device::logging::info;
 use azure_device::port::{Reading, SensorError};
-use log::info;
 
 use crate::ffi::{self, RawReading};
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use log::{error, info, warn};
+use crate::logging::{error, info, warn};
 
 use super::{CLOCK_INTERVAL, CLOCK_RETRY, CLOCK_TOLERANCE, SANE_CLOCK, Task};
 use crate::backoff::{self, Backoff};

@@ -1,6 +1,6 @@
 //! A connection at work: the session's events, and the deadlines that keep it alive.
 
-use log::{info, warn};
+use crate::logging::{info, warn};
 
 use super::link::{Link, Next, Phase, State};
 use super::scratch::Scratch;

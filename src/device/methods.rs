@@ -5,7 +5,7 @@
 
 use core::fmt::Display;
 
-use log::{info, warn};
+use crate::logging::{info, warn};
 
 use super::Device;
 use crate::application::{Application, Call, Outcome};

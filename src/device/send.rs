@@ -3,7 +3,7 @@
 //! A message is measured and time-stamped when it is due, connected or not, and then waits in the session's
 //! outbox, which is bounded and drops by the configured policy.
 
-use log::{debug, warn};
+use crate::logging::{debug, warn};
 
 use super::{Device, MessageIds};
 use crate::application::Application;

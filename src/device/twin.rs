@@ -13,7 +13,7 @@
 use core::fmt::{self, Display};
 use core::time::Duration;
 
-use log::{debug, info, warn};
+use crate::logging::{debug, info, warn};
 
 use super::Device;
 use super::link::{Link, Phase, State};

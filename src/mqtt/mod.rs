@@ -211,7 +211,7 @@ impl<'b> Session<'b> {
             }
         }
         // Rounded up, so that the server is never less patient than this side thinks.
-        let seconds = config.keepalive.as_millis().div_ceil(1000);
+        let seconds = config.keepalive.as_secs() + u64::from(config.keepalive.subsec_nanos() > 0);
         let keepalive_seconds =
             u16::try_from(seconds).map_err(|_| RequestError::Keepalive(config.keepalive))?;
         Ok(Self {

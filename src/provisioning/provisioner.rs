@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-use log::{debug, info, warn};
+use crate::logging::{debug, info, warn};
 use zeroize::Zeroize;
 
 use super::assignment::Assignment;
