@@ -33,15 +33,16 @@ QEMU = "qemu-system-arm -cpu cortex-m3 -machine mps2-an385 -nographic -vga none 
 CERTIFICATE_SIZES = ("4500", "6k")
 CREDENTIALS = {"SAS": "sas", "X.509 RSA-2048": "rsa", "X.509 P-256": "ecc"}
 
-# Whose code it is, by the path of the archive in the linker's map; the first match counts.
+# Whose code it is, by the source file that a symbol comes from; the first match counts.
 PARTS = (
-    ("application and Rust", r"librustapp|rust/"),
-    ("C under it", r"app/libapp"),
-    ("mbedTLS", r"mbedtls|mbedcrypto"),
-    ("network", r"subsys/net|drivers/(ethernet|wifi|net)|libsubsys__net|drivers__(ethernet|wifi)"),
-    ("C library", r"libc\.a|picolibc|libgcc|lib/libc|libc__"),
+    ("application and Rust", r"\.rs$|firmware/rust/"),
+    ("C under it", r"firmware/shim/"),
+    ("mbedTLS", r"mbedtls"),
+    ("network", r"subsys/net|drivers/(ethernet|wifi|net)|zephyr/net/"),
+    ("C library", r"libc/|libgcc"),
     ("rest of Zephyr", r""),
 )
+NAMELESS = "texts, and constants without a name"
 
 
 @dataclass
@@ -87,13 +88,29 @@ def memory(build):
     return found
 
 
+def tool(build, name):
+    """A program of the toolchain that a build used."""
+    return re.search(rf"^CMAKE_{name}:FILEPATH=(.+)$", (build / "CMakeCache.txt").read_text(), re.MULTILINE).group(1)
+
+
 def parts(build):
-    """Bytes of code and constants by whose they are, from the linker's map."""
-    text = (build / "zephyr/zephyr.map").read_text(errors="replace").split("Linker script and memory map", 1)[1]
+    """Bytes of code and constants by whose they are, from the ELF file's symbols and where its line table places them."""
+    elf = build / "zephyr/zephyr.elf"
+    flash = [region for region in memory(build) if not region.writable and region.used]
+    listed = subprocess.run([tool(build, "NM"), "-S", elf], check=True, capture_output=True, text=True).stdout
+    symbols = {}
+    for address, size in re.findall(r"^(\w+) (\w+) [tTrRvVwW] ", listed, re.MULTILINE):
+        start = int(address, 16) & ~1  # Thumb functions have odd addresses
+        if any(region.origin <= start < region.origin + region.length for region in flash):
+            symbols[start] = int(size, 16)
+    asked = "\n".join(map(hex, symbols))
+    command = [tool(build, "ADDR2LINE"), "-e", elf]
+    answers = subprocess.run(command, input=asked, check=True, capture_output=True, text=True).stdout.splitlines()
     counted = Counter()
-    pattern = r"^ \.?(?:text|rodata|vectors|log_const|shell)[^\n ]*\n? +0x\w+ +0x(\w+) (\S+)$"
-    for size, path in re.findall(pattern, text, re.MULTILINE):
-        counted[next(name for name, part in PARTS if re.search(part, path))] += int(size, 16)
+    for size, place in zip(symbols.values(), answers, strict=True):
+        path = place.rsplit(":", 1)[0]
+        counted[next(name for name, part in PARTS if re.search(part, path))] += size
+    counted[NAMELESS] = sum(region.used for region in flash) - counted.total()
     return counted
 
 
@@ -182,7 +199,7 @@ def parts_table(builds):
     """The rows of the table of parts."""
     counted = {board: parts(build) for board, build in builds.items()}
     rows = [f"| Code and constants | {' | '.join(counted)} |", "|---|" + "---:|" * len(counted)]
-    for name, _ in PARTS:
+    for name in [*(name for name, _ in PARTS), NAMELESS]:
         rows.append(f"| {name} | " + " | ".join(f"{sizes[name]:,}" for sizes in counted.values()) + " |")
     return rows
 

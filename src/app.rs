@@ -3,12 +3,12 @@
 use core::str;
 use core::time::Duration;
 
-use crate::logging::{info, warn};
-
 use crate::application::{Application, Call, CloudMessage, Control, Method, Outcome, Property};
 use crate::device::Report;
 use crate::json::{Object, Value};
+use crate::logging::{info, warn};
 use crate::port::Sensor;
+use crate::text::Visible;
 use crate::time::Instant;
 
 /// The Plug and Play model that this application follows: `docs/device.dtdl.json`.
@@ -256,14 +256,7 @@ impl core::fmt::Display for Printable<'_> {
             }
             Err(_) => return f.write_str("(binary)"),
         };
-        for character in text.chars() {
-            // Control characters could rewrite a terminal.
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?
-            } else {
-                write!(f, "{character}")?
-            }
-        }
+        write!(f, "{}", Visible(text))?;
         if self.0.len() > shown.len() {
             f.write_str("…")
         } else {

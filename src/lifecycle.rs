@@ -5,12 +5,11 @@
 //! again after restarts; only after the hub has refused the device [`REFUSALS`] times, some minutes apart,
 //! is it dropped and the provisioning service asked again.
 
-use crate::logging::{info, warn};
-
 use crate::application::Application;
 use crate::device::{self, Buffers, Device};
 use crate::identity::{Identity, IdentityError};
 use crate::json::Value;
+use crate::logging::{info, warn};
 use crate::mqtt::RequestError;
 use crate::port::Platform;
 use crate::provisioning::{self, Assignment, Enrollment, Provisioner};
@@ -106,9 +105,10 @@ fn provision<P: Platform, A: Application>(
         return Ok(Some(identity));
     }
     loop {
-        let mut provisioner = Provisioner::new(enrollment, config.clone(), buffers.reborrow())?;
-        device::run(&mut provisioner, platform);
-        let Some(assignment) = provisioner.into_assignment() else {
+        let mut made = Provisioner::new(enrollment, config.clone(), buffers.reborrow());
+        let provisioner = made.as_mut().map_err(|error| *error)?;
+        device::run(provisioner, platform);
+        let Some(assignment) = made?.into_assignment() else {
             return Ok(None);
         };
         keep(&assignment, enrollment, platform);

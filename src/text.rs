@@ -4,7 +4,7 @@
 //! caller decides how large each of them may become, and what does not fit is an error instead of a heap
 //! allocation. A piece that does not fit leaves the text as it was before.
 
-use core::fmt;
+use core::fmt::{self, Write};
 
 /// UTF-8 text at the start of a borrowed buffer.
 pub struct Text<'a> {
@@ -100,6 +100,22 @@ pub fn render(buffer: &mut [u8], value: impl fmt::Display) -> Result<&str, Overf
     let mut text = Text::new(buffer);
     text.append(value)?;
     Ok(text.into_str())
+}
+
+/// Displays text for a terminal, which control characters could rewrite: they are shown by their numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Visible<'a>(pub &'a str);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| {
+            if character.is_control() {
+                write!(f, "\\u{{{:x}}}", u32::from(character))
+            } else {
+                f.write_char(character)
+            }
+        })
+    }
 }
 
 /// Where `part`, which is not empty, first stands in `text`. Short texts do without the kilobyte and a half

@@ -2,11 +2,10 @@
 
 use core::time::Duration;
 
-use crate::logging::{error, info, warn};
-
 use super::{CLOCK_INTERVAL, CLOCK_RETRY, CLOCK_TOLERANCE, SANE_CLOCK, Task};
 use crate::backoff::{self, Backoff};
 use crate::failure::{Failure, Reaction};
+use crate::logging::{error, info, warn};
 use crate::port::ClockError;
 use crate::time::{Instant, UnixTime};
 

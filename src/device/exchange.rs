@@ -1,12 +1,11 @@
 //! A connection at work: the session's events, and the deadlines that keep it alive.
 
-use crate::logging::{info, warn};
-
 use super::link::{Link, Next, Phase, State};
 use super::scratch::Scratch;
 use super::{BLINK_HALF, Device};
 use crate::application::{Application, CloudMessage};
 use crate::failure::Failure;
+use crate::logging::{info, warn};
 use crate::mqtt::{self, Event, Granted, Message, PacketId, QoS};
 use crate::port::{Sensor, Status};
 use crate::time::{Instant, UnixTime};

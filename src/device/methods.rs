@@ -5,12 +5,11 @@
 
 use core::fmt::Display;
 
-use crate::logging::{info, warn};
-
 use super::Device;
 use crate::application::{Application, Call, Outcome};
 use crate::json::{Object, TooLong, Value};
-use crate::text::{Text, render};
+use crate::logging::{info, warn};
+use crate::text::{Text, Visible, render};
 use crate::time::Instant;
 use crate::topic::Outbound;
 
@@ -80,7 +79,7 @@ impl<A: Application> Device<'_, A> {
     /// An operator calls a method.
     pub(super) fn called(&mut self, now: Instant, name: &str, request_id: &str, payload: &[u8]) {
         let Some(method) = A::METHODS.iter().position(|method| method.name == name) else {
-            warn!("method \"{}\": unknown", name.escape_default());
+            warn!("method \"{}\": unknown", Visible(name));
             return self.respond(request_id, 404, &"unknown method");
         };
         let payload = match payload {
@@ -98,7 +97,7 @@ impl<A: Application> Device<'_, A> {
                 request_id,
             ),
             Err(error) => {
-                warn!("method \"{}\": bad payload: {error}", name.escape_default());
+                warn!("method \"{}\": bad payload: {error}", Visible(name));
                 self.respond(request_id, 400, &error);
             }
         }

@@ -3,12 +3,11 @@
 //! A message is measured and time-stamped when it is due, connected or not, and then waits in the session's
 //! outbox, which is bounded and drops by the configured policy.
 
-use crate::logging::{debug, warn};
-
 use super::{Device, MessageIds};
 use crate::application::Application;
 use crate::identity::Identity;
 use crate::json::Object;
+use crate::logging::{debug, warn};
 use crate::mqtt::RequestError;
 use crate::port::{Sensor, Status};
 use crate::properties::{BagWriter, CREATION_TIME_UTC, SystemProperty, WriteError};

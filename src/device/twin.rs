@@ -13,12 +13,11 @@
 use core::fmt::{self, Display};
 use core::time::Duration;
 
-use crate::logging::{debug, info, warn};
-
 use super::Device;
 use super::link::{Link, Phase, State};
 use crate::application::{Application, Control, MAX_PROPERTIES, Property};
 use crate::json::{Object, TooLong, Value};
+use crate::logging::{debug, info, warn};
 use crate::mqtt::RequestError;
 use crate::text::{Text, render};
 use crate::time::Instant;

@@ -3,7 +3,6 @@
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-use crate::logging::{debug, info, warn};
 use zeroize::Zeroize;
 
 use super::assignment::Assignment;
@@ -14,6 +13,7 @@ use crate::backoff;
 use crate::device::{Attempts, Buffers, CLIENT_TYPE, Machine, Report, Scratch, Task, is_sane};
 use crate::failure::{self, Failure};
 use crate::json::{Object, Value};
+use crate::logging::{debug, info, warn};
 use crate::mqtt::{self, Event, Message, QoS, RequestError};
 use crate::port::{ClockError, ConnectError, Endpoint, Requests, Sensor, Status};
 use crate::sas::{self, REGISTRATION_POLICY};
