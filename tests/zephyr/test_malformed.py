@@ -5,6 +5,7 @@ import json
 
 import pytest
 from peers import PlainHub, packet, publish, string
+from telemetry import assert_nothing_missing
 
 DESIRED = "$iothub/twin/PATCH/properties/desired/"
 DEVICEBOUND = "devices/tough/messages/devicebound/"
@@ -110,3 +111,14 @@ def test_a_message_in_one_record_that_does_not_fit_ends_the_connection_which_com
     plain.stream.sendall(publish(DEVICEBOUND, b"z" * 12_000))
     device.wait("connection: ", 60)
     wait_for_join(device, plain, 2)
+
+
+def test_a_message_that_never_fits_is_given_up_by_the_hub_and_the_device_goes_on(device, hub):
+    device.provision(hub, hub.create_sas("narrow"))
+    hub.events("narrow", 1)
+    hub.send("narrow", "z" * 12_000, "--ack", "negative", "--message-id", "long")
+    records = [(record["originalMessageId"], record["statusCode"]) for record in hub.feedback(timeout=300)]
+    assert records == [("long", "DeliveryCountExceeded")]
+    hub.send("narrow", "short")
+    device.wait("cloud-to-device message of 5 bytes: short", 90)
+    assert_nothing_missing(device, hub, "narrow")
