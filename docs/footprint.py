@@ -154,7 +154,7 @@ def heap(build, credential, size):
     with tempfile.TemporaryDirectory() as folder, Machine(build) as machine:
         hub = Hub(folder, certificate_size=size).start()
         try:
-            device = Console(machine.read, machine.write, "10.0.2.2")
+            device = Console(machine.read, machine.write, "10.0.2.2", lasting=False)
             device.ready()
             identity = (hub.create_sas("device"),) if credential == "sas" else hub.create_x509("device", credential)
             device.provision(hub, *identity)
