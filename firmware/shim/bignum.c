@@ -20,6 +20,11 @@
 int __real_mbedtls_mpi_core_get_mont_r2_unsafe(mbedtls_mpi *square, const mbedtls_mpi *modulus);
 int __wrap_mbedtls_mpi_core_get_mont_r2_unsafe(mbedtls_mpi *square, const mbedtls_mpi *modulus);
 
+/* It is a private function of mbedTLS: another version of it must not be replaced unseen. */
+_Static_assert(__builtin_types_compatible_p(__typeof__(mbedtls_mpi_core_get_mont_r2_unsafe),
+					    __typeof__(__wrap_mbedtls_mpi_core_get_mont_r2_unsafe)),
+	       "mbedTLS has changed this function: set CONFIG_AZURE_TLS_LOW_PEAK=n");
+
 /* x = 2 * x mod n, for x < n */
 static void double_mod(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *n, size_t limbs)
 {
