@@ -65,21 +65,44 @@ pub fn run<P: Platform, A: Application>(
         };
         let mut config = config.clone();
         config.gives_up_after = provisioned.as_ref().map(|_| REFUSALS);
-        // Run where it was made: a device is large, and a move of it is too.
-        let mut made = Device::new(identity, config, buffers.reborrow(), application);
-        let device = made.as_mut().map_err(|error| *error)?;
-        device::run(device, platform);
-        if device.wants_restart() {
-            return Ok(End::Restart);
-        }
-        if !device.has_given_up() {
-            return Ok(End::Stopped);
-        }
+        application = match operate(identity, config, buffers, application, platform)? {
+            Ended::Asked(end) => return Ok(end),
+            Ended::Refused(application) => application,
+        };
         warn!("the hub refused this device {REFUSALS} times; asking to be provisioned again");
-        application = made?.into_application();
         if let Err(error) = platform.remove(Assignment::STORAGE_KEY) {
             warn!("storage: the old assignment could not be removed: {error}");
         }
+    }
+}
+
+/// Why a device ended.
+enum Ended<A> {
+    /// Somebody asked for it.
+    Asked(End),
+    /// The hub refused it so often that it is to be provisioned again.
+    Refused(A),
+}
+
+/// Runs a device. Not inlined, like the other steps of a life: a device and a provisioner are large, and never on
+/// the stack together.
+#[inline(never)]
+fn operate<P: Platform, A: Application>(
+    identity: &Identity,
+    config: device::Config<'_>,
+    buffers: &mut Buffers<'_>,
+    application: A,
+    platform: &mut P,
+) -> Result<Ended<A>, RequestError> {
+    // Run where it was made: a move would have room for a second one.
+    let mut made = Device::new(identity, config, buffers.reborrow(), application);
+    let device = made.as_mut().map_err(|error| *error)?;
+    device::run(device, platform);
+    let (restart, given_up) = (device.wants_restart(), device.has_given_up());
+    match made {
+        Ok(device) if given_up && !restart => Ok(Ended::Refused(device.into_application())),
+        _ if restart => Ok(Ended::Asked(End::Restart)),
+        _ => Ok(Ended::Asked(End::Stopped)),
     }
 }
 
@@ -105,10 +128,7 @@ fn provision<P: Platform, A: Application>(
         return Ok(Some(identity));
     }
     loop {
-        let mut made = Provisioner::new(enrollment, config.clone(), buffers.reborrow());
-        let provisioner = made.as_mut().map_err(|error| *error)?;
-        device::run(provisioner, platform);
-        let Some(assignment) = made?.into_assignment() else {
+        let Some(assignment) = register(enrollment, config, buffers, platform)? else {
             return Ok(None);
         };
         keep(&assignment, enrollment, platform);
@@ -120,6 +140,20 @@ fn provision<P: Platform, A: Application>(
             return Ok(Some(identity));
         }
     }
+}
+
+/// A new assignment; `None` if it was asked to stop meanwhile.
+#[inline(never)]
+fn register<P: Platform>(
+    enrollment: &Enrollment,
+    config: &provisioning::Config<'_>,
+    buffers: &mut Buffers<'_>,
+    platform: &mut P,
+) -> Result<Option<Assignment>, RequestError> {
+    let mut made = Provisioner::new(enrollment, config.clone(), buffers.reborrow());
+    let provisioner = made.as_mut().map_err(|error| *error)?;
+    device::run(provisioner, platform);
+    Ok(made?.into_assignment())
 }
 
 fn adopt(assignment: &Assignment, enrollment: &Enrollment) -> Option<Identity> {
@@ -134,6 +168,7 @@ fn adopt(assignment: &Assignment, enrollment: &Enrollment) -> Option<Identity> {
     identity.ok()
 }
 
+#[inline(never)]
 fn kept<P: Platform>(enrollment: &Enrollment, platform: &mut P) -> Option<Assignment> {
     let mut buffer = [0; Assignment::MAX_LEN];
     match platform.load(Assignment::STORAGE_KEY, &mut buffer) {
@@ -151,6 +186,7 @@ fn kept<P: Platform>(enrollment: &Enrollment, platform: &mut P) -> Option<Assign
 }
 
 /// What was kept with the assignment that is being used; `scratch` must have room for it.
+#[inline(never)]
 fn kept_payload<'s, P: Platform>(scratch: &'s mut [u8], platform: &mut P) -> Option<Value<'s>> {
     match platform.load(Assignment::PAYLOAD_STORAGE_KEY, scratch) {
         Ok(length) => Value::parse(scratch.get(..length?)?)
@@ -164,6 +200,7 @@ fn kept_payload<'s, P: Platform>(scratch: &'s mut [u8], platform: &mut P) -> Opt
 }
 
 /// The payload first: where there is an assignment, its payload is there too.
+#[inline(never)]
 fn keep<P: Platform>(assignment: &Assignment, enrollment: &Enrollment, platform: &mut P) {
     let mut buffer = [0; Assignment::MAX_LEN];
     let key = Assignment::PAYLOAD_STORAGE_KEY;

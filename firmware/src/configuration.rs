@@ -57,6 +57,7 @@ pub(crate) enum Way {
 
 impl Way {
     /// Reads it; `None` if the device has no identity yet.
+    #[inline(never)]
     pub(crate) fn load() -> Result<Option<Self>, Problem> {
         let [argument, ..] = ffi::arguments();
         if let Some(text) = text(argument, CONNECTION_STRING, "")? {
@@ -106,6 +107,7 @@ pub(crate) struct Configuration {
 
 impl Configuration {
     /// Reads the configuration; `None` if the device has no identity yet.
+    #[inline(never)]
     pub(crate) fn load() -> Result<Option<Self>, Problem> {
         let Some(way) = Way::load()? else {
             return Ok(None);

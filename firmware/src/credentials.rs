@@ -86,6 +86,7 @@ pub(crate) fn range() -> Range<i32> {
 }
 
 /// Registers everything, as provisioned or as built in. With `identity`, certificate and key too.
+#[inline(never)]
 pub(crate) fn register(arena: &mut Arena, identity: bool) -> Result<Tags, Problem> {
     let mut tags = Tags {
         tags: [0; TAGS],

@@ -58,6 +58,8 @@ pub(crate) fn start() {
     }
 }
 
+// These are not inlined: what they have on the stack is gone before the handshake, which needs most of it.
+#[inline(never)]
 fn banner() -> Facts {
     let facts = Facts {
         zephyr_version: ffi::zephyr_version(),
@@ -73,6 +75,7 @@ fn banner() -> Facts {
     facts
 }
 
+#[inline(never)]
 fn join_wifi() {
     #[cfg(CONFIG_AZURE_WIFI)]
     match configuration::wifi() {
@@ -93,8 +96,8 @@ fn run(buffers: &mut ffi::Buffers, arena: Arena, facts: Facts) -> Arena {
     status::clear();
     match Configuration::load() {
         Ok(Some(configuration)) => serve(buffers, &mut arena, &configuration, facts),
-        Ok(None) => cannot_go_on(IDENTITY_NEEDED),
-        Err(problem) => cannot_go_on(problem),
+        Ok(None) => cannot_go_on(&IDENTITY_NEEDED),
+        Err(problem) => cannot_go_on(&problem),
     }
     #[cfg(CONFIG_AZURE_WIFI)]
     join_wifi();
@@ -109,15 +112,15 @@ fn serve(
 ) {
     let access = match configuration.access() {
         Ok(access) => access,
-        Err(problem) => return cannot_go_on(problem),
+        Err(problem) => return cannot_go_on(&problem),
     };
     let tags = match credentials::register(arena, configuration.way.is_x509()) {
         Ok(tags) => tags,
-        Err(problem) => return cannot_go_on(problem),
+        Err(problem) => return cannot_go_on(&problem),
     };
     let servers = match configuration::time_servers() {
         Ok(servers) => servers,
-        Err(problem) => return cannot_go_on(problem),
+        Err(problem) => return cannot_go_on(&problem),
     };
     let mut memory = Buffers {
         mqtt: mqtt::Buffers {
@@ -143,10 +146,11 @@ fn serve(
             info!("restarting, as an operator asked for");
             ffi::restart();
         }
-        Err(problem) => cannot_go_on(problem),
+        Err(problem) => cannot_go_on(&problem),
     }
 }
 
+#[inline(never)]
 fn say_who(access: &Access<'_>) {
     match access {
         Access::Hub(identity) => info!(
@@ -164,6 +168,7 @@ fn say_who(access: &Access<'_>) {
 }
 
 /// Waits for an address and says it. Ends early if the provisioning changes.
+#[inline(never)]
 fn wait_for_network() {
     let mut text = [0; 48];
     loop {
@@ -178,7 +183,7 @@ fn wait_for_network() {
 }
 
 /// Says what is missing until the provisioning changes.
-fn cannot_go_on(problem: impl core::fmt::Display) {
+fn cannot_go_on(problem: &dyn core::fmt::Display) {
     indicator::show(Status::Failed);
     loop {
         error!("{problem}");
