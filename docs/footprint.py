@@ -77,15 +77,26 @@ def segments(elf):
             yield virtual, physical, stored, taken
 
 
+def entry(elf):
+    """Where a 32-bit little-endian ELF file starts to run."""
+    return struct.unpack_from("<I", elf.read_bytes(), 24)[0]
+
+
 def memory(build):
     """The regions of a build with what is used of them: from each region's start to its last byte."""
     found = regions((build / "zephyr/zephyr.map").read_text(errors="replace"))
     for virtual, physical, stored, taken in segments(build / "zephyr/zephyr.elf"):
-        for region in found:
-            for start, size in ((virtual, taken), (physical, stored)):
-                if size and region.origin <= start < region.origin + region.length:
-                    region.used = max(region.used, start + size - region.origin)
+        for start, size in ((virtual, taken), (physical, stored)):
+            region = home(found, start)
+            if size and region:
+                region.used = max(region.used, start + size - region.origin)
     return found
+
+
+def home(found, address):
+    """The region of an address. Some lie in others, or are named twice: the one that starts last, the first of these."""
+    around = [region for region in found if region.origin <= address < region.origin + region.length]
+    return max(around, key=lambda region: region.origin, default=None)
 
 
 def tool(build, name):
@@ -96,12 +107,18 @@ def tool(build, name):
 def parts(build):
     """Bytes of code and constants by whose they are, from the ELF file's symbols and where its line table places them."""
     elf = build / "zephyr/zephyr.elf"
-    flash = [region for region in memory(build) if not region.writable and region.used]
+    found = memory(build)
+    flash = [region for region in found if not region.writable and region.used]
+    # A board without code in flash runs all of it from RAM.
+    loaded = list(segments(elf))
+    total = sum(region.used for region in flash)
+    if home(found, entry(elf)) not in flash:
+        flash, total = found, sum(stored for *_, stored, _ in loaded)
     listed = subprocess.run([tool(build, "NM"), "-S", elf], check=True, capture_output=True, text=True).stdout
     symbols = {}
     for address, size in re.findall(r"^(\w+) (\w+) [tTrRvVwW] ", listed, re.MULTILINE):
         start = int(address, 16) & ~1  # Thumb functions have odd addresses
-        if any(region.origin <= start < region.origin + region.length for region in flash):
+        if home(found, start) in flash:
             symbols[start] = int(size, 16)
     asked = "\n".join(map(hex, symbols))
     command = [tool(build, "ADDR2LINE"), "-e", elf]
@@ -110,7 +127,7 @@ def parts(build):
     for size, place in zip(symbols.values(), answers, strict=True):
         path = place.rsplit(":", 1)[0]
         counted[next(name for name, part in PARTS if re.search(part, path))] += size
-    counted[NAMELESS] = sum(region.used for region in flash) - counted.total()
+    counted[NAMELESS] = total - counted.total()
     return counted
 
 
