@@ -154,6 +154,7 @@ int __wrap_mbedtls_ssl_handshake(mbedtls_ssl_context *ssl)
 	}
 	watched->started = 1;
 	if (code == 0) {
+		watched->suite = mbedtls_ssl_get_ciphersuite_id_from_ssl(ssl);
 		release_credentials(ssl);
 	} else if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
 		note(ssl, code);

@@ -11,6 +11,7 @@ use crate::credentials::Tags;
 use crate::ffi::{self, Address, Error, Handshake, Socket};
 use crate::logger::Line;
 use crate::requests;
+use crate::status;
 use crate::tls_failure::connect_error;
 
 /// How many addresses of a hub are tried. Azure publishes one or two.
@@ -45,7 +46,10 @@ pub(crate) fn connect(endpoint: Endpoint<'_>, tags: &Tags) -> Result<TlsStream, 
             SEND_TIMEOUT_MS,
             &mut handshake,
         ) {
-            Ok(socket) => return Ok(TlsStream { socket }),
+            Ok(socket) => {
+                status::secured(handshake.suite);
+                return Ok(TlsStream { socket });
+            }
             Err(error) => last = connect_error(error, ffi::errno(), &handshake),
         }
         debug!("connection: address failed: {last:?}");

@@ -71,6 +71,7 @@ pub(crate) struct Handshake {
     pub(crate) code: i32,
     pub(crate) alert: u32,
     pub(crate) flags: u32,
+    pub(crate) suite: u32,
 }
 
 /// Heap and stack: `struct azure_memory`, in bytes.

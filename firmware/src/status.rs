@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use azure_device::device::Report;
 use azure_device::port::Status;
 use zephyr::sync::Mutex;
@@ -14,6 +16,9 @@ pub(crate) struct Snapshot {
     /// Counters and the last failure.
     pub(crate) report: Report,
 }
+
+/// The cipher suite of the last connection, by its number.
+static SUITE: AtomicU32 = AtomicU32::new(0);
 
 static SNAPSHOT: Mutex<Option<Snapshot>> = Mutex::new(None);
 
@@ -41,6 +46,22 @@ pub(crate) fn report(report: &Report) {
             report: *report,
         });
     });
+}
+
+/// Notes the cipher suite of a new connection.
+pub(crate) fn secured(suite: u32) {
+    SUITE.store(suite, Ordering::Relaxed);
+}
+
+/// The name of the last connection's cipher suite (RFC 5289; those of azure_mbedtls_config.h).
+pub(crate) fn suite() -> &'static str {
+    match SUITE.load(Ordering::Relaxed) {
+        0xc02b => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        0xc02c => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        0xc02f => "ECDHE-RSA-AES128-GCM-SHA256",
+        0xc030 => "ECDHE-RSA-AES256-GCM-SHA384",
+        _ => "another cipher suite",
+    }
 }
 
 /// The device's state; `None` while it is not provisioned.

@@ -18,7 +18,9 @@ def test_a_shared_access_key_joins_and_sends(device, hub):
     device.provision(hub, hub.create_sas("key-device"))
     assert_telemetry(hub, "key-device")
     assert hub.connections("key-device") == 1
-    assert device.status()["hub"].startswith("connected")
+    status = device.status()
+    assert status["hub"].startswith("connected")
+    assert status["TLS"].startswith("1.2, verified, ECDHE-RSA-AES")
 
 
 @pytest.mark.parametrize("key", ["rsa", "ecc"])

@@ -85,6 +85,7 @@ struct azure_handshake {
 	int32_t code;     /* mbedTLS's error, 0 if there was none */
 	uint32_t alert;   /* the server's, with AZURE_TLS_ALERT */
 	uint32_t flags;   /* AZURE_CERTIFICATE_..., with AZURE_TLS_VERIFY */
+	uint32_t suite;   /* the cipher suite by its number (RFC 5289), once the handshake is complete */
 };
 
 /*

@@ -73,6 +73,10 @@ fn print_provisioning(shell: Shell<'_>) {
 
 fn print_device(shell: Shell<'_>, snapshot: &status::Snapshot) {
     let report = &snapshot.report;
+    match report.joined {
+        true => say!(shell, "TLS           1.2, verified, {}", status::suite()),
+        false => say!(shell, "TLS           no connection"),
+    }
     say!(
         shell,
         "hub           {}",
