@@ -7,7 +7,9 @@
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
+#[cfg(any(CONFIG_AZURE_SHELL, CONFIG_ARCH_POSIX))]
+use core::ffi::c_char;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::credentials::Tags;
@@ -152,7 +154,9 @@ mod c {
         pub(super) fn azure_credential_add(tag: i32, kind: u32, der: *const u8, length: u32)
         -> i32;
         pub(super) fn azure_credential_remove(tag: i32);
+        #[cfg(CONFIG_AZURE_SHELL)]
         pub(super) fn azure_check_certificate(der: *const u8, length: u32) -> i32;
+        #[cfg(CONFIG_AZURE_SHELL)]
         pub(super) fn azure_check_key(der: *const u8, length: u32) -> i32;
         pub(super) fn azure_check_pair(
             certificate: *const u8,
@@ -446,6 +450,7 @@ impl Arena {
 }
 
 /// Whether mbedTLS can parse a certificate, else its error.
+#[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn check_certificate(der: &[u8]) -> Result<(), i32> {
     // SAFETY: `der` is read during the call only; the parsed form, which points into it, is freed in it.
     match unsafe { c::azure_check_certificate(der.as_ptr(), length(der)) } {
@@ -455,6 +460,7 @@ pub(crate) fn check_certificate(der: &[u8]) -> Result<(), i32> {
 }
 
 /// Whether mbedTLS can parse a private key, else its error.
+#[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn check_key(der: &[u8]) -> Result<(), i32> {
     // SAFETY: as for `check_certificate`.
     match unsafe { c::azure_check_key(der.as_ptr(), length(der)) } {

@@ -54,6 +54,7 @@ pub(crate) fn secured(suite: u32) {
 }
 
 /// The name of the last connection's cipher suite (RFC 5289; those of azure_mbedtls_config.h).
+#[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn suite() -> &'static str {
     match SUITE.load(Ordering::Relaxed) {
         0xc02b => "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -65,6 +66,7 @@ pub(crate) fn suite() -> &'static str {
 }
 
 /// The device's state; `None` while it is not provisioned.
+#[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn snapshot() -> Option<Snapshot> {
     with(|snapshot| *snapshot)
 }

@@ -56,6 +56,7 @@ mod backend {
     }
 
     /// Whether values outlive a restart.
+    #[cfg(CONFIG_AZURE_SHELL)]
     pub(crate) const LASTING: bool = true;
 }
 
@@ -108,7 +109,10 @@ mod backend {
     }
 
     /// Whether values outlive a restart.
+    #[cfg(CONFIG_AZURE_SHELL)]
     pub(crate) const LASTING: bool = false;
 }
 
-pub(crate) use backend::{LASTING, init, load, remove, store};
+#[cfg(CONFIG_AZURE_SHELL)]
+pub(crate) use backend::LASTING;
+pub(crate) use backend::{init, load, remove, store};
