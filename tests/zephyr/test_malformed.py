@@ -14,7 +14,7 @@ KEY = "HostName=localhost;DeviceId=tough;SharedAccessKey=AAECAwQFBgcICQoLDA0ODw=
 
 # Well-formed MQTT, and nothing that a device could act on.
 NONSENSE = {
-    "depth of a thousand": publish(f"{DESIRED}?$version=9", b'{"telemetryInterval":' + b"[" * 1000 + b"]" * 1000 + b"}"),
+    "depth of a thousand": publish(f"{DESIRED}?$version=9", b'{"telemetryInterval":%s}' % (b"[" * 1000 + b"]" * 1000)),
     "unclosed depth": publish(f"{DESIRED}?$version=9", b"[" * 1000),
     "no JSON": publish(f"{DESIRED}?$version=9", b"{telemetryInterval:1}"),
     "truncated UTF-8 in JSON": publish(f"{DESIRED}?$version=9", b'{"telemetryInterval":"\xe2\x82'),

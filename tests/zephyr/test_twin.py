@@ -65,12 +65,14 @@ def test_a_bad_interval_is_refused_with_its_reason_and_changes_nothing(device, h
 def test_a_property_of_a_component_is_acknowledged_in_its_shape(hub):
     for enabled, code in ((False, 200), ("dark", 400), (True, 200)):
         version = hub.desire("twin", indicator={"__t": "c", "enabled": enabled})
-        reported = hub.wait_for_reported(
-            "twin", lambda reported, version=version: reported.get("indicator", {}).get("enabled", {}).get("av") == version
-        )
+
+        def acknowledged(reported, version=version):
+            return reported.get("indicator", {}).get("enabled", {}).get("av") == version
+
+        reported = hub.wait_for_reported("twin", acknowledged)
         assert reported["indicator"]["__t"] == "c"
-        acknowledged = reported["indicator"]["enabled"]
-        assert (acknowledged["value"], acknowledged["ac"]) == (enabled if code == 200 else False, code)
+        enabled_is = reported["indicator"]["enabled"]
+        assert (enabled_is["value"], enabled_is["ac"]) == (enabled if code == 200 else False, code)
 
 
 def test_what_was_desired_while_the_device_was_away_is_applied_when_it_joins(device, hub):
