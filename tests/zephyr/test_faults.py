@@ -7,6 +7,7 @@ import pytest
 from peers import second_device
 from telemetry import assert_nothing_missing
 
+LOST = "connection: the hub closed it without a word|connection: it broke"
 NAME = "tested"
 LATE_S = 4
 
@@ -35,7 +36,7 @@ def assert_recovered(device, hub, connections):
 @joined
 def test_a_dropped_connection(device, hub):
     hub.fault("drop-connection", NAME)
-    device.wait("connection: the hub closed it without a word|connection: it broke")
+    device.wait(LOST)
     assert_recovered(device, hub, 2)
 
 
@@ -107,7 +108,7 @@ def test_a_message_that_comes_twice(device, hub):
 
 def test_a_second_device_of_the_same_id(device, hub, connection_string):
     with second_device(hub, connection_string):
-        device.wait("connection: the hub closed it without a word|connection: it broke")
+        device.wait(LOST)
         # It takes its place back; the two would go on like this, with growing waits.
         assert_recovered(device, hub, 3)
 
@@ -115,7 +116,7 @@ def test_a_second_device_of_the_same_id(device, hub, connection_string):
 @joined
 def test_a_takeover_by_nobody(device, hub):
     hub.fault("take-over", NAME)
-    device.wait("connection: the hub closed it without a word|connection: it broke")
+    device.wait(LOST)
     assert_recovered(device, hub, 2)
 
 

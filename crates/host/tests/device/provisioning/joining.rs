@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use local_hub::{Attestation, Enrollment};
 use serde_json::json;
 
-use super::{Device, ID, assert_sends, by_keys, enroll, primary_key};
+use super::{Device, ID, assert_sends, by_keys, enroll, enroll_at_once, primary_key};
 use crate::authority::{Authority, Certified};
 use crate::support::hub;
 
@@ -126,13 +126,7 @@ fn a_service_that_is_assigning_is_asked_again_after_the_time_it_names() {
 #[test]
 fn provisioning_at_trace_level_prints_no_key() {
     let hub = hub();
-    let key = enroll(
-        &hub,
-        Enrollment {
-            retry_after: 0,
-            ..by_keys()
-        },
-    );
+    let key = enroll_at_once(&hub);
     let device = Device::with_key(&hub, &key);
     let program = device.start(&["-vv"]);
     program.wait_for("joined localhost as dev-01");

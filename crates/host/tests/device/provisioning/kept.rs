@@ -12,7 +12,7 @@ use azure_device_host::access::{Access, Provisioning};
 use local_hub::{Enrollment, Hub};
 use serde_json::json;
 
-use super::{Device, ID, assert_sends, by_keys, enroll, primary_key};
+use super::{Device, ID, assert_sends, by_keys, enroll, enroll_at_once, primary_key};
 use crate::program::PATIENCE;
 use crate::support::{hub, start_access};
 
@@ -89,13 +89,7 @@ fn a_kept_assignment_of_another_registration_is_not_used() {
 #[test]
 fn a_device_that_its_hub_refuses_again_and_again_asks_the_service_anew() {
     let hub = hub();
-    let key = enroll(
-        &hub,
-        Enrollment {
-            retry_after: 0,
-            ..by_keys()
-        },
-    );
+    let key = enroll_at_once(&hub);
     // Waits for an operator are half of this at least.
     let backoff = backoff::Config {
         max: Duration::from_secs(1),

@@ -2,22 +2,14 @@
 
 use std::process::Command;
 
-use local_hub::Enrollment;
-
-use super::{Device, ID, OTHER_KEY, by_keys, enroll};
+use super::{Device, ID, OTHER_KEY, enroll_at_once};
 use crate::program::Program;
 use crate::support::hub;
 
 #[test]
 fn a_key_may_come_from_the_environment_and_the_state_lies_with_the_users() {
     let hub = hub();
-    let key = enroll(
-        &hub,
-        Enrollment {
-            retry_after: 0,
-            ..by_keys()
-        },
-    );
+    let key = enroll_at_once(&hub);
     let home = tempfile::tempdir().unwrap();
     let ca = home.path().join("ca.pem");
     std::fs::write(&ca, hub.ca_pem()).unwrap();
