@@ -47,14 +47,13 @@ impl Provisioning {
         let Some(id_scope) = text(None, ID_SCOPE, "")? else {
             return Ok(None);
         };
-        let registration_id = text(None, REGISTRATION_ID, "")?;
         let attestation = match stored_key()? {
             Some(key) => Attestation::SymmetricKey(key),
             None => Attestation::X509,
         };
         let enrollment = Enrollment::new(
             IdScope::parse(&id_scope).map_err(Problem::IdScope)?,
-            self::registration_id(registration_id.as_ref().map(|text| text.as_str()))?,
+            stored_registration_id()?,
             attestation,
         );
         Self::with(enrollment).map(Some)
@@ -117,6 +116,12 @@ pub(crate) fn registration_id(given: Option<&str>) -> Result<RegistrationId, Pro
         let _ = write!(text, "{byte:02x}");
     }
     RegistrationId::parse(&text).map_err(Problem::RegistrationId)
+}
+
+/// The registration id of the stored enrolment.
+pub(crate) fn stored_registration_id() -> Result<RegistrationId, configuration::Problem> {
+    let given = text(None, REGISTRATION_ID, "")?;
+    Ok(registration_id(given.as_ref().map(|text| text.as_str()))?)
 }
 
 fn stored_key() -> Result<Option<SharedAccessKey>, configuration::Problem> {

@@ -11,6 +11,7 @@ use crate::configuration;
 use crate::ffi::Shell;
 use crate::provisioning::{
     self, HOST, ID_SCOPE, Problem, REGISTRATION_ID, SYMMETRIC_KEY, registration_id,
+    stored_registration_id,
 };
 use crate::storage;
 
@@ -68,14 +69,13 @@ fn store_key(shell: Shell<'_>, key: &SharedAccessKey) -> Result<(), Refusal> {
 
 /// A key belongs to a registration.
 fn stored_registration() -> Result<RegistrationId, Refusal> {
-    let text = |name| configuration::text(None, name, "").map_err(Refusal::Configuration);
-    if text(ID_SCOPE)?.is_none() {
+    let id_scope = configuration::text(None, ID_SCOPE, "").map_err(Refusal::Configuration)?;
+    if id_scope.is_none() {
         return Err(Refusal::Because(
             "the key of which registration? First: azure set provisioning <id scope> [registration id]",
         ));
     }
-    let id = registration_id(text(REGISTRATION_ID)?.as_ref().map(|text| text.as_str()));
-    Ok(id?)
+    stored_registration_id().map_err(Refusal::Configuration)
 }
 
 fn store(name: &str, text: &str) -> Result<(), Refusal> {
