@@ -2,8 +2,8 @@
 /*
  * The peak of a handshake's heap is the check of an RSA signature, and there the division that prepares
  * Montgomery's multiplication: mbedTLS divides a number of twice the modulus' length and needs seven such
- * numbers for it, 2,500 bytes for RSA-2048. The linker (--wrap, see CMakeLists.txt) puts this in its place,
- * which doubles and squares where the result lies, with one number of twice the length beside it.
+ * numbers for it, 2,500 bytes for RSA-2048. mbedTLS calls this in its place (see CMakeLists.txt), which doubles
+ * and squares where the result lies, with one number of twice the length beside it.
  */
 /* It works in mbedTLS's numbers. */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
@@ -17,12 +17,11 @@
 /* A square takes as long as some fifty doublings of RSA-2048. */
 #define MOST_DOUBLINGS 64
 
-int __real_mbedtls_mpi_core_get_mont_r2_unsafe(mbedtls_mpi *square, const mbedtls_mpi *modulus);
-int __wrap_mbedtls_mpi_core_get_mont_r2_unsafe(mbedtls_mpi *square, const mbedtls_mpi *modulus);
+int azure_mpi_core_get_mont_r2(mbedtls_mpi *square, const mbedtls_mpi *modulus);
 
 /* It is a private function of mbedTLS: another version of it must not be replaced unseen. */
 _Static_assert(__builtin_types_compatible_p(__typeof__(mbedtls_mpi_core_get_mont_r2_unsafe),
-					    __typeof__(__wrap_mbedtls_mpi_core_get_mont_r2_unsafe)),
+					    __typeof__(azure_mpi_core_get_mont_r2)),
 	       "mbedTLS has changed this function: set CONFIG_AZURE_TLS_LOW_PEAK=n");
 
 /* x = 2 * x mod n, for x < n */
@@ -46,7 +45,7 @@ static void double_mod(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *n, size_t li
  * A doubling adds 1 to the exponent of 2 in R * 2^e, and Montgomery's square of it, R * 2^(2 * e), doubles the
  * exponent. It is to become that of R: as far as some dozens by doubling, on by squaring.
  */
-int __wrap_mbedtls_mpi_core_get_mont_r2_unsafe(mbedtls_mpi *square, const mbedtls_mpi *modulus)
+int azure_mpi_core_get_mont_r2(mbedtls_mpi *square, const mbedtls_mpi *modulus)
 {
 	const size_t limbs = modulus->n, exponent = limbs * LIMB_BITS;
 	const mbedtls_mpi_uint *n = modulus->p;
@@ -55,7 +54,7 @@ int __wrap_mbedtls_mpi_core_get_mont_r2_unsafe(mbedtls_mpi *square, const mbedtl
 	int result;
 
 	if (mbedtls_mpi_cmp_int(modulus, 1) <= 0 || mbedtls_mpi_get_bit(modulus, 0) == 0) {
-		return __real_mbedtls_mpi_core_get_mont_r2_unsafe(square, modulus);
+		return mbedtls_mpi_core_get_mont_r2_unsafe(square, modulus);
 	}
 	bits = mbedtls_mpi_bitlen(modulus);
 	while (exponent >> squarings >= MOST_DOUBLINGS) {

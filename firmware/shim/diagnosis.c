@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Why a handshake failed. Zephyr's TLS sockets log mbedTLS's error and give errno ECONNABORTED; the linker
- * (--wrap, see CMakeLists.txt) sends the call through here, where the error, the server's alert and the
- * result of the certificate check are noted on their way.
+ * Why a handshake failed. Zephyr's TLS sockets log mbedTLS's error and give errno ECONNABORTED. They are
+ * compiled to call azure_ssl_handshake (see CMakeLists.txt), where the error, the server's alert and the result of
+ * the certificate check are noted on their way.
  */
 /* It looks into mbedTLS's structures, which has no functions for what it reads. */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
@@ -142,12 +142,11 @@ int azure_certificate_seen(void *context, mbedtls_x509_crt *certificate, int dep
 	return 0;
 }
 
-int __real_mbedtls_ssl_handshake(mbedtls_ssl_context *ssl);
-int __wrap_mbedtls_ssl_handshake(mbedtls_ssl_context *ssl);
+int azure_ssl_handshake(mbedtls_ssl_context *ssl);
 
-int __wrap_mbedtls_ssl_handshake(mbedtls_ssl_context *ssl)
+int azure_ssl_handshake(mbedtls_ssl_context *ssl)
 {
-	int code = __real_mbedtls_ssl_handshake(ssl);
+	int code = mbedtls_ssl_handshake(ssl);
 
 	if (watched == NULL) {
 		return code;
