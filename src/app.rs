@@ -38,6 +38,8 @@ pub struct Facts {
     pub zephyr_version: &'static str,
     /// Why the device started: `power-on`, `watchdog`, `software`…
     pub reset_cause: &'static str,
+    /// The fault or panic that ended the last run, with its addresses; empty if none did.
+    pub last_fault: &'static str,
 }
 
 impl App {
@@ -123,6 +125,9 @@ impl Application for App {
         }
         if !self.facts.reset_cause.is_empty() {
             reported.string("resetCause", self.facts.reset_cause);
+        }
+        if !self.facts.last_fault.is_empty() {
+            reported.string("lastFault", self.facts.last_fault);
         }
         if let Some(address) = report.condition.network_address {
             reported.string("networkAddress", address.as_str());

@@ -129,7 +129,8 @@ fn what_the_application_sends_is_in_the_model() {
     }
     let mut application = App::new(azure_device::app::Facts {
         zephyr_version: "4.2.0",
-        reset_cause: "power-on",
+        reset_cause: "software",
+        last_fault: "a panic (4) at 0x08012344 from 0x08001235",
     });
     let written = |write: &mut dyn FnMut(&mut Object<'_, '_>)| -> BTreeSet<String> {
         let mut buffer = [0; 512];
@@ -146,7 +147,7 @@ fn what_the_application_sends_is_in_the_model() {
         written(&mut |object| application.report(&azure_device::device::Report::default(), object));
     let known = names(&contents("Property"));
     assert!(
-        reported.is_subset(&known) && reported.len() >= 4,
+        reported.is_subset(&known) && reported.len() >= 5,
         "{reported:?}"
     );
 }

@@ -4,7 +4,6 @@
 #include <app_version.h>
 #include <zephyr/drivers/gpio.h>
 #include <zephyr/drivers/hwinfo.h>
-#include <zephyr/fatal.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log_ctrl.h>
 #include <zephyr/random/random.h>
@@ -98,17 +97,6 @@ void azure_board_init(void)
 	start_button();
 #endif
 }
-
-#if !defined(CONFIG_ARCH_POSIX)
-/* A fault, or a panic in Rust: a device without a person beside it starts anew instead of standing still. */
-void k_sys_fatal_error_handler(unsigned int reason, const struct arch_esf *frame)
-{
-	ARG_UNUSED(reason);
-	ARG_UNUSED(frame);
-	azure_restart();
-	CODE_UNREACHABLE;
-}
-#endif
 
 #if defined(CONFIG_AZURE_WATCHDOG)
 static int watchdog_channel = -1;

@@ -190,6 +190,7 @@ mod c {
         pub(super) fn azure_watchdog_start();
         pub(super) fn azure_watchdog_feed();
         pub(super) fn azure_reset_cause() -> *const c_char;
+        pub(super) fn azure_last_fault() -> *const c_char;
         pub(super) fn azure_restart();
         #[cfg(CONFIG_AZURE_DPS)]
         pub(super) fn azure_hardware_id(id: *mut u8, length: u32) -> i32;
@@ -216,7 +217,7 @@ pub(crate) fn errno() -> i32 {
 
 /// Logs through Zephyr. Levels as in Zephyr: 1 error to 4 debug.
 pub(crate) fn log(level: u32, line: &CStr) {
-    // SAFETY: `line` ends with a zero; Zephyr's logging copies it before it returns.
+    // SAFETY: `line` ends with a zero; the shim has printed or copied it when it returns.
     unsafe { c::azure_log(level, line.as_ptr()) }
 }
 
@@ -590,6 +591,14 @@ pub(crate) fn reset_cause() -> &'static str {
     unsafe { CStr::from_ptr(c::azure_reset_cause()) }
         .to_str()
         .unwrap_or("unknown")
+}
+
+/// The fault that ended the last run: what it was, where, and from where; empty if none did.
+pub(crate) fn last_fault() -> &'static str {
+    // SAFETY: the shim gives a zero-terminated text that it does not change any more.
+    unsafe { CStr::from_ptr(c::azure_last_fault()) }
+        .to_str()
+        .unwrap_or_default()
 }
 
 /// The id that the processor's maker gave it, as far as it fits; `None` if it has none.

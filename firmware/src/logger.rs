@@ -1,8 +1,9 @@
-//! The `log` facade over Zephyr's logging.
+//! The `log` facade over Zephyr's shell and console.
 //!
-//! Lines are formatted into a buffer on the stack and handed to the shim, which logs them as module
-//! `azure`: nothing is allocated, and longer lines are cut. The levels are `CONFIG_AZURE_LOG_LEVEL`'s;
-//! Zephyr has no trace, so that `trace!` appears as debug, if `CONFIG_AZURE_LOG_TRACE` asks for it.
+//! Lines are formatted into a buffer on the stack and handed to the shim, which prints them, or logs them as
+//! module `azure` where Zephyr's logging is more than its minimal one: nothing is allocated, and longer lines
+//! are cut. The levels are `CONFIG_AZURE_LOG_LEVEL`'s; Zephyr has no trace, so that `trace!` appears as debug, if
+//! `CONFIG_AZURE_LOG_TRACE` asks for it.
 
 #![forbid(unsafe_code)]
 

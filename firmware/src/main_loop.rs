@@ -64,6 +64,7 @@ fn banner() -> Facts {
     let facts = Facts {
         zephyr_version: ffi::zephyr_version(),
         reset_cause: ffi::reset_cause(),
+        last_fault: ffi::last_fault(),
     };
     info!(
         "Azure IoT Hub device {} on Zephyr {} ({})",
@@ -72,6 +73,12 @@ fn banner() -> Facts {
         kconfig::CONFIG_BOARD
     );
     info!("reset cause: {}", facts.reset_cause);
+    if !facts.last_fault.is_empty() {
+        error!(
+            "the last run ended with {}; addr2line names the places (docs/faults.md)",
+            facts.last_fault
+        );
+    }
     facts
 }
 

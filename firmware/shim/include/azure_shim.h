@@ -169,10 +169,15 @@ void azure_watchdog_start(void);
 void azure_watchdog_feed(void);
 /* Why the processor started, as a list of words, or "unknown". For one call: it clears the cause. */
 const char *azure_reset_cause(void);
-/* Restarts the processor, after the log is out. */
 /* The id that the processor's maker gave it; gives how many bytes were written. */
 int32_t azure_hardware_id(uint8_t *id, uint32_t length);
+/* Restarts the processor, after the log is out. */
 void azure_restart(void);
+/* fault.c */
+/* The fault that ended the last run, in words and addresses, or "". For one call: it forgets the fault. */
+const char *azure_last_fault(void);
+
+/* platform.c */
 const char *azure_zephyr_version(void);
 const char *azure_application_version(void);
 
