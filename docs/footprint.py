@@ -4,7 +4,7 @@
 
     docs/footprint.py --write BUILD
 
-builds the image of every board of sample.yaml into BUILD/, reads flash and RAM from what the linker made, runs
+builds the image of every board of sample.yaml, and some variants, into BUILD/, reads flash and RAM from what the linker made, runs
 the mps2/an385 image in QEMU against local-hub, and asks it for its heap by `azure status`. Needs a Zephyr
 workspace, qemu-system-arm, openssl and local-hub (LOCAL_HUB names it).
 """
@@ -31,6 +31,9 @@ DOCUMENT = ROOT / "docs/footprint.md"
 QEMU_BOARD = "mps2/an385"
 QEMU = "qemu-system-arm -cpu cortex-m3 -machine mps2-an385 -nographic -vga none -monitor none -serial stdio".split()
 CERTIFICATE_SIZES = ("4500", "6k")
+COMPACT = "firmware/compact.conf;tests/zephyr/identity.conf"
+# What is built beside each board's image with the defaults.
+VARIANTS = {"disco_l475_iot1, compact": ("disco_l475_iot1", COMPACT)}
 CREDENTIALS = {"SAS": "sas", "X.509 RSA-2048": "rsa", "X.509 P-256": "ecc"}
 
 # Whose code it is, by the source file that a symbol comes from; the first match counts.
@@ -238,16 +241,19 @@ def write_table(text, name, rows):
 def main():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build", type=Path, help="directory for the builds, one folder a board")
-    parser.add_argument("--board", action="append", help="only this one; may be given several times")
+    parser.add_argument("build", type=Path, help="directory for the builds, one folder each")
+    parser.add_argument("--board", action="append", help="only this board or variant; may be given several times")
     parser.add_argument("--no-build", action="store_true", help="take the builds as they are")
     parser.add_argument("--no-heap", action="store_true", help="measure sizes only")
     parser.add_argument("--write", action="store_true", help="write the tables of docs/footprint.md")
     arguments = parser.parse_args()
-    builds = {board: arguments.build / board.replace("/", "_") for board in arguments.board or boards()}
+    named = arguments.board or [*boards(), *VARIANTS]
+    builds = {name: arguments.build / re.sub(r"\W+", "_", name) for name in named}
     if not arguments.no_build:
-        for board, build in builds.items():
-            subprocess.run(["west", "build", "-b", board, str(ROOT), "-d", str(build)], check=True)
+        for name, build in builds.items():
+            board, configuration = VARIANTS.get(name, (name, ""))
+            command = ["west", "build", "-b", board, str(ROOT), "-d", str(build), "--"]
+            subprocess.run([*command, f"-DEXTRA_CONF_FILE={configuration}"], check=True)
     tables = {"sizes": size_table(builds), "parts": parts_table(builds)}
     for rows in tables.values():
         print("\n".join(rows), end="\n\n", flush=True)
