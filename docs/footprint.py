@@ -32,8 +32,15 @@ QEMU_BOARD = "mps2/an385"
 QEMU = "qemu-system-arm -cpu cortex-m3 -machine mps2-an385 -nographic -vga none -monitor none -serial stdio".split()
 CERTIFICATE_SIZES = ("4500", "6k")
 COMPACT = "firmware/compact.conf;tests/zephyr/identity.conf"
-# What is built beside each board's image with the defaults.
-VARIANTS = {"disco_l475_iot1, compact": ("disco_l475_iot1", COMPACT)}
+ENROLMENT = "tests/zephyr/enrolment.conf"
+QUIET = "-DCONFIG_AZURE_LOG_LEVEL_OFF=y"
+# What is built beside each board's image with the defaults: board, configuration, more arguments.
+VARIANTS = {
+    "disco_l475_iot1, without log": ("disco_l475_iot1", "", QUIET),
+    "disco_l475_iot1, compact": ("disco_l475_iot1", COMPACT),
+    "disco_l475_iot1, compact, without log": ("disco_l475_iot1", COMPACT, QUIET),
+    "disco_l475_iot1, compact with DPS, without log": ("disco_l475_iot1", ENROLMENT),
+}
 CREDENTIALS = {"SAS": "sas", "X.509 RSA-2048": "rsa", "X.509 P-256": "ecc"}
 
 # Whose code it is, by the source file that a symbol comes from; the first match counts.
@@ -251,10 +258,11 @@ def main():
     builds = {name: arguments.build / re.sub(r"\W+", "_", name) for name in named}
     if not arguments.no_build:
         for name, build in builds.items():
-            board, configuration = VARIANTS.get(name, (name, ""))
+            board, configuration, *more = VARIANTS.get(name, (name, ""))
             command = ["west", "build", "-b", board, str(ROOT), "-d", str(build), "--"]
-            subprocess.run([*command, f"-DEXTRA_CONF_FILE={configuration}"], check=True)
-    tables = {"sizes": size_table(builds), "parts": parts_table(builds)}
+            subprocess.run([*command, f"-DEXTRA_CONF_FILE={configuration}", *more], check=True)
+    images = {name: build for name, build in builds.items() if name not in VARIANTS}
+    tables = {"sizes": size_table(builds), "parts": parts_table(images)}
     for rows in tables.values():
         print("\n".join(rows), end="\n\n", flush=True)
     if QEMU_BOARD in builds and not arguments.no_heap:

@@ -31,6 +31,7 @@ pub(crate) const SYMMETRIC_KEY: &str = "symmetric-key";
 /// Another service endpoint than the public cloud's.
 pub(crate) const HOST: &str = "provisioning-host";
 /// What the core keeps of an assignment.
+#[cfg(CONFIG_AZURE_SHELL)]
 const ASSIGNED: [&str; 2] = [Assignment::STORAGE_KEY, Assignment::PAYLOAD_STORAGE_KEY];
 
 /// An enrolment and the service to ask.
@@ -135,6 +136,7 @@ fn stored_key() -> Result<Option<SharedAccessKey>, configuration::Problem> {
 }
 
 /// The hub that was assigned, for `azure status`.
+#[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn assignment(enrollment: &Enrollment) -> Option<Assignment> {
     let mut buffer = [0; Assignment::MAX_LEN];
     let key = device_key(Assignment::STORAGE_KEY);
@@ -143,6 +145,7 @@ pub(crate) fn assignment(enrollment: &Enrollment) -> Option<Assignment> {
 }
 
 /// Forgets the enrolment and what came of it.
+#[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn forget() -> Result<(), StorageError> {
     for name in [ID_SCOPE, REGISTRATION_ID, SYMMETRIC_KEY] {
         storage::remove(name)?;
@@ -174,9 +177,11 @@ impl fmt::Display for Problem {
         match self {
             Self::IdScope(error) => write!(f, "the id scope {error}"),
             Self::RegistrationId(error) => write!(f, "the registration id {error}"),
-            Self::NoHardwareId => f.write_str(
-                "this processor has no id of its own: azure set provisioning <id scope> <registration id>",
-            ),
+            Self::NoHardwareId => f.write_str(if cfg!(CONFIG_AZURE_SHELL) {
+                "this processor has no id of its own: azure set provisioning <id scope> <registration id>"
+            } else {
+                "this processor has no id of its own: set CONFIG_AZURE_DPS_REGISTRATION_ID"
+            }),
             Self::Key(error) => write!(f, "the symmetric key {error}"),
             Self::HostName(error) => write!(f, "the provisioning service's name {error}"),
             Self::Payload => f.write_str("CONFIG_AZURE_DPS_PAYLOAD is no JSON: correct it"),
