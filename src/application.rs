@@ -110,6 +110,7 @@ pub struct Control {
     pub(crate) restart: bool,
     pub(crate) blink_until: Option<Instant>,
     pub(crate) dark: bool,
+    pub(crate) changed: bool,
 }
 
 impl Control {
@@ -125,6 +126,7 @@ impl Control {
             restart: false,
             blink_until: None,
             dark: false,
+            changed: false,
         }
     }
 
@@ -136,6 +138,12 @@ impl Control {
     /// Sets the time between telemetry messages, from the next one on.
     pub const fn set_telemetry_interval(&mut self, interval: Option<Duration>) {
         self.telemetry_interval = interval;
+        self.changed = true;
+    }
+
+    /// Has the writable properties reported anew: a method changed what one of them says.
+    pub const fn property_changed(&mut self) {
+        self.changed = true;
     }
 
     /// Sends a telemetry message now.
@@ -156,6 +164,7 @@ impl Control {
     /// Lets the indicator show the device's state, or keeps it dark. It blinks all the same.
     pub const fn enable_indicator(&mut self, enabled: bool) {
         self.dark = !enabled;
+        self.changed = true;
     }
 
     /// Lets the indicator blink until then.

@@ -149,6 +149,9 @@ impl<A: Application> Device<'_, A> {
                 }
             }
         }
+        if core::mem::take(&mut self.control.changed) {
+            self.properties_changed();
+        }
     }
 
     /// Answers with a status and a reason.

@@ -4,8 +4,11 @@
 //! protocol"): desired changes are told only to a connected device, so each connection begins with a GET;
 //! notifications with a version that the GET already had are dropped. What is to be reported is kept as
 //! marks, not as text: an update that happens while a patch is under way is part of the next one, and any
-//! number of them is one patch. A request without an answer, or with 429 or 5xx, is repeated after a
-//! growing wait.
+//! number of them is one patch, or several if one does not fit the buffer. A request without an answer, or with
+//! 429 or 5xx, is repeated after a growing wait.
+//!
+//! A writable property that nobody desires is reported with status 203 and version 0, and again when a method
+//! changed it (IoT Plug and Play conventions, "Acknowledgment responses"): the twin shows what is in force.
 //!
 //! Limits: one request at a time; a twin larger than the receive buffer is reported by the session and
 //! asked for again, slowly.
@@ -29,6 +32,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_MIN: Duration = Duration::from_secs(2);
 /// The longest wait before a request is repeated.
 const RETRY_MAX: Duration = Duration::from_secs(600);
+/// Status of a property that is as the device has it by itself (IoT Plug and Play conventions).
+const INITIAL: i64 = 203;
 /// The part of the scratch buffer, in bytes, that a twin topic takes.
 const TOPIC_SIZE: usize = 64;
 
@@ -69,6 +74,20 @@ struct Patch {
     due: u16,
 }
 
+impl Patch {
+    /// Less than this: the device's own properties alone, or half of the others. `None` for a single one.
+    fn smaller(self) -> Option<Self> {
+        if self.report && self.due != 0 {
+            return Some(Self { due: 0, ..self });
+        }
+        let mut due = self.due;
+        for _ in 0..self.due.count_ones() / 2 {
+            due &= due - 1;
+        }
+        (due != self.due).then_some(Self { due, ..self })
+    }
+}
+
 impl Twin {
     /// A new connection: nothing of the last one's is under way.
     pub(super) fn connected(&mut self) {
@@ -99,8 +118,8 @@ impl Twin {
         self.not_before = Some(now.after(wait));
     }
 
-    /// Starts a request if one is due: its id, and whether it is a patch.
-    fn next(&mut self, now: Instant) -> Option<(u32, bool)> {
+    /// Starts a request if one is due: its id, and what it reports if it is a patch.
+    fn next(&mut self, now: Instant) -> Option<(u32, Option<Patch>)> {
         if let Some(request) = self.request {
             if now < request.until {
                 return None;
@@ -124,7 +143,7 @@ impl Twin {
             until: now.after(TIMEOUT),
             patch,
         });
-        Some((self.last_request_id, patch.is_some()))
+        Some((self.last_request_id, patch))
     }
 
     /// Writes the acknowledgement of a writable property (IoT Plug and Play conventions).
@@ -137,9 +156,14 @@ impl Twin {
     ) {
         let refusal = self.refusals.get(index).copied().flatten();
         let version = self.versions.get(index).copied().unwrap_or_default();
+        let status = match (refusal, version) {
+            (Some(_), _) => 400,
+            (None, 0) => INITIAL,
+            (None, _) => 200,
+        };
         reported.object(property.path().1, |ack| {
             (property.value)(application, control, ack);
-            ack.integer("ac", if refusal.is_some() { 400 } else { 200 });
+            ack.integer("ac", status);
             ack.integer("av", i64::try_from(version).unwrap_or(i64::MAX));
             if let Some(reason) = refusal {
                 ack.string("ad", reason);
@@ -175,18 +199,12 @@ impl<A: Application> Device<'_, A> {
         let Some((id, patch)) = self.twin.next(now) else {
             return;
         };
-        let sent = if patch {
-            self.send_patch(id)
-        } else {
-            self.send_get(id)
+        let sent = match patch {
+            Some(patch) => self.send_patch(id, patch),
+            None => self.send_get(id),
         };
         match sent {
-            Ok(()) => {
-                if let Some(patch) = self.twin.request.and_then(|request| request.patch) {
-                    self.twin.report_due &= !patch.report;
-                    self.twin.due &= !patch.due;
-                }
-            }
+            Ok(()) => {}
             Err(unsent) => {
                 warn!("twin: {unsent}");
                 self.twin.request = None;
@@ -201,7 +219,25 @@ impl<A: Application> Device<'_, A> {
         self.session.publish_now(topic, b"").map_err(Unsent::from)
     }
 
-    fn send_patch(&mut self, id: u32) -> Result<(), Unsent> {
+    /// Reports as much of it as fits.
+    fn send_patch(&mut self, id: u32, mut patch: Patch) -> Result<(), Unsent> {
+        let sent = loop {
+            match (self.try_patch(id, patch), patch.smaller()) {
+                (Err(Unsent::TooLong), Some(smaller)) => patch = smaller,
+                (sent, _) => break sent,
+            }
+        };
+        if sent.is_ok() {
+            self.twin.report_due &= !patch.report;
+            self.twin.due &= !patch.due;
+            if let Some(request) = &mut self.twin.request {
+                request.patch = Some(patch);
+            }
+        }
+        sent
+    }
+
+    fn try_patch(&mut self, id: u32, patch: Patch) -> Result<(), Unsent> {
         let (topic, payload) = self
             .scratch
             .split_at_mut_checked(TOPIC_SIZE)
@@ -210,10 +246,10 @@ impl<A: Application> Device<'_, A> {
             .map_err(|_| Unsent::TooLong)?;
         let mut payload = Text::new(payload);
         let mut reported = Object::new(&mut payload);
-        if self.twin.report_due {
+        if patch.report {
             self.application.report(&self.report, &mut reported);
         }
-        let due = |index: usize| self.twin.due & 1 << index != 0;
+        let due = |index: usize| patch.due & 1 << index != 0;
         let acknowledge = |entry, reported: &mut Object<'_, '_>| {
             let (application, control) = (&self.application, &self.control);
             self.twin.acknowledge(entry, application, control, reported);
@@ -307,6 +343,14 @@ impl<A: Application> Device<'_, A> {
         self.twin.current = true;
         self.twin.desired_version = version;
         self.apply(desired, version);
+        self.twin.due |= properties::<A>()
+            .filter(|(index, _)| self.twin.versions.get(*index) == Some(&0))
+            .fold(0, |due, (index, _)| due | 1 << index);
+    }
+
+    /// A method may have changed what properties say.
+    pub(super) fn properties_changed(&mut self) {
+        self.twin.due |= properties::<A>().fold(0, |due, (index, _)| due | 1 << index);
     }
 
     /// An operator changed desired properties.
@@ -359,6 +403,8 @@ impl<A: Application> Device<'_, A> {
         version: u64,
     ) {
         let result = (property.apply)(&mut self.application, value, &mut self.control);
+        // It is acknowledged anyway.
+        self.control.changed = false;
         match result {
             Ok(()) => info!("twin: {} applied, version {version}", property.name),
             Err(reason) => warn!("twin: {} refused: {reason}", property.name),

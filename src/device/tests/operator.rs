@@ -7,8 +7,10 @@ use std::vec::Vec;
 use super::sim::World;
 use super::{MINUTE, buffers, identity};
 use crate::app::App;
+use crate::application::{Application, CloudMessage, Property};
 use crate::device::{Config, Device, Report, run};
-use crate::port::Status;
+use crate::json::Object;
+use crate::port::{Sensor, Status};
 
 pub(super) const TWIN: &str = r#"{"desired":{"$version":1},"reported":{"$version":1}}"#;
 const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/?$version=";
@@ -148,8 +150,121 @@ fn what_is_no_component_and_no_member_of_one_changes_nothing() {
         live_for(&mut world, MINUTE);
         let patches = patches(&world);
         let last = patches.last().expect("one");
-        assert!(!last.contains("indicator"), "{last}");
+        let untouched = r#""indicator":{"__t":"c","enabled":{"value":true,"ac":203,"av":0}}}"#;
+        assert!(last.ends_with(untouched), "{last}");
     }
+}
+
+#[test]
+fn what_nobody_desires_is_reported_as_the_device_has_it() {
+    let mut world = World::new();
+    answer(&world, 200, "", TWIN);
+    answer(&world, 204, "", "");
+    live_for(&mut world, MINUTE);
+    let patches = patches(&world);
+    assert_eq!(patches.len(), 1, "with the device's own properties");
+    assert!(
+        patches[0].contains(r#""telemetryInterval":{"value":60,"ac":203,"av":0}"#),
+        "{patches:?}"
+    );
+}
+
+#[test]
+fn what_a_method_changed_is_reported_whether_it_was_desired_or_not() {
+    for (desired, acknowledged) in [
+        (r#"{"$version":1}"#, r#""ac":203,"av":0}"#),
+        (
+            r#"{"telemetryInterval":10,"$version":4}"#,
+            r#""ac":200,"av":4}"#,
+        ),
+    ] {
+        let mut world = World::new();
+        answer(&world, 200, "", &std::format!(r#"{{"desired":{desired}}}"#));
+        for _ in 0..2 {
+            answer(&world, 204, "", "");
+        }
+        for (at, method) in [(20_000, "getStatus"), (30_000, "setTelemetryInterval")] {
+            let topic = std::format!("$iothub/methods/POST/{method}/?$rid=a1");
+            world.pushes.push_back((at, topic.leak(), "25"));
+        }
+        live_for(&mut world, MINUTE);
+        let patches = patches(&world);
+        assert_eq!(patches.len(), 2, "one at the start, one after the change");
+        let changed = std::format!(r#""telemetryInterval":{{"value":25,{acknowledged}"#);
+        assert!(patches[1].contains(&changed), "{patches:?}");
+        assert!(!patches[1].contains("firmwareVersion"), "{patches:?}");
+    }
+}
+
+/// An application with as many properties as there may be.
+struct Many;
+
+const fn property(name: &'static str) -> Property<Many> {
+    Property {
+        name,
+        apply: |_, _, _| Ok(()),
+        value: |_, _, ack| {
+            ack.string("value", "a value that takes some room");
+        },
+    }
+}
+
+impl Application for Many {
+    const PROPERTIES: &'static [Property<Self>] = &[
+        property("one"),
+        property("two"),
+        property("three"),
+        property("four"),
+        property("five*six"),
+        property("five*seven"),
+        property("eight"),
+        property("nine"),
+        property("ten"),
+        property("eleven"),
+        property("twelve"),
+        property("thirteen"),
+        property("fourteen"),
+        property("fifteen"),
+        property("sixteen"),
+        property("seventeen"),
+    ];
+
+    fn telemetry(&mut self, _: &mut dyn Sensor, _: &mut Object<'_, '_>) {}
+
+    fn cloud_message(&mut self, _: &CloudMessage<'_>) {}
+
+    fn report(&mut self, _: &Report, reported: &mut Object<'_, '_>) {
+        reported.string("own", "yes");
+    }
+}
+
+#[test]
+fn properties_that_do_not_fit_one_patch_are_reported_in_several() {
+    let mut world = World::new();
+    answer(&world, 200, "", TWIN);
+    for _ in 0..16 {
+        answer(&world, 204, "", "");
+    }
+    world.stop_after(2 * MINUTE);
+    let mut memory = super::Memory::default();
+    let identity = identity(super::KEY);
+    let mut buffers = buffers(&mut memory);
+    buffers.scratch = &mut buffers.scratch[..512];
+    let config = Config {
+        twin: true,
+        ..Config::default()
+    };
+    let mut device = Device::new(&identity, config, buffers, Many).expect("good sizes");
+    run(&mut device, &mut world);
+    let patches = patches(&world);
+    assert_eq!(patches[0], r#"{"own":"yes"}"#, "its own first");
+    for property in Many::PROPERTIES {
+        let name = property.name.rsplit('*').next().expect("one");
+        let name = std::format!("\"{name}\":{{\"value\"");
+        let told = patches.iter().filter(|patch| patch.contains(&name)).count();
+        assert_eq!(told, 1, "{name} in {patches:?}");
+    }
+    assert!((4..8).contains(&patches.len()), "{patches:?}");
 }
 
 #[test]
