@@ -9,7 +9,7 @@ use local_hub::{Close, Hub, MethodResponse};
 use serde_json::{Value, json};
 
 use crate::program::PATIENCE;
-use crate::support::{access, desire, hub, start_with, wait_for_reported};
+use crate::support::{access, desire, hub, reported, start_with, wait_for_reported};
 
 /// A device that sends nothing by itself, as `device`, after it has read its twin and reported.
 fn join(hub: &Hub) -> DeviceThread {
@@ -32,13 +32,18 @@ fn the_telemetry_interval_changes_in_the_twin_and_is_acknowledged() {
     let hub = hub();
     let device = join(&hub);
     assert!(hub.events().is_empty());
+    assert_eq!(
+        reported(&hub, "device")["telemetryInterval"],
+        json!({ "value": 0, "ac": 203, "av": 0 }),
+        "as the device has it"
+    );
     desire(
         &hub,
         "device",
         json!({ "telemetryInterval": 1, "unknown": { "a": [1] } }),
     );
     let reported = wait_for_reported(&hub, "device", |reported| {
-        !reported["telemetryInterval"].is_null()
+        reported["telemetryInterval"]["av"] == 2
     });
     assert_eq!(
         reported["telemetryInterval"],
@@ -86,6 +91,9 @@ fn every_method_of_the_application_answers() {
     let device = join(&hub);
     let set = call(&hub, "setTelemetryInterval", json!({ "seconds": 3600 }));
     assert_eq!((set.status, set.payload), (200, json!({ "seconds": 3600 })));
+    wait_for_reported(&hub, "device", |reported| {
+        reported["telemetryInterval"] == json!({ "value": 3600, "ac": 203, "av": 0 })
+    });
 
     let status = call(&hub, "getStatus", Value::Null);
     assert_eq!(status.status, 200);
