@@ -4,9 +4,9 @@
 
     docs/footprint.py --write BUILD
 
-builds the image of every board of sample.yaml, and some variants, into BUILD/, reads flash and RAM from what the linker made, runs
-the mps2/an385 image in QEMU against local-hub, and asks it for its heap by `azure status`. Needs a Zephyr
-workspace, qemu-system-arm, openssl and local-hub (LOCAL_HUB names it).
+builds the image of every board of sample.yaml, and some variants, into BUILD/, reads flash and RAM from what the
+linker made, runs the mps2/an385 image in QEMU against local-hub, and asks it for its heap by `azure status`. Needs a
+Zephyr workspace, qemu-system-arm, openssl and local-hub (LOCAL_HUB names it).
 """
 
 import argparse

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include <zephyr/cache.h>
 #include <zephyr/fatal.h>
 #include <zephyr/kernel.h>
 #include <zephyr/linker/linker-defs.h>
@@ -92,6 +93,7 @@ void k_sys_fatal_error_handler(unsigned int reason, const struct arch_esf *frame
 	ARG_UNUSED(frame);
 #endif
 	fault.check = check_of(&fault);
+	(void)sys_cache_data_flush_range(&fault, sizeof(fault));
 	azure_restart();
 	CODE_UNREACHABLE;
 }

@@ -35,11 +35,10 @@ void azure_log(uint32_t level, const char *line)
 #else
 
 /* The console without printk, which would bring every panic's words and places into the image. */
+#if !defined(CONFIG_PRINTK)
 static void write_console(const char *text)
 {
-#if defined(CONFIG_PRINTK)
-	printk("%s", text);
-#elif DT_HAS_CHOSEN(zephyr_console) && defined(CONFIG_SERIAL)
+#if DT_HAS_CHOSEN(zephyr_console) && defined(CONFIG_SERIAL)
 	const struct device *console = DEVICE_DT_GET(DT_CHOSEN(zephyr_console));
 
 	for (; *text != '\0'; text++) {
@@ -52,6 +51,7 @@ static void write_console(const char *text)
 	ARG_UNUSED(text);
 #endif
 }
+#endif
 
 /*
  * Without Zephyr's logging, or with its minimal one, which has no timestamps and writes into the line that is being
@@ -66,7 +66,7 @@ void azure_log(uint32_t level, const char *line)
 	const uint32_t milliseconds = uptime % MSEC_PER_SEC;
 	const uint32_t total = uptime / MSEC_PER_SEC;
 	const uint32_t seconds = total % 60, minutes = total / 60 % 60, hours = total / 3600;
-	/* As long as the hours of any uptime make it. */
+	/* Hours have up to ten digits. */
 	char start[40];
 
 	snprintk(start, sizeof(start), "[%02u:%02u:%02u.%03u] <%s> azure: ", hours, minutes, seconds, milliseconds,
@@ -80,9 +80,13 @@ void azure_log(uint32_t level, const char *line)
 		return;
 	}
 #endif
+#if defined(CONFIG_PRINTK)
+	printk("%s%s\n", start, line);
+#else
 	write_console(start);
 	write_console(line);
 	write_console("\n");
+#endif
 }
 
 #endif
