@@ -11,15 +11,13 @@ use core::fmt::{self, Write};
 
 use azure_device::identity::{HostName, HostNameError, KeyError, SharedAccessKey};
 use azure_device::json::Value;
-use azure_device::port::StorageError;
 use azure_device::provisioning::{
-    Assignment, Attestation, Config, Enrollment, IdScope, RegistrationId, RegistrationIdError,
+    Attestation, Config, Enrollment, IdScope, RegistrationId, RegistrationIdError,
 };
 use zeroize::Zeroizing;
 
 use crate::configuration::{self, built_in, text};
 use crate::kconfig;
-use crate::platform::device_key;
 use crate::{ffi, storage};
 
 /// The storage's names of what "azure set" brings.
@@ -30,9 +28,6 @@ pub(crate) const REGISTRATION_ID: &str = "registration-id";
 pub(crate) const SYMMETRIC_KEY: &str = "symmetric-key";
 /// Another service endpoint than the public cloud's.
 pub(crate) const HOST: &str = "provisioning-host";
-/// What the core keeps of an assignment.
-#[cfg(CONFIG_AZURE_SHELL)]
-const ASSIGNED: [&str; 2] = [Assignment::STORAGE_KEY, Assignment::PAYLOAD_STORAGE_KEY];
 
 /// An enrolment and the service to ask.
 #[derive(Debug)]
@@ -133,26 +128,6 @@ fn stored_key() -> Result<Option<SharedAccessKey>, configuration::Problem> {
         SharedAccessKey::from_bytes(buffer.get(..length).unwrap_or_default()).map_err(Problem::Key)
     });
     Ok(key.transpose()?)
-}
-
-/// The hub that was assigned, for `azure status`.
-#[cfg(CONFIG_AZURE_SHELL)]
-pub(crate) fn assignment(enrollment: &Enrollment) -> Option<Assignment> {
-    let mut buffer = [0; Assignment::MAX_LEN];
-    let key = device_key(Assignment::STORAGE_KEY);
-    let length = storage::load(key.as_str(), &mut buffer).ok()??;
-    Assignment::decode(buffer.get(..length)?, enrollment).ok()
-}
-
-/// Forgets the enrolment and what came of it.
-#[cfg(CONFIG_AZURE_SHELL)]
-pub(crate) fn forget() -> Result<(), StorageError> {
-    for name in [ID_SCOPE, REGISTRATION_ID, SYMMETRIC_KEY] {
-        storage::remove(name)?;
-    }
-    ASSIGNED
-        .iter()
-        .try_for_each(|name| storage::remove(device_key(name).as_str()))
 }
 
 /// Why there can be no enrolment.

@@ -3,17 +3,40 @@
 #![forbid(unsafe_code)]
 
 use azure_device::identity::{HostName, SharedAccessKey};
-use azure_device::provisioning::{IdScope, RegistrationId};
+use azure_device::port::StorageError;
+use azure_device::provisioning::{Assignment, Enrollment, IdScope, RegistrationId};
 use azure_device::sas;
 
 use super::{Refusal, done, say, set_text};
 use crate::configuration;
 use crate::ffi::Shell;
+use crate::platform::device_key;
 use crate::provisioning::{
-    self, HOST, ID_SCOPE, Problem, REGISTRATION_ID, SYMMETRIC_KEY, registration_id,
+    HOST, ID_SCOPE, Problem, REGISTRATION_ID, SYMMETRIC_KEY, registration_id,
     stored_registration_id,
 };
 use crate::storage;
+
+/// What the core keeps of an assignment.
+const ASSIGNED: [&str; 2] = [Assignment::STORAGE_KEY, Assignment::PAYLOAD_STORAGE_KEY];
+
+/// The hub that was assigned, for `azure status`.
+pub(super) fn assignment(enrollment: &Enrollment) -> Option<Assignment> {
+    let mut buffer = [0; Assignment::MAX_LEN];
+    let key = device_key(Assignment::STORAGE_KEY);
+    let length = storage::load(key.as_str(), &mut buffer).ok()??;
+    Assignment::decode(buffer.get(..length)?, enrollment).ok()
+}
+
+/// Forgets the enrolment and what came of it.
+pub(super) fn forget() -> Result<(), StorageError> {
+    for name in [ID_SCOPE, REGISTRATION_ID, SYMMETRIC_KEY] {
+        storage::remove(name)?;
+    }
+    ASSIGNED
+        .iter()
+        .try_for_each(|name| storage::remove(device_key(name).as_str()))
+}
 
 /// Sets the enrolment; from now on DPS names the hub, not a connection string.
 pub(super) fn set_provisioning(
@@ -24,7 +47,7 @@ pub(super) fn set_provisioning(
     let id_scope = IdScope::parse(id_scope).map_err(Problem::IdScope)?;
     let id = registration_id(given)?;
     // The key was of the old registration.
-    provisioning::forget().map_err(Refusal::NotStored)?;
+    forget().map_err(Refusal::NotStored)?;
     if given.is_some() {
         store(REGISTRATION_ID, id.as_str())?;
     }

@@ -209,7 +209,7 @@ fn set_connection_string(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
     storage::store(configuration::CONNECTION_STRING, text.as_bytes())
         .map_err(Refusal::NotStored)?;
     #[cfg(CONFIG_AZURE_DPS)]
-    provisioning::forget().map_err(Refusal::NotStored)?;
+    enrollment::forget().map_err(Refusal::NotStored)?;
     say!(
         shell,
         "Device {} of {}, with {}.",
@@ -265,7 +265,7 @@ fn forget(shell: Shell<'_>) -> Result<(), Refusal> {
         }
     }
     #[cfg(CONFIG_AZURE_DPS)]
-    provisioning::forget().map_err(Refusal::NotStored)?;
+    enrollment::forget().map_err(Refusal::NotStored)?;
     say!(shell, "Everything that \"azure set\" brought is forgotten.");
     requests::reconfigure();
     Ok(())

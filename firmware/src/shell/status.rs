@@ -4,12 +4,12 @@
 
 use azure_device::port::Status;
 
+#[cfg(CONFIG_AZURE_DPS)]
+use super::enrollment;
 use super::say;
 #[cfg(CONFIG_AZURE_DPS)]
 use crate::configuration::Way;
 use crate::ffi::{self, Shell};
-#[cfg(CONFIG_AZURE_DPS)]
-use crate::provisioning;
 use crate::status;
 
 /// Prints network, time, hub, queue, memory and the last failure.
@@ -57,7 +57,7 @@ fn print_provisioning(shell: Shell<'_>) {
     let enrollment = &provisioning.enrollment;
     let id = enrollment.registration_id().as_str();
     let id_scope = enrollment.id_scope().as_str();
-    match provisioning::assignment(enrollment) {
+    match enrollment::assignment(enrollment) {
         Some(assignment) => say!(
             shell,
             "provisioning  {id} in {id_scope}: device {} of {}",
