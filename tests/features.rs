@@ -1,4 +1,4 @@
-//! `docs/features.md` names the tests that prove it: each of them exists.
+//! `docs/features.md` names the tests that prove it: each of them exists, and is named once for a feature.
 
 use std::collections::HashSet;
 use std::fs;
@@ -51,8 +51,10 @@ fn every_test_that_the_table_of_features_names_exists() {
         }
         let tests: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty(), "no test is named: {row}");
+        let mut seen = HashSet::new();
         for test in tests {
             assert!(names.contains(test), "there is no test {test}");
+            assert!(seen.insert(test), "{test} is named twice: {row}");
         }
         rows += 1;
     }
