@@ -42,44 +42,40 @@ static void compare(const mbedtls_mpi *modulus, const char *what, int bits)
 	mbedtls_mpi_free(&theirs);
 }
 
-static void random_number(mbedtls_mpi *number, int bits)
+/* Compares for a random number of this length, with limbs behind it that hold nothing. */
+static void compare_random(int bits, bool odd, size_t empty_limbs)
 {
 	static uint8_t bytes[MOST_BYTES];
+	mbedtls_mpi modulus;
 
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		bytes[i] = next();
 	}
-	zassert_ok(mbedtls_mpi_read_binary(number, bytes, DIV_ROUND_UP(bits, 8)));
-	zassert_ok(mbedtls_mpi_shift_r(number, DIV_ROUND_UP(bits, 8) * 8 - bits));
-	zassert_ok(mbedtls_mpi_set_bit(number, bits - 1, 1));
+	mbedtls_mpi_init(&modulus);
+	zassert_ok(mbedtls_mpi_read_binary(&modulus, bytes, DIV_ROUND_UP(bits, 8)));
+	zassert_ok(mbedtls_mpi_shift_r(&modulus, DIV_ROUND_UP(bits, 8) * 8 - bits));
+	zassert_ok(mbedtls_mpi_set_bit(&modulus, bits - 1, 1));
+	zassert_ok(mbedtls_mpi_set_bit(&modulus, 0, odd));
+	zassert_ok(mbedtls_mpi_grow(&modulus, modulus.n + empty_limbs));
+	compare(&modulus, odd ? "odd" : "even", bits);
+	mbedtls_mpi_free(&modulus);
 }
 
 ZTEST(bignum, test_odd_moduli_of_every_kind_of_length)
 {
 	static const int lengths[] = {2,   3,   31,  32,  33,   63,   64,   65,   127,  128,  129,
 				      255, 256, 257, 384, 512, 521, 1023, 1024, 1025, 2047, 2048};
-	mbedtls_mpi modulus;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		for (int round = 0; round < ROUNDS; round++) {
-			mbedtls_mpi_init(&modulus);
-			random_number(&modulus, lengths[i]);
-			zassert_ok(mbedtls_mpi_set_bit(&modulus, 0, 1));
-			compare(&modulus, "odd", lengths[i]);
-			mbedtls_mpi_free(&modulus);
+			compare_random(lengths[i], true, 0);
 		}
 	}
 }
 
 ZTEST(bignum, test_rsa_4096)
 {
-	mbedtls_mpi modulus;
-
-	mbedtls_mpi_init(&modulus);
-	random_number(&modulus, 4096);
-	zassert_ok(mbedtls_mpi_set_bit(&modulus, 0, 1));
-	compare(&modulus, "odd", 4096);
-	mbedtls_mpi_free(&modulus);
+	compare_random(4096, true, 0);
 }
 
 ZTEST(bignum, test_the_largest_and_the_smallest_of_a_length)
@@ -103,14 +99,7 @@ ZTEST(bignum, test_the_largest_and_the_smallest_of_a_length)
 
 ZTEST(bignum, test_limbs_that_hold_nothing)
 {
-	mbedtls_mpi modulus;
-
-	mbedtls_mpi_init(&modulus);
-	random_number(&modulus, 100);
-	zassert_ok(mbedtls_mpi_set_bit(&modulus, 0, 1));
-	zassert_ok(mbedtls_mpi_grow(&modulus, modulus.n + 2));
-	compare(&modulus, "with empty limbs", 100);
-	mbedtls_mpi_free(&modulus);
+	compare_random(100, true, 2);
 }
 
 ZTEST(bignum, test_what_is_no_modulus)
@@ -123,11 +112,7 @@ ZTEST(bignum, test_what_is_no_modulus)
 		compare(&modulus, "no modulus", value);
 		mbedtls_mpi_free(&modulus);
 	}
-	mbedtls_mpi_init(&modulus);
-	random_number(&modulus, 96);
-	zassert_ok(mbedtls_mpi_set_bit(&modulus, 0, 0));
-	compare(&modulus, "even", 96);
-	mbedtls_mpi_free(&modulus);
+	compare_random(96, false, 0);
 }
 
 ZTEST_SUITE(bignum, NULL, NULL, NULL, NULL, NULL);
