@@ -14,6 +14,7 @@ use crate::credentials::sas::Token;
 use crate::credentials::{random, x509};
 use crate::error::Error;
 use crate::registry::{Authentication, Status, SymmetricKeys};
+use crate::twin::rules;
 
 /// How a registration proves who it is.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +133,11 @@ impl Enrollment {
         }
         if group && self.device_id.is_some() {
             return refused("a group's devices are called like their registrations");
+        }
+        if let Some(payload) = &self.payload {
+            // Nothing is documented of its depth; it is kept as twins are.
+            rules::check_depth(payload)
+                .map_err(|why| Error::ArgumentInvalid(format!("payload: {why}")))?;
         }
         Ok(self)
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::json;
 use crate::registry::Identity;
 
 /// A stored device-to-cloud message.
@@ -32,8 +33,8 @@ pub struct Event {
 impl Event {
     /// The shape that `az iot hub monitor-events --props all` prints.
     ///
-    /// The payload is JSON if the content type says so and it is; text otherwise; base64 if it is not
-    /// UTF-8 either.
+    /// The payload is JSON if the content type says so and it is, with 120 levels at most; text otherwise;
+    /// base64 if it is not UTF-8 either.
     pub fn to_json(&self) -> Value {
         let text = |key: &str| self.annotations.get(key).cloned().unwrap_or_default();
         json!({ "event": {
@@ -63,7 +64,7 @@ impl Event {
             let kind = content_type.split(';').next().unwrap_or_default();
             kind.trim().eq_ignore_ascii_case("application/json")
         });
-        if is_json && let Ok(value) = serde_json::from_slice(&self.body) {
+        if is_json && let Ok(value) = json::read(&self.body, json::PASSED_ON) {
             return value;
         }
         match std::str::from_utf8(&self.body) {

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::core::Core;
 use crate::credentials::random;
 use crate::error::Error;
+use crate::json;
 use crate::registry::Identity;
 use crate::sessions::{Link, METHODS_FILTER, Push};
 use crate::throttle::Operation;
@@ -199,10 +200,10 @@ fn response(name: &str, status: i64, payload: &[u8]) -> Result<MethodResponse, E
             payload: Value::Null,
         });
     }
-    match serde_json::from_slice(payload) {
+    match json::read(payload, json::PASSED_ON) {
         Ok(payload) => Ok(MethodResponse { status, payload }),
         Err(error) => Err(Error::Deserialization(format!(
-            "the device answered method {name:?} with status {status} and {} bytes that are not JSON: {error}",
+            "the device answered method {name:?} with status {status} and {} bytes that cannot be passed on: {error}",
             payload.len()
         ))),
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{metadata, rules};
+use crate::json;
 
 /// When a twin that nobody changed yet was last updated, as Azure tells it.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -64,9 +65,11 @@ impl Twin {
 
     /// A device reports, at `now` (ISO 8601). Gives the new version.
     pub(crate) fn report(&mut self, patch: &[u8], now: &str) -> Result<u64, String> {
-        let patch: Value =
-            serde_json::from_slice(patch).map_err(|error| format!("not JSON: {error}"))?;
-        let Value::Object(patch) = patch else {
+        // The patch itself is the section, which does not count.
+        if json::depth(patch) > rules::MAX_DEPTH + 1 {
+            return Err(rules::too_deep());
+        }
+        let Value::Object(patch) = json::read(patch, json::READABLE)? else {
             return Err("the patch is not an object".into());
         };
         let stamp = metadata::stamp(now, None);

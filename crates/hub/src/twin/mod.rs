@@ -11,7 +11,7 @@
 mod document;
 mod metadata;
 mod operator;
-mod rules;
+pub(crate) mod rules;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
