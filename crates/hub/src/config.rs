@@ -90,7 +90,7 @@ pub struct ServerCertificate {
 impl Default for ServerCertificate {
     fn default() -> Self {
         Self {
-            chain: Chain::Rsa,
+            chain: Chain::default(),
             message_size: 4500,
             fault: None,
         }
@@ -101,10 +101,11 @@ impl Default for ServerCertificate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Chain {
     /// RSA-2048 throughout, as under DigiCert Global Root G2. A client that offers ECDSA suites only is
-    /// served a P-256 leaf.
-    #[default]
+    /// served a P-256 leaf. Needs the crate's feature `rsa`, with which it is the default.
+    #[cfg_attr(feature = "rsa", default)]
     Rsa,
     /// P-256 leaf and intermediate under a P-384 root, as under DigiCert Global Root G3.
+    #[cfg_attr(not(feature = "rsa"), default)]
     Ecc,
 }
 

@@ -9,7 +9,7 @@ use azure_device_host::Options;
 use azure_device_host::indicator::print_line;
 use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::tls::{ClientIdentity, roots_from_pem};
-use local_hub::{Config, Hub};
+use local_hub::{Chain, Config, Hub};
 
 use super::CommandError;
 use super::operator::Operator;
@@ -66,6 +66,8 @@ fn time_limit(arguments: &Demonstration, interval: Duration) -> Duration {
 
 fn start_hub() -> Result<Hub, CommandError> {
     let mut config = Config::temporary();
+    // Made in no time, and without the crate that makes RSA keys.
+    config.certificate.chain = Chain::Ecc;
     // Only the newest events are looked at; hours of them need not be kept.
     config.limits.event_bytes = 1024 * 1024;
     let hub = Hub::start(config)?;

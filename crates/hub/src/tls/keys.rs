@@ -3,8 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
-use rsa::pkcs8::EncodePrivateKey;
-use rustls_pki_types::PrivatePkcs8KeyDer;
 
 /// The kind of an elliptic curve key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +22,21 @@ pub(crate) fn generate(kind: Kind) -> Result<KeyPair, String> {
     made.map_err(|error| error.to_string())
 }
 
+#[cfg(feature = "rsa")]
 fn rsa_2048() -> Result<KeyPair, String> {
+    use rsa::pkcs8::EncodePrivateKey;
+    use rustls_pki_types::PrivatePkcs8KeyDer;
+
     let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048)
         .map_err(|error| error.to_string())?;
     let der = key.to_pkcs8_der().map_err(|error| error.to_string())?;
     KeyPair::try_from(&PrivatePkcs8KeyDer::from(der.as_bytes())).map_err(|error| error.to_string())
+}
+
+/// Refuses: who leaves the feature out wants nothing of the crate that makes RSA keys.
+#[cfg(not(feature = "rsa"))]
+fn rsa_2048() -> Result<KeyPair, String> {
+    Err("this build makes no RSA keys; choose the chain `ecc`, or build local-hub with its feature `rsa`".into())
 }
 
 /// Makes several RSA keys at once: each takes a second or so, and there are processors.
