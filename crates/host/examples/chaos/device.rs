@@ -1,0 +1,165 @@
+//! The device under test: the host's device in a process of its own, quick to notice and to come back.
+//!
+//! It prints a line for each cloud-to-device message that it takes and for each connection, and its counters at
+//! the end. It ends when its standard input does.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use azure_device::app::App;
+use azure_device::application::{Application, CloudMessage, Method, Property};
+use azure_device::backoff;
+use azure_device::device::Report;
+use azure_device::identity::ConnectionString;
+use azure_device::json::Object;
+use azure_device::mqtt;
+use azure_device::port::Sensor;
+use azure_device_host::Options;
+use azure_device_host::clock::Source;
+use azure_device_host::connector::Timeouts;
+use azure_device_host::runner::{DeviceThread, Settings};
+use azure_device_host::tls::roots_from_pem;
+
+/// The environment variable of the connection string.
+pub(crate) const CONNECTION_STRING: &str = "CHAOS_CONNECTION_STRING";
+
+/// What the device is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments {
+    pub(crate) connection_string: String,
+    pub(crate) ca: PathBuf,
+    /// TCP port of the proxy on loopback.
+    pub(crate) port: u16,
+    /// UDP port of the hub's SNTP server on loopback.
+    pub(crate) sntp: u16,
+    /// Milliseconds from one message to the next.
+    pub(crate) interval: u64,
+}
+
+impl Arguments {
+    pub(crate) fn to_words(&self) -> [String; 4] {
+        let ca = self.ca.display().to_string();
+        let [port, sntp] = [self.port, self.sntp].map(|port| port.to_string());
+        [ca, port, sntp, self.interval.to_string()]
+    }
+
+    fn from_words(words: &[String]) -> Option<Self> {
+        let [ca, port, sntp, interval] = words else {
+            return None;
+        };
+        Some(Self {
+            connection_string: std::env::var(CONNECTION_STRING).ok()?,
+            ca: ca.into(),
+            port: port.parse().ok()?,
+            sntp: sntp.parse().ok()?,
+            interval: interval.parse().ok()?,
+        })
+    }
+}
+
+/// Runs the device until standard input ends.
+pub(crate) fn run(words: &[String]) -> ExitCode {
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Info)
+        .init();
+    let Some(arguments) = Arguments::from_words(words) else {
+        eprintln!("this is started by the program itself");
+        return ExitCode::FAILURE;
+    };
+    match start(&arguments) {
+        Ok(device) => {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            let report = device.stop();
+            say(&format!("queued {}", report.telemetry_queued));
+            say(&format!("acknowledged {}", report.telemetry_acknowledged));
+            say(&format!("refused {}", report.telemetry_refused));
+            say(&format!("ignored {}", report.messages_ignored));
+            say("ended");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("the device did not start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> Result<DeviceThread, Box<dyn std::error::Error>> {
+    let identity = ConnectionString::parse(&arguments.connection_string)
+        .map_err(|error| format!("connection string: {error}"))?;
+    let ca = std::fs::read(&arguments.ca)?;
+    let mut options = Options::new("device", roots_from_pem(&ca, "the hub's CA")?)?;
+    options.status_lines = false;
+    options.clock = Source::Sntp(format!("127.0.0.1:{}", arguments.sntp));
+    let second = Duration::from_secs(1);
+    options.timeouts = Timeouts {
+        resolve: 3 * second,
+        connect: 3 * second,
+        handshake: 8 * second,
+    };
+    let settings = Settings {
+        address: Some("127.0.0.1".into()),
+        port: arguments.port,
+        telemetry_interval: Some(Duration::from_millis(arguments.interval)),
+        backoff: backoff::Config {
+            max: second,
+            ..backoff::Config::default()
+        },
+        mqtt: mqtt::Config {
+            keepalive: 2 * second,
+            connack_timeout: 5 * second,
+            ping_timeout: 2 * second,
+            puback_timeout: 4 * second,
+            ..mqtt::Config::default()
+        },
+        ..Settings::default()
+    };
+    Ok(DeviceThread::start(
+        identity,
+        settings,
+        options,
+        Watched(App::default()),
+    )?)
+}
+
+/// One line for the program that watches, at once.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    // A watcher that has gone also closes standard input.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// The product's application, watched.
+#[derive(Clone)]
+struct Watched(App);
+
+impl Application for Watched {
+    const PROPERTIES: &'static [Property<Self>] = &[Property {
+        name: "probe",
+        apply: |_, _, _| Ok(()),
+        value: |_, _, ack| {
+            ack.boolean("value", true);
+        },
+    }];
+
+    const METHODS: &'static [Method<Self>] = &[];
+
+    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
+        self.0.telemetry(sensor, message);
+    }
+
+    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
+        let body = String::from_utf8_lossy(message.body);
+        let again = if message.redelivered { " again" } else { "" };
+        say(&format!("took {body}{again}"));
+    }
+
+    fn report(&mut self, report: &Report, _: &mut Object<'_, '_>) {
+        say(&format!(
+            "connection {} failures {}",
+            report.connections, report.failures
+        ));
+    }
+}

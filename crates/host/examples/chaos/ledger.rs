@@ -1,0 +1,90 @@
+//! What the hub has stored in the end, held against what the device has measured.
+
+use std::collections::HashMap;
+
+use local_hub::Event;
+
+/// What came of the messages of one device.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ledger {
+    /// Messages that the device measured.
+    pub(crate) measured: u64,
+    /// Of these, the ones that the hub never stored.
+    pub(crate) lost: u64,
+    /// Copies of a stored message that say so (`mqtt-dup`).
+    pub(crate) marked: u64,
+    /// Copies that look like new messages.
+    pub(crate) unmarked: u64,
+    /// Copies whose message id or creation time differs from the first one's.
+    pub(crate) changed: u64,
+    /// First copies that came after one that was measured later.
+    pub(crate) out_of_order: u64,
+    /// Messages that the hub stored and the device says it never measured.
+    pub(crate) unknown: u64,
+}
+
+impl Ledger {
+    /// Counts; the application numbers its messages from 1.
+    pub(crate) fn of(events: &[Event], measured: u64) -> Self {
+        let mut ledger = Self {
+            measured,
+            ..Self::default()
+        };
+        let mut first = HashMap::new();
+        let mut newest = 0;
+        for event in events {
+            let Some(count) = count(event) else {
+                ledger.unknown += 1;
+                continue;
+            };
+            if let Some(before) = first.get(&count) {
+                match event.properties.contains_key("mqtt-dup") {
+                    true => ledger.marked += 1,
+                    false => ledger.unmarked += 1,
+                }
+                ledger.changed += u64::from(*before != signature(event));
+                continue;
+            }
+            first.insert(count, signature(event));
+            ledger.out_of_order += u64::from(count < newest);
+            ledger.unknown += u64::from(count > measured);
+            newest = newest.max(count);
+        }
+        ledger.lost = (1..=measured)
+            .filter(|count| !first.contains_key(count))
+            .count() as u64;
+        ledger
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.measured += other.measured;
+        self.lost += other.lost;
+        self.marked += other.marked;
+        self.unmarked += other.unmarked;
+        self.changed += other.changed;
+        self.out_of_order += other.out_of_order;
+        self.unknown += other.unknown;
+    }
+
+    /// Everything arrived, in order, and what came twice says so.
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.lost == 0
+            && self.unmarked == 0
+            && self.changed == 0
+            && self.out_of_order == 0
+            && self.unknown == 0
+    }
+}
+
+/// The number that the application wrote into the message.
+fn count(event: &Event) -> Option<u64> {
+    let body: serde_json::Value = serde_json::from_slice(&event.body).ok()?;
+    body.get("count")?.as_u64()
+}
+
+/// What must be the same in each copy of a message.
+fn signature(event: &Event) -> (Option<String>, Option<String>, Vec<u8>) {
+    let id = event.system.get("message_id").cloned();
+    let created = event.properties.get("iothub-creation-time-utc");
+    (id, created.cloned().flatten(), event.body.clone())
+}
