@@ -7,7 +7,7 @@ use crate::application::{Application, Call, CloudMessage, Control, Method, Outco
 use crate::device::Report;
 use crate::json::{Object, Value};
 use crate::logging::{info, warn};
-use crate::port::Sensor;
+use crate::port::{Sensor, SensorError};
 use crate::text::Visible;
 use crate::time::Instant;
 
@@ -28,6 +28,7 @@ const MAX_BLINKS: i64 = 60;
 pub struct App {
     facts: Facts,
     sent: u32,
+    sensor_failed: Option<SensorError>,
     blinks_until: Option<Instant>,
 }
 
@@ -97,9 +98,14 @@ impl Application for App {
         let sampled = sensor.sample(&mut |reading| {
             message.thousandths(reading.name, reading.thousandths);
         });
-        if let Err(error) = sampled {
-            warn!("sensor: no reading (error {})", error.0);
+        let failed = sampled.err();
+        // Once when it fails and once when it is back, not with each message.
+        match failed.filter(|_| failed != self.sensor_failed) {
+            Some(error) => warn!("sensor: no reading (error {})", error.0),
+            None if failed != self.sensor_failed => info!("sensor: it answers again"),
+            None => {}
         }
+        self.sensor_failed = failed;
     }
 
     fn cloud_message(&mut self, message: &CloudMessage<'_>) {
@@ -193,6 +199,13 @@ fn get_status(
         i64::try_from(call.now.as_millis() / 1000).unwrap_or(i64::MAX),
     );
     result.integer("messages", app.sent.into());
+    let report = call.report;
+    let acknowledged = i64::try_from(report.telemetry_acknowledged).unwrap_or(i64::MAX);
+    result.integer("acknowledged", acknowledged);
+    result.integer("queued", report.queued.into());
+    result.object("dropped", |dropped| report.dropped.write(dropped));
+    let ignored = i64::try_from(report.messages_ignored).unwrap_or(i64::MAX);
+    result.integer("messagesIgnored", ignored);
     write_interval("telemetryInterval", control, result);
     Outcome::Done(200)
 }

@@ -43,6 +43,15 @@ pub trait Application: Sized + 'static {
 
     /// Writes the twin properties that only the device sets. Called after each connect.
     fn report(&mut self, _report: &Report, _reported: &mut Object<'_, '_>) {}
+
+    /// Writes the twin properties that count. Called after each connect, and when messages are dropped: when an
+    /// episode of dropping begins and when it has ended, and every ten minutes while it goes on.
+    fn report_counters(&mut self, report: &Report, reported: &mut Object<'_, '_>) {
+        reported.integer("queued", report.queued.into());
+        reported.object("dropped", |dropped| report.dropped.write(dropped));
+        let ignored = i64::try_from(report.messages_ignored).unwrap_or(i64::MAX);
+        reported.integer("messagesIgnored", ignored);
+    }
 }
 
 /// The most entries of [`Application::PROPERTIES`] that are served.
@@ -89,6 +98,8 @@ pub struct Call<'a> {
     pub again: bool,
     /// Now.
     pub now: Instant,
+    /// Counters and the last failure of the device.
+    pub report: &'a Report,
 }
 
 /// What became of a call.

@@ -143,11 +143,56 @@ fn what_the_application_sends_is_in_the_model() {
     };
     let telemetry = written(&mut |object| application.telemetry(&mut Climate, object));
     assert_eq!(telemetry, names(&contents("Telemetry")));
-    let reported =
-        written(&mut |object| application.report(&azure_device::device::Report::default(), object));
+    let report = azure_device::device::Report::default();
+    let reported = written(&mut |object| {
+        application.report(&report, object);
+        application.report_counters(&report, object);
+    });
     let known = names(&contents("Property"));
     assert!(
         reported.is_subset(&known) && reported.len() >= 5,
         "{reported:?}"
     );
+}
+
+#[test]
+fn every_cause_of_a_dropped_message_is_in_the_model() {
+    let causes: BTreeSet<String> = azure_device::device::Cause::ALL
+        .iter()
+        .map(|cause| cause.name().to_owned())
+        .collect();
+    let fields = model()["schemas"][0]["fields"].as_array().unwrap().clone();
+    assert_eq!(names(&fields), causes);
+}
+
+#[test]
+fn what_a_status_answers_is_in_the_model() {
+    use azure_device::application::{Call, Control};
+    use azure_device::json::Object;
+    use azure_device::text::Text;
+
+    let method = App::METHODS.iter().find(|m| m.name == "getStatus").unwrap();
+    let call = Call {
+        payload: None,
+        again: false,
+        now: azure_device::time::Instant::default(),
+        report: &azure_device::device::Report::default(),
+    };
+    let mut buffer = [0; 512];
+    let mut text = Text::new(&mut buffer);
+    let mut object = Object::new(&mut text);
+    (method.run)(
+        &mut App::default(),
+        call,
+        &mut Control::for_tests(),
+        &mut object,
+    );
+    object.finish().unwrap();
+    let answer: Value = serde_json::from_str(text.as_str()).unwrap();
+    let command = contents("Command")
+        .into_iter()
+        .find(|c| c["name"] == "getStatus");
+    let fields = command.unwrap()["response"]["schema"]["fields"].clone();
+    let answered: BTreeSet<String> = answer.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(answered, names(fields.as_array().unwrap()));
 }

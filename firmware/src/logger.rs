@@ -17,6 +17,9 @@ use crate::ffi;
 /// The longest line, in bytes, with the zero that ends it for C.
 const LINE: usize = kconfig::CONFIG_AZURE_LOG_LINE.unsigned_abs();
 
+/// The end of a line that was too long.
+const CUT: &str = "...";
+
 struct Logger;
 
 static LOGGER: Logger = Logger;
@@ -51,8 +54,9 @@ impl Log for Logger {
             return;
         }
         let mut line = Line::<LINE>::new();
-        // A line that is too long is cut; nobody can be told.
-        let _ = line.write_fmt(*record.args());
+        if line.write_fmt(*record.args()).is_err() {
+            line.mark_cut();
+        }
         let level = match record.level() {
             Level::Error => 1,
             Level::Warn => 2,
@@ -85,6 +89,19 @@ impl<const N: usize> Line<N> {
         let mut line = Self::new();
         let _ = line.write_fmt(arguments);
         line
+    }
+
+    /// Ends the text, which was cut, with a mark that says so.
+    fn mark_cut(&mut self) {
+        let mut keep = self.length.min(N.saturating_sub(1 + CUT.len()));
+        while !self.as_str().is_char_boundary(keep) {
+            keep -= 1;
+        }
+        self.length = keep;
+        let _ = append(&mut self.bytes, &mut self.length, CUT);
+        if let Some(rest) = self.bytes.get_mut(self.length..) {
+            rest.fill(0);
+        }
     }
 
     /// The text.

@@ -57,6 +57,7 @@ impl<A: Application> Device<'_, A> {
         if let State::Online(link) = self.state {
             self.advance(link, now);
         }
+        self.observe_session();
         Ok(())
     }
 
@@ -68,6 +69,7 @@ impl<A: Application> Device<'_, A> {
             Event::Published(_) => {
                 self.report.telemetry_acknowledged =
                     self.report.telemetry_acknowledged.saturating_add(1);
+                self.observe_session();
                 if self.session.is_drained() && self.status == Status::Sending {
                     self.status = Status::Connected;
                 }
@@ -196,6 +198,12 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
+    /// Takes the session's figures into the report.
+    pub(super) fn observe_session(&mut self) {
+        self.report.queued = u32::try_from(self.session.outbox_count()).unwrap_or(u32::MAX);
+        self.report.mqtt = *self.session.statistics();
+    }
+
     /// Planned changes of an open connection.
     fn advance(&mut self, mut link: Link, now: Instant) {
         match link.phase {
@@ -207,6 +215,7 @@ impl<A: Application> Device<'_, A> {
                 info!("restarting, as asked");
                 self.drain(now, link, Next::Stop);
             }
+            Phase::Running => self.settle(now),
             Phase::Draining { until, then } if self.session.in_flight() == 0 || now >= until => {
                 self.session.disconnect();
                 link.phase = Phase::Closing(then);
@@ -229,6 +238,7 @@ impl<A: Application> Device<'_, A> {
                     twin,
                     self.calls.deadline(),
                     blink,
+                    self.episode_end(),
                 ];
                 planned.into_iter().flatten().min()
             }

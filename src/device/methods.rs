@@ -87,15 +87,7 @@ impl<A: Application> Device<'_, A> {
             bytes => Value::parse(bytes).map(|value| Some(value).filter(|value| !value.is_null())),
         };
         match payload {
-            Ok(payload) => self.run(
-                method,
-                Call {
-                    payload,
-                    again: false,
-                    now,
-                },
-                request_id,
-            ),
+            Ok(payload) => self.run(method, payload, false, now, request_id),
             Err(error) => {
                 warn!("method \"{}\": bad payload: {error}", Visible(name));
                 self.respond(request_id, 400, &error);
@@ -108,20 +100,20 @@ impl<A: Application> Device<'_, A> {
         for index in 0..SLOW_CALLS {
             let slot = self.calls.0.get_mut(index);
             if let Some(call) = slot.and_then(|slot| slot.take_if(|call| call.due <= now)) {
-                self.run(
-                    call.method,
-                    Call {
-                        payload: None,
-                        again: true,
-                        now,
-                    },
-                    call.request_id(),
-                );
+                self.run(call.method, None, true, now, call.request_id());
             }
         }
     }
 
-    fn run(&mut self, method: usize, call: Call<'_>, request_id: &str) {
+    fn run(
+        &mut self,
+        method: usize,
+        passed: Option<Value<'_>>,
+        again: bool,
+        now: Instant,
+        request_id: &str,
+    ) {
+        self.observe_session();
         let Some((entry, (topic, payload))) = A::METHODS
             .get(method)
             .zip(self.scratch.split_at_mut_checked(TOPIC_SIZE))
@@ -130,6 +122,12 @@ impl<A: Application> Device<'_, A> {
         };
         let mut payload = Text::new(payload);
         let mut result = Object::new(&mut payload);
+        let call = Call {
+            payload: passed,
+            again,
+            now,
+            report: &self.report,
+        };
         let outcome = (entry.run)(&mut self.application, call, &mut self.control, &mut result);
         let written = result.finish();
         match (outcome, written) {

@@ -18,6 +18,7 @@
 
 mod attempts;
 mod driver;
+mod dropped;
 mod exchange;
 mod link;
 mod machine;
@@ -33,6 +34,8 @@ use core::time::Duration;
 
 pub(crate) use self::attempts::{Attempts, is_sane};
 pub use self::driver::run;
+use self::dropped::Episode;
+pub use self::dropped::{Cause, Dropped};
 use self::link::State;
 pub use self::link::Task;
 pub use self::machine::Machine;
@@ -154,6 +157,7 @@ pub struct Device<'b, A> {
     refusals: u32,
     status: Status,
     report: Report,
+    episode: Episode,
     application: A,
 }
 
@@ -192,6 +196,7 @@ impl<'b, A: Application> Device<'b, A> {
             refusals: 0,
             status: Status::Starting,
             report: Report::default(),
+            episode: Episode::default(),
             application,
         })
     }

@@ -1,6 +1,8 @@
 //! What a device can tell of itself.
 
+use super::Dropped;
 use crate::failure::Failure;
+use crate::mqtt;
 use crate::port::Condition;
 
 /// Counters since the start. They stop at their greatest value instead of wrapping.
@@ -17,16 +19,21 @@ pub struct Report {
     pub failures: u32,
     /// The last of them.
     pub last_failure: Option<Failure>,
-    /// Telemetry messages that entered the queue.
-    pub telemetry_queued: u64,
+    /// Telemetry messages that fell due or were asked for: the sum of `telemetry_acknowledged`, `queued` and
+    /// `dropped`.
+    pub telemetry_due: u64,
     /// Telemetry messages that the hub has acknowledged.
     pub telemetry_acknowledged: u64,
-    /// Telemetry messages that could not enter the queue.
-    pub telemetry_refused: u64,
+    /// Telemetry messages that wait in the outbox, sent or not.
+    pub queued: u32,
+    /// Telemetry messages that will not be delivered, by cause.
+    pub dropped: Dropped,
     /// Cloud-to-device messages that the application took.
     pub messages_taken: u64,
     /// How the platform was at the last connect.
     pub condition: Condition,
     /// Messages from the hub that made no sense or did not fit, and were passed over.
     pub messages_ignored: u64,
+    /// What the MQTT session counted.
+    pub mqtt: mqtt::Statistics,
 }

@@ -3,11 +3,13 @@
 //! A message is measured and time-stamped when it is due, connected or not, and then waits in the session's
 //! outbox, which is bounded and drops by the configured policy.
 
-use super::{Device, MessageIds};
+use core::fmt::{self, Display};
+
+use super::{Cause, Device, MessageIds};
 use crate::application::Application;
 use crate::identity::Identity;
 use crate::json::Object;
-use crate::logging::{debug, warn};
+use crate::logging::debug;
 use crate::mqtt::RequestError;
 use crate::port::{Sensor, Status};
 use crate::properties::{BagWriter, CREATION_TIME_UTC, SystemProperty, WriteError};
@@ -28,6 +30,28 @@ enum Unsent {
     TooLong,
     /// The outbox did not take it.
     Outbox(RequestError),
+}
+
+impl Unsent {
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Outbox(RequestError::OutboxFull { .. } | RequestError::NoPacketId) => {
+                Cause::OverflowNewest
+            }
+            Self::TooLong | Self::Outbox(_) => Cause::TooLarge,
+        }
+    }
+}
+
+impl Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => {
+                f.write_str("a message does not fit the scratch buffer; raise its size")
+            }
+            Self::Outbox(error) => write!(f, "{error}"),
+        }
+    }
 }
 
 impl<A: Application> Device<'_, A> {
@@ -62,24 +86,26 @@ impl<A: Application> Device<'_, A> {
         random: u64,
     ) {
         self.next_telemetry = self.telemetry_interval.map(|interval| now.after(interval));
-        match self.queue_telemetry(unix, sensor, random) {
+        let overwritten = self.session.statistics().dropped;
+        let queued = self.queue_telemetry(unix, sensor, random);
+        let overwritten = self.session.statistics().dropped - overwritten;
+        self.dropped(now, Cause::OverflowOldest, overwritten);
+        if !matches!(queued, Ok(false)) {
+            self.report.telemetry_due = self.report.telemetry_due.saturating_add(1);
+        }
+        match queued {
             Ok(true) => {
-                self.report.telemetry_queued = self.report.telemetry_queued.saturating_add(1);
                 if self.status == Status::Connected {
                     self.status = Status::Sending;
                 }
             }
             Ok(false) => debug!("telemetry: the application had nothing to send"),
-            Err(unsent) => {
-                self.report.telemetry_refused = self.report.telemetry_refused.saturating_add(1);
-                match unsent {
-                    Unsent::TooLong => warn!(
-                        "telemetry: the message does not fit the scratch buffer; raise its size"
-                    ),
-                    Unsent::Outbox(error) => warn!("telemetry: {error}"),
-                }
-            }
+            Err(unsent) => match unsent.cause() {
+                Cause::TooLarge => self.dropped_for(now, Cause::TooLarge, 1, &unsent),
+                cause => self.dropped(now, cause, 1),
+            },
         }
+        self.observe_session();
     }
 
     fn queue_telemetry(
@@ -160,8 +186,8 @@ pub(super) struct MessageId {
     count: u64,
 }
 
-impl core::fmt::Display for MessageId {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}-{}", self.start, self.count)
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Twin {
     failures: u32,
     /// The device's own properties are to be reported.
     report_due: bool,
+    /// The counters are to be reported.
+    counters_due: bool,
     /// Properties to acknowledge, one bit for each entry of the table, and how they fared.
     due: u16,
     refusals: [Option<&'static str>; MAX_PROPERTIES],
@@ -71,13 +73,23 @@ struct Request {
 #[derive(Clone, Copy, Debug)]
 struct Patch {
     report: bool,
+    counters: bool,
     due: u16,
 }
 
 impl Patch {
-    /// Less than this: the device's own properties alone, or half of the others. `None` for a single one.
+    /// Less than this: the device's own properties alone, its counters alone, or half of the others. `None` for a
+    /// single one.
     fn smaller(self) -> Option<Self> {
-        if self.report && self.due != 0 {
+        let rest = self.counters || self.due != 0;
+        if self.report && rest {
+            return Some(Self {
+                counters: false,
+                due: 0,
+                ..self
+            });
+        }
+        if self.counters && self.due != 0 {
             return Some(Self { due: 0, ..self });
         }
         let mut due = self.due;
@@ -94,8 +106,14 @@ impl Twin {
         self.abandon();
         self.current = false;
         self.report_due = true;
+        self.counters_due = true;
         self.not_before = None;
         self.failures = 0;
+    }
+
+    /// What the device counts has changed.
+    pub(super) const fn counters_changed(&mut self) {
+        self.counters_due = true;
     }
 
     /// What the request under way wanted to report is due again.
@@ -105,6 +123,7 @@ impl Twin {
         }) = self.request.take()
         {
             self.report_due |= patch.report;
+            self.counters_due |= patch.counters;
             self.due |= patch.due;
         }
     }
@@ -132,9 +151,10 @@ impl Twin {
         }
         let patch = self.current.then_some(Patch {
             report: self.report_due,
+            counters: self.counters_due,
             due: self.due,
         });
-        if patch.is_some_and(|patch| !patch.report && patch.due == 0) {
+        if patch.is_some_and(|patch| !patch.report && !patch.counters && patch.due == 0) {
             return None;
         }
         self.last_request_id = self.last_request_id.wrapping_add(1);
@@ -175,7 +195,9 @@ impl Twin {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.request, self.not_before) {
             (Some(request), _) => Some(request.until),
-            (None, wait) if !self.current || self.report_due || self.due != 0 => {
+            (None, wait)
+                if !self.current || self.report_due || self.counters_due || self.due != 0 =>
+            {
                 Some(wait.unwrap_or_default())
             }
             _ => None,
@@ -229,6 +251,7 @@ impl<A: Application> Device<'_, A> {
         };
         if sent.is_ok() {
             self.twin.report_due &= !patch.report;
+            self.twin.counters_due &= !patch.counters;
             self.twin.due &= !patch.due;
             if let Some(request) = &mut self.twin.request {
                 request.patch = Some(patch);
@@ -248,6 +271,10 @@ impl<A: Application> Device<'_, A> {
         let mut reported = Object::new(&mut payload);
         if patch.report {
             self.application.report(&self.report, &mut reported);
+        }
+        if patch.counters {
+            self.application
+                .report_counters(&self.report, &mut reported);
         }
         let due = |index: usize| patch.due & 1 << index != 0;
         let acknowledge = |entry, reported: &mut Object<'_, '_>| {

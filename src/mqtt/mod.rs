@@ -265,6 +265,11 @@ impl<'b> Session<'b> {
         self.outbox.unsent()
     }
 
+    /// Bytes of the outbox, free or not.
+    pub const fn outbox_size(&self) -> usize {
+        self.outbox.size()
+    }
+
     /// Bytes that are free in the outbox.
     pub fn outbox_free(&self) -> usize {
         self.outbox.free()

@@ -98,8 +98,13 @@ class Console:
         self.wait(answer, 30)
 
     def telemetry(self):
-        """How many messages of telemetry were queued, acknowledged and refused."""
+        """How many messages of telemetry fell due, were acknowledged, were dropped, and wait."""
         return [int(number) for number in re.findall(r"\d+", self.status()["telemetry"])]
+
+    def dropped(self, cause):
+        """How many messages of telemetry were dropped for this cause."""
+        found = re.search(rf"\b{cause} (\d+)", self.status()["dropped"])
+        return int(found.group(1)) if found else 0
 
     def ignored(self):
         """How many messages of the hub were passed over."""
@@ -110,7 +115,7 @@ class Console:
         self.position = len(self.lines)
         self.command("azure status", r"^stack ")
         found = {}
-        for line in self.lines[self.position - 20 :]:
+        for line in self.lines[self.position - 22 :]:
             if match := re.match(r"(\w+(?: failure)?)  +(.*)", line):
                 found[match.group(1)] = match.group(2)
         return found

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
+use azure_device::device::Report;
 use azure_device::port::{Indicator, Status};
 
 /// Prints a line on standard output whenever the status changes.
@@ -10,6 +11,8 @@ use azure_device::port::{Indicator, Status};
 pub struct StatusLine {
     name: String,
     shown: Option<Status>,
+    queued: u32,
+    dropped: u64,
 }
 
 impl StatusLine {
@@ -18,6 +21,23 @@ impl StatusLine {
         Self {
             name: name.into(),
             shown: None,
+            queued: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Takes the counters that lines about the connection end with.
+    pub fn observe(&mut self, report: &Report) {
+        self.queued = report.queued;
+        self.dropped = report.dropped.total();
+    }
+
+    /// The messages that wait and those that were dropped, if there are any.
+    fn counters(&self) -> String {
+        match (self.queued, self.dropped) {
+            (0, 0) => String::new(),
+            (queued, 0) => format!(" ({queued} messages queued)"),
+            (queued, dropped) => format!(" ({queued} messages queued, {dropped} dropped)"),
         }
     }
 }
@@ -37,7 +57,11 @@ impl Indicator for StatusLine {
             (_, Status::Off) => (AnsiColor::White, "blinks"),
             (_, Status::Failed) => (AnsiColor::Red, "is not connected"),
         };
-        print_line(colour, &self.name, text);
+        let counters = match status {
+            Status::Connected | Status::Failed => self.counters(),
+            _ => String::new(),
+        };
+        print_line(colour, &self.name, &format!("{text}{counters}"));
     }
 }
 

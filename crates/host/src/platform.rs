@@ -223,6 +223,9 @@ impl Platform for HostPlatform {
 
     fn observe(&mut self, report: &Report) {
         self.report = *report;
+        if let Some(indicator) = &mut self.indicator {
+            indicator.observe(report);
+        }
     }
 }
 

@@ -96,16 +96,26 @@ fn print_device(shell: Shell<'_>, snapshot: &status::Snapshot) {
     );
     say!(
         shell,
-        "telemetry     {} queued, {} acknowledged, {} refused",
-        report.telemetry_queued,
+        "telemetry     {} due, {} acknowledged, {} dropped, {} queued",
+        report.telemetry_due,
         report.telemetry_acknowledged,
-        report.telemetry_refused
+        report.dropped.total(),
+        report.queued
+    );
+    say!(shell, "dropped       {}", report.dropped);
+    say!(
+        shell,
+        "session       {} sent, {} of them again; {} PUBACKs for nothing",
+        report.mqtt.sent,
+        report.mqtt.resent,
+        report.mqtt.unexpected_pubacks
     );
     say!(
         shell,
-        "messages      {} taken, {} ignored",
+        "messages      {} taken, {} ignored; {} came again",
         report.messages_taken,
-        report.messages_ignored
+        report.messages_ignored,
+        report.mqtt.duplicates
     );
     match &report.last_failure {
         Some(failure) => say!(shell, "last failure  {failure}"),

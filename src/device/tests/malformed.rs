@@ -1,10 +1,9 @@
 //! Whatever comes from the hub, sense or nonsense: a counter, a log line, and the device goes on.
 
-use core::cell::RefCell;
-use std::string::{String, ToString};
-use std::sync::Once;
+use std::string::String;
 use std::vec::Vec;
 
+use super::lines::logged;
 use super::operator::{TWIN, answer, live_for, patches, requests};
 use super::sim::{World, publish};
 use super::{HOUR, MINUTE};
@@ -13,41 +12,6 @@ use crate::failure::Failure;
 use crate::mqtt::{self, PacketType, Violation};
 
 const DESIRED: &[u8] = b"$iothub/twin/PATCH/properties/desired/?$version=9";
-
-/// Keeps the lines of the thread that wants them.
-struct Lines;
-
-std::thread_local! {
-    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
-}
-
-impl log::Log for Lines {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        LINES.with_borrow_mut(|lines| {
-            if let Some(lines) = lines {
-                lines.push(record.args().to_string());
-            }
-        });
-    }
-
-    fn flush(&self) {}
-}
-
-/// Runs `work` and gives what was logged meanwhile.
-fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
-    static START: Once = Once::new();
-    START.call_once(|| {
-        log::set_logger(&Lines).expect("the only one");
-        log::set_max_level(log::LevelFilter::Trace);
-    });
-    LINES.set(Some(Vec::new()));
-    let result = work();
-    (result, LINES.take().unwrap_or_default())
-}
 
 /// A world whose hub has answered the first read and the first report.
 fn world() -> World {

@@ -1,5 +1,7 @@
 //! A device's life on a virtual clock: hours pass in milliseconds.
 
+mod dropped;
+pub(crate) mod lines;
 mod malformed;
 mod operator;
 pub(crate) mod sim;

@@ -354,7 +354,7 @@ fn methods_are_answered_by_name_with_their_status() {
             "getStatus",
             "",
             "res/200",
-            r#"{"uptimeSeconds":5,"messages":1,"telemetryInterval":60}"#,
+            r#"{"uptimeSeconds":5,"messages":1,"acknowledged":1,"queued":0,"dropped":{"overflowOldest":0,"#,
         ),
         ("getStatus", "null", "res/200", r#"{"uptimeSeconds":5,"#),
         (

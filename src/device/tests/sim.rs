@@ -9,9 +9,9 @@ use std::string::String;
 use std::vec::Vec;
 
 use crate::port::{
-    Clock, ClockError, Condition, ConnectError, Connector, Endpoint, Entropy, EntropyError,
+    Clock, ClockError, Code, Condition, ConnectError, Connector, Endpoint, Entropy, EntropyError,
     Indicator, NetworkAddress, Platform, Reading, Requests, Sensor, SensorError, Status, Storage,
-    StorageError, Stream, Wake,
+    StorageError, Stream, TcpFailure, Wake,
 };
 use crate::time::{Instant, UnixTime};
 
@@ -27,6 +27,8 @@ pub(crate) struct Hub {
     pub(crate) connect_errors: VecDeque<ConnectError>,
     /// Connections are closed by the hub after this time.
     pub(crate) drops_after: Option<Duration>,
+    /// Times, in milliseconds, at which the hub goes away, and at which it is back.
+    pub(crate) outages: Vec<(u64, u64)>,
     /// Whether QoS 1 messages are acknowledged.
     pub(crate) acknowledges: bool,
     /// The id that it expects.
@@ -37,6 +39,8 @@ pub(crate) struct Hub {
     pub(crate) checks_expiry: bool,
     /// Answers to the next requests about the twin or a registration: status, the rest of the topic's query, and the body.
     pub(crate) answers: VecDeque<(u16, String, String)>,
+    /// Whether requests about the twin are answered when `answers` has nothing for them.
+    pub(crate) serves_twin: bool,
     /// Sent straight after CONNACK.
     pub(crate) after_connack: VecDeque<Vec<u8>>,
     pub(crate) log: Log,
@@ -85,6 +89,8 @@ pub(crate) struct World {
     pub(crate) raw: VecDeque<(u64, Vec<u8>)>,
     /// Requests that come up at these times.
     pub(crate) requests: VecDeque<(u64, Requests)>,
+    /// Times, in milliseconds, at which the sensor fails, and at which it answers again.
+    pub(crate) sensor_fails: Vec<(u64, u64)>,
     pub(crate) shown: Vec<Status>,
     random: u64,
     link: Option<Rc<RefCell<Link>>>,
@@ -114,11 +120,13 @@ impl World {
             connacks: VecDeque::new(),
             connect_errors: VecDeque::new(),
             drops_after: None,
+            outages: Vec::new(),
             acknowledges: true,
             client_id: "MyDevice01",
             keeps_sessions: true,
             checks_expiry: true,
             answers: VecDeque::new(),
+            serves_twin: false,
             after_connack: VecDeque::new(),
             log: Log::default(),
         };
@@ -135,6 +143,7 @@ impl World {
             pushes: VecDeque::new(),
             raw: VecDeque::new(),
             requests: VecDeque::new(),
+            sensor_fails: Vec::new(),
             shown: Vec::new(),
             random: 42,
             link: None,
@@ -255,9 +264,22 @@ impl Connector for World {
         if let Some(error) = hub.connect_errors.pop_front() {
             return Err(error);
         }
-        let cut_at = hub
-            .drops_after
-            .map(|after| self.now + after.as_millis() as u64);
+        let now = self.now;
+        if hub
+            .outages
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&now))
+        {
+            return Err(ConnectError::Tcp(TcpFailure::Refused, Code(111)));
+        }
+        let dropped = hub.drops_after.map(|after| now + after.as_millis() as u64);
+        let outage = hub
+            .outages
+            .iter()
+            .map(|(from, _)| *from)
+            .filter(|from| *from > now)
+            .min();
+        let cut_at = [dropped, outage].into_iter().flatten().min();
         let link = Rc::new(RefCell::new(Link {
             cut_at,
             ..Link::default()
@@ -304,6 +326,14 @@ impl Indicator for World {
 
 impl Sensor for World {
     fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
+        let now = self.now;
+        if self
+            .sensor_fails
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&now))
+        {
+            return Err(SensorError(5));
+        }
         take(Reading {
             name: "temperature",
             thousandths: 21_500,
@@ -488,13 +518,28 @@ impl Hub {
             _ => None,
         };
         if let Some(responses) = responses
-            && let Some((status, query, answer)) = self.answers.pop_front()
+            && let Some((status, query, answer)) = self
+                .answers
+                .pop_front()
+                .or_else(|| self.usual_answer(&topic))
         {
             let topic = std::format!("{responses}/{status}/?$rid={id}{query}");
             link.to_device.extend(message(&topic, &answer));
         }
         let body = String::from_utf8(body.to_vec()).expect("UTF-8");
         self.log.requests.push((topic, body));
+    }
+
+    /// An empty twin, or that a patch was taken.
+    fn usual_answer(&self, topic: &str) -> Option<(u16, String, String)> {
+        let twin = r#"{"desired":{"$version":1},"reported":{"$version":1}}"#;
+        if !self.serves_twin {
+            None
+        } else if topic.starts_with("$iothub/twin/GET/") {
+            Some((200, String::new(), twin.into()))
+        } else {
+            Some((204, String::new(), String::new()))
+        }
     }
 
     fn publish(&mut self, link: &mut Link, header: u8, mut body: &[u8]) {

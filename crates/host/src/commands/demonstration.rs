@@ -12,6 +12,7 @@ use azure_device_host::tls::{ClientIdentity, roots_from_pem};
 use local_hub::{Chain, Config, Hub};
 
 use super::CommandError;
+use super::device::summary;
 use super::operator::Operator;
 use super::person::Person;
 use crate::cli::Demonstration;
@@ -44,7 +45,8 @@ pub(crate) fn run(arguments: &Demonstration) -> Result<(), CommandError> {
     );
 
     for device in devices {
-        device.thread.stop();
+        let report = device.thread.stop();
+        print_line(AnsiColor::Cyan, device.id, &summary(&report));
         if !hub.wait_connected(device.id, false, GOODBYE) {
             log::warn!("the hub still sees {} connected", device.id);
         }

@@ -3,13 +3,16 @@
 use std::env;
 use std::fs;
 
+use anstyle::AnsiColor;
 use azure_device::app::App;
+use azure_device::device::Report;
 use azure_device::identity::{ConnectionString, Credential, Identity};
 use azure_device::mqtt;
 use azure_device_host::Options;
 use azure_device_host::access::Access;
 use azure_device_host::clock::Source;
 use azure_device_host::error::SetupError;
+use azure_device_host::indicator::print_line;
 use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::tls::{ClientIdentity, azure_roots, roots_from_file};
 use zeroize::Zeroizing;
@@ -39,11 +42,27 @@ pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
             (Access::Hub(identity), options)
         }
     };
+    let name = options.name.clone();
     let person = Person::listen()?;
     let device = DeviceThread::start(access, settings(arguments), options, App::default())?;
     person.takes(device.remote());
-    device.join();
+    let report = device.join();
+    print_line(AnsiColor::Cyan, &name, &summary(&report));
     Ok(())
+}
+
+/// One line about all telemetry of a device that has ended.
+pub(super) fn summary(report: &Report) -> String {
+    let acknowledged = report.telemetry_acknowledged;
+    let mut text = format!("has ended: {acknowledged} messages acknowledged");
+    if report.queued > 0 {
+        text += &format!(", {} still queued", report.queued);
+    }
+    match report.dropped.total() {
+        0 => text += ", none dropped",
+        _ => text += &format!(", dropped {}", report.dropped),
+    }
+    text
 }
 
 fn identity(source: &ConnectionStringSource) -> Result<Identity, CommandError> {

@@ -60,7 +60,7 @@ impl Subject {
     #[track_caller]
     fn stop(self) -> Report {
         let report = self.device.stop();
-        assert_eq!(report.telemetry_refused, 0);
+        assert_eq!(report.dropped.total(), 0);
         let counts: Vec<_> = self.hub.events().iter().map(count).collect();
         assert_complete_and_in_order(&counts, report.connections as usize);
         report
