@@ -12,7 +12,7 @@ use crate::json::Value;
 use crate::logging::{info, warn};
 use crate::mqtt::RequestError;
 use crate::port::Platform;
-use crate::provisioning::{self, Assignment, Enrollment, Provisioner};
+use crate::provisioning::{self, Assignment, Enrollment, Kept, Provisioner};
 
 /// Refusals by the hub in a row after which an assignment is no longer believed. At 5 to 10 minutes from
 /// one to the next, these are 10 to 20 minutes.
@@ -70,7 +70,7 @@ pub fn run<P: Platform, A: Application>(
             Ended::Refused(application) => application,
         };
         warn!("the hub refused this device {REFUSALS} times; asking to be provisioned again");
-        if let Err(error) = platform.remove(Assignment::STORAGE_KEY) {
+        if let Err(error) = platform.remove(Kept::STORAGE_KEY) {
             warn!("storage: the old assignment could not be removed: {error}");
         }
     }
@@ -114,15 +114,16 @@ fn provision<P: Platform, A: Application>(
     application: &mut A,
     platform: &mut P,
 ) -> Result<Option<Identity>, RequestError> {
-    if let Some(kept) = kept(enrollment, platform)
-        && let Some(identity) = adopt(&kept, enrollment)
+    if let Some(kept) = Kept::load(platform, enrollment)
+        && let Some(identity) = adopt(&kept.assignment, enrollment)
+        && let Ok(payload) = kept.payload(platform, &mut *buffers.scratch)
     {
         info!(
             "provisioning: using the kept assignment to {} as {}",
             identity.host_name(),
             identity.device_id()
         );
-        if let Some(payload) = kept_payload(&mut *buffers.scratch, platform) {
+        if let Some(payload) = payload {
             application.assigned(payload);
         }
         return Ok(Some(identity));
@@ -131,7 +132,11 @@ fn provision<P: Platform, A: Application>(
         let Some(assignment) = register(enrollment, config, buffers, platform)? else {
             return Ok(None);
         };
-        keep(&assignment, enrollment, platform);
+        if let Err(error) = Kept::store(platform, &assignment, enrollment) {
+            warn!(
+                "storage: the assignment could not be kept ({error}); it is asked for again after a restart"
+            );
+        }
         if let Some(identity) = adopt(&assignment, enrollment) {
             let payload = assignment.payload.as_deref().map(str::as_bytes);
             if let Some(Ok(payload)) = payload.map(Value::parse) {
@@ -166,55 +171,6 @@ fn adopt(assignment: &Assignment, enrollment: &Enrollment) -> Option<Identity> {
     let identity: Result<Identity, IdentityError> =
         Identity::new(host_name, device_id, None, enrollment.credential());
     identity.ok()
-}
-
-#[inline(never)]
-fn kept<P: Platform>(enrollment: &Enrollment, platform: &mut P) -> Option<Assignment> {
-    let mut buffer = [0; Assignment::MAX_LEN];
-    match platform.load(Assignment::STORAGE_KEY, &mut buffer) {
-        Ok(length) => {
-            let bytes = buffer.get(..length?)?;
-            Assignment::decode(bytes, enrollment)
-                .inspect_err(|error| warn!("provisioning: {error}; asking for a new one"))
-                .ok()
-        }
-        Err(error) => {
-            warn!("storage: the kept assignment could not be read: {error}");
-            None
-        }
-    }
-}
-
-/// What was kept with the assignment that is being used; `scratch` must have room for it.
-#[inline(never)]
-fn kept_payload<'s, P: Platform>(scratch: &'s mut [u8], platform: &mut P) -> Option<Value<'s>> {
-    match platform.load(Assignment::PAYLOAD_STORAGE_KEY, scratch) {
-        Ok(length) => Value::parse(scratch.get(..length?)?)
-            .inspect_err(|error| warn!("storage: the assignment's payload: {error}"))
-            .ok(),
-        Err(error) => {
-            warn!("storage: the assignment's payload could not be read: {error:?}");
-            None
-        }
-    }
-}
-
-/// The payload first: where there is an assignment, its payload is there too.
-#[inline(never)]
-fn keep<P: Platform>(assignment: &Assignment, enrollment: &Enrollment, platform: &mut P) {
-    let mut buffer = [0; Assignment::MAX_LEN];
-    let key = Assignment::PAYLOAD_STORAGE_KEY;
-    let payload = match &assignment.payload {
-        Some(payload) => platform.store(key, payload.as_bytes()),
-        None => platform.remove(key),
-    };
-    let stored = payload.is_ok().then(|| {
-        let text = assignment.encode(enrollment, &mut buffer);
-        text.map(|text| platform.store(Assignment::STORAGE_KEY, text.as_bytes()))
-    });
-    if !matches!(stored, Some(Ok(Ok(())))) {
-        warn!("storage: the assignment could not be kept; it is asked for again after a restart");
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use azure_device::mqtt;
 use azure_device::port::StorageError;
 #[cfg(CONFIG_AZURE_DPS)]
 use azure_device::provisioning::Attestation;
+use azure_device::storage::CHECKSUM_LEN;
 use zeroize::Zeroizing;
 
 use crate::ffi;
@@ -215,7 +216,7 @@ pub(crate) fn text(
     if let Some(argument) = argument {
         return Ok(Some(Zeroizing::new(argument.into())));
     }
-    let mut buffer = Zeroizing::new([0; MAX_TEXT]);
+    let mut buffer = Zeroizing::new([0; MAX_TEXT + CHECKSUM_LEN]);
     if let Some(length) = storage::load(stored, buffer.as_mut_slice()).map_err(Problem::Storage)? {
         let bytes = buffer.get(..length).unwrap_or_default();
         let text = str::from_utf8(bytes).map_err(|_| Problem::NotText)?;
@@ -255,7 +256,7 @@ impl fmt::Display for Problem {
             Self::Enrollment(problem) => write!(f, "{problem}"),
             Self::Port => f.write_str("the port is no number from 1 to 65535: azure set port 8883"),
             Self::NotText => {
-                f.write_str("a stored value is damaged: azure forget, then provision again")
+                f.write_str("a stored value is no text: azure forget, then provision again")
             }
             Self::Storage(error) => write!(
                 f,

@@ -130,7 +130,7 @@ fn register_identity(arena: &mut Arena, tags: &mut Tags) -> Result<(), Problem> 
     ffi::check_pair(certificate, key).map_err(Problem::Pair)
 }
 
-/// Registers the stored credentials of a prefix, and gives the first.
+/// Registers the stored credentials of a prefix, up to the first that is absent or damaged, and gives the first.
 fn stored(
     arena: &mut Arena,
     tags: &mut Tags,
@@ -139,26 +139,23 @@ fn stored(
 ) -> Result<Option<&'static [u8]>, Problem> {
     let mut first = None;
     for index in 0..CHAIN {
-        if !exists(prefix, index)? {
+        if !storage::exists(stored_name(prefix, index).as_str()).map_err(Problem::Storage)? {
             break;
         }
-        let der = load(arena, tags.next()?, prefix, index, kind)?;
+        let Some(der) = load(arena, tags.next()?, prefix, index, kind)? else {
+            // A tag without a credential is none that TLS takes.
+            tags.count -= 1;
+            break;
+        };
         if matches!(kind, Kind::Certificate) {
-            tags.message += ENTRY_HEADER + der.map_or(0, <[u8]>::len);
+            tags.message += ENTRY_HEADER + der.len();
         }
-        first = first.or(der);
+        first = first.or(Some(der));
     }
     Ok(first)
 }
 
-fn exists(prefix: &'static str, index: usize) -> Result<bool, Problem> {
-    match storage::load(stored_name(prefix, index).as_str(), &mut []) {
-        Ok(None) => Ok(false),
-        Ok(Some(_)) | Err(StorageError::TooLong(_)) => Ok(true),
-        Err(error) => Err(Problem::Storage(error)),
-    }
-}
-
+/// Registers one stored credential. `None` if it is absent or damaged, which is then said.
 fn load(
     arena: &mut Arena,
     tag: i32,
@@ -166,24 +163,21 @@ fn load(
     index: usize,
     kind: Kind,
 ) -> Result<Option<&'static [u8]>, Problem> {
-    if !exists(prefix, index)? {
-        return Ok(None);
-    }
-    let mut problem = Problem::Rejected(prefix);
+    let mut problem = Some(Problem::Rejected(prefix));
     let der = arena.add(tag, kind, |room| {
         match storage::load(stored_name(prefix, index).as_str(), room) {
-            Ok(length) => length,
-            Err(StorageError::TooLong(_)) => {
-                problem = Problem::ArenaFull;
-                None
-            }
-            Err(error) => {
-                problem = Problem::Storage(error);
-                None
-            }
+            Ok(Some(length)) => return Some(length),
+            Ok(None) => problem = None,
+            Err(StorageError::TooLong(_)) => problem = Some(Problem::ArenaFull),
+            Err(error) => problem = Some(Problem::Storage(error)),
         }
+        None
     });
-    der.map(Some).map_err(|_| problem)
+    match (der, problem) {
+        (Ok(der), _) => Ok(Some(der)),
+        (Err(_), None) => Ok(None),
+        (Err(_), Some(problem)) => Err(problem),
+    }
 }
 
 /// Why credentials cannot be used.

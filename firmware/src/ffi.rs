@@ -396,7 +396,9 @@ pub(crate) struct Arena {
 
 static ARENA: Place<[u8; ARENA_SIZE]> = Place(UnsafeCell::new([0; ARENA_SIZE]));
 #[cfg(CONFIG_AZURE_SHELL)]
-const ARENA_SIZE: usize = size(kconfig::CONFIG_AZURE_CREDENTIALS_SIZE);
+// The last credential is read with its checksum, which is then given back.
+const ARENA_SIZE: usize =
+    size(kconfig::CONFIG_AZURE_CREDENTIALS_SIZE) + azure_device::storage::CHECKSUM_LEN;
 #[cfg(not(CONFIG_AZURE_SHELL))]
 const ARENA_SIZE: usize = 0;
 static ARENA_TAKEN: AtomicBool = AtomicBool::new(false);

@@ -16,9 +16,9 @@ use zeroize::Zeroizing;
 use crate::connector::{self, TlsStream};
 use crate::credentials::Tags;
 use crate::ffi;
-use crate::logger::Line;
 use crate::sensor::Sensors;
-use crate::{clock, indicator, requests, status, storage};
+use crate::storage::DeviceValues;
+use crate::{clock, indicator, requests, status};
 
 /// Zephyr, as the device sees it.
 pub(crate) struct ZephyrPlatform {
@@ -79,24 +79,18 @@ impl Sensor for ZephyrPlatform {
     }
 }
 
-/// The core's values lie beside those of "azure set", under a prefix of their own.
 impl Storage for ZephyrPlatform {
     fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
-        storage::load(device_key(key).as_str(), buffer)
+        DeviceValues.load(key, buffer)
     }
 
     fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
-        storage::store(device_key(key).as_str(), value)
+        DeviceValues.store(key, value)
     }
 
     fn remove(&mut self, key: &str) -> Result<(), StorageError> {
-        storage::remove(device_key(key).as_str())
+        DeviceValues.remove(key)
     }
-}
-
-/// The storage's name of a value of the core.
-pub(crate) fn device_key(key: &str) -> Line<48> {
-    Line::of(format_args!("device/{key}"))
 }
 
 impl Platform for ZephyrPlatform {

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt::{self, Write};
 
@@ -14,6 +15,7 @@ use azure_device::json::Value;
 use azure_device::provisioning::{
     Attestation, Config, Enrollment, IdScope, RegistrationId, RegistrationIdError,
 };
+use azure_device::storage::CHECKSUM_LEN;
 use zeroize::Zeroizing;
 
 use crate::configuration::{self, built_in, text};
@@ -21,9 +23,7 @@ use crate::kconfig;
 use crate::{ffi, storage};
 
 /// The storage's names of what "azure set" brings.
-pub(crate) const ID_SCOPE: &str = "id-scope";
-/// See [`ID_SCOPE`].
-pub(crate) const REGISTRATION_ID: &str = "registration-id";
+pub(crate) const ENROLMENT: &str = "provisioning";
 /// The device's own key, as bytes.
 pub(crate) const SYMMETRIC_KEY: &str = "symmetric-key";
 /// Another service endpoint than the public cloud's.
@@ -40,18 +40,14 @@ pub(crate) struct Provisioning {
 impl Provisioning {
     /// The enrolment that "azure set provisioning" brought.
     pub(crate) fn stored() -> Result<Option<Self>, configuration::Problem> {
-        let Some(id_scope) = text(None, ID_SCOPE, "")? else {
+        let Some((id_scope, registration_id)) = stored_enrolment()? else {
             return Ok(None);
         };
         let attestation = match stored_key()? {
             Some(key) => Attestation::SymmetricKey(key),
             None => Attestation::X509,
         };
-        let enrollment = Enrollment::new(
-            IdScope::parse(&id_scope).map_err(Problem::IdScope)?,
-            stored_registration_id()?,
-            attestation,
-        );
+        let enrollment = Enrollment::new(id_scope, registration_id, attestation);
         Self::with(enrollment).map(Some)
     }
 
@@ -114,14 +110,28 @@ pub(crate) fn registration_id(given: Option<&str>) -> Result<RegistrationId, Pro
     RegistrationId::parse(&text).map_err(Problem::RegistrationId)
 }
 
-/// The registration id of the stored enrolment.
-pub(crate) fn stored_registration_id() -> Result<RegistrationId, configuration::Problem> {
-    let given = text(None, REGISTRATION_ID, "")?;
-    Ok(registration_id(given.as_ref().map(|text| text.as_str()))?)
+/// How an enrolment is stored: the id scope, a line feed, and the registration id unless it is the processor's
+/// own. One value, so that a damaged one is not half an enrolment.
+pub(crate) fn enrolment_text(id_scope: &IdScope, given: Option<&RegistrationId>) -> String {
+    let id = given.map_or("", RegistrationId::as_str);
+    format!("{}\n{id}", id_scope.as_str())
+}
+
+/// The stored enrolment, without its key.
+pub(crate) fn stored_enrolment() -> Result<Option<(IdScope, RegistrationId)>, configuration::Problem>
+{
+    let Some(text) = text(None, ENROLMENT, "")? else {
+        return Ok(None);
+    };
+    let (id_scope, given) = text.split_once('\n').unwrap_or((&text, ""));
+    Ok(Some((
+        IdScope::parse(id_scope).map_err(Problem::IdScope)?,
+        registration_id(Some(given).filter(|id| !id.is_empty()))?,
+    )))
 }
 
 fn stored_key() -> Result<Option<SharedAccessKey>, configuration::Problem> {
-    let mut buffer = Zeroizing::new([0; SharedAccessKey::MAX_LEN]);
+    let mut buffer = Zeroizing::new([0; SharedAccessKey::MAX_LEN + CHECKSUM_LEN]);
     let length = storage::load(SYMMETRIC_KEY, buffer.as_mut_slice())
         .map_err(configuration::Problem::Storage)?;
     let key = length.map(|length| {

@@ -1,9 +1,75 @@
 //! Values that survive a restart: Zephyr's settings, or memory where the board has no place for them.
+//!
+//! Each value has a checksum behind it ([`azure_device::storage`]); one whose checksum is wrong counts as absent.
 
 #![forbid(unsafe_code)]
 
-use azure_device::port::StorageError;
+use azure_device::port::{Storage, StorageError};
+use azure_device::storage;
 use zeroize::Zeroizing;
+
+use crate::logger::Line;
+
+/// The values of "azure set".
+struct Settings;
+
+impl Storage for Settings {
+    fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        backend::load(key, buffer)
+    }
+
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        backend::store(key, value)
+    }
+
+    fn remove(&mut self, key: &str) -> Result<(), StorageError> {
+        backend::remove(key)
+    }
+}
+
+/// The values of the core: beside those of "azure set", under a prefix of their own.
+pub(crate) struct DeviceValues;
+
+/// The storage's name of a value of the core.
+fn device_key(key: &str) -> Line<48> {
+    Line::of(format_args!("device/{key}"))
+}
+
+impl Storage for DeviceValues {
+    fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        backend::load(device_key(key).as_str(), buffer)
+    }
+
+    fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        backend::store(device_key(key).as_str(), value)
+    }
+
+    fn remove(&mut self, key: &str) -> Result<(), StorageError> {
+        backend::remove(device_key(key).as_str())
+    }
+}
+
+/// Reads a value of "azure set" into a buffer with room for [`storage::CHECKSUM_LEN`] more bytes.
+pub(crate) fn load(name: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+    // The command is named as the value's first part: `root-ca/0` came by "azure set root-ca".
+    let command = name.split('/').next().unwrap_or(name);
+    let remedy = Line::<64>::of(format_args!("azure set {command} brings it again"));
+    storage::load(&mut Settings, name, remedy.as_str(), buffer)
+}
+
+/// Stores a value of "azure set".
+pub(crate) fn store(name: &str, value: &[u8]) -> Result<(), StorageError> {
+    storage::store(&mut Settings, name, value)
+}
+
+/// Whether there is a value, be it damaged or not.
+pub(crate) fn exists(name: &str) -> Result<bool, StorageError> {
+    match backend::load(name, &mut []) {
+        Ok(None) => Ok(false),
+        Ok(Some(_)) | Err(StorageError::TooLong(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
 
 #[cfg(CONFIG_AZURE_SETTINGS)]
 mod backend {
@@ -115,4 +181,4 @@ mod backend {
 
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) use backend::LASTING;
-pub(crate) use backend::{init, load, remove, store};
+pub(crate) use backend::{init, remove};

@@ -1,11 +1,9 @@
-//! What DPS decided, and how it is kept.
+//! The answer of DPS: a hub, and the device's id there.
 
 use alloc::boxed::Box;
-use core::fmt::{self, Write};
+use core::fmt;
 
-use super::enrollment::{Enrollment, IdScope, RegistrationId};
 use crate::identity::{DeviceId, HostName, HostNameError, IdError};
-use crate::text::{Overflow, Text};
 
 /// A hub, and the device's id there, which can differ from the registration id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub struct Assignment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AssignmentError {
-    /// It is not what [`Assignment::encode`] writes.
+    /// It is not what [`Kept::store`](super::Kept::store) writes.
     Format,
     /// It was made for another id scope or registration id.
     OtherEnrollment,
@@ -48,17 +46,11 @@ impl fmt::Display for AssignmentError {
 impl core::error::Error for AssignmentError {}
 
 impl Assignment {
-    /// The key under which an assignment is kept in [`crate::port::Storage`].
-    pub const STORAGE_KEY: &'static str = "assignment";
-
-    /// The key under which its payload is kept, if it has one.
-    pub const PAYLOAD_STORAGE_KEY: &'static str = "assignment-payload";
-
-    /// The most bytes of an encoded assignment.
-    pub const MAX_LEN: usize =
-        IdScope::MAX_LEN + RegistrationId::MAX_LEN + HostName::MAX_LEN + DeviceId::MAX_LEN + 3;
-
     /// Checks what the service answered.
+    ///
+    /// # Errors
+    ///
+    /// A name that cannot be a hub's or a device's.
     pub fn new(
         host_name: &str,
         device_id: &str,
@@ -69,42 +61,5 @@ impl Assignment {
             device_id: DeviceId::parse(device_id).map_err(AssignmentError::DeviceId)?,
             payload: payload.map(Into::into),
         })
-    }
-
-    /// Writes it for storage: the id scope and the registration id that it was made for, the hub, and the
-    /// device's id, a line each. The payload is kept by itself.
-    pub fn encode<'b>(
-        &self,
-        enrollment: &Enrollment,
-        buffer: &'b mut [u8],
-    ) -> Result<&'b str, Overflow> {
-        let capacity = buffer.len();
-        let mut text = Text::new(buffer);
-        write!(
-            text,
-            "{}\n{}\n{}\n{}",
-            enrollment.id_scope().as_str(),
-            enrollment.registration_id().as_str(),
-            self.host_name,
-            self.device_id
-        )
-        .map_err(|_| Overflow { capacity })?;
-        Ok(text.into_str())
-    }
-
-    /// Reads what [`Assignment::encode`] wrote for the same enrolment: a device that was given another id
-    /// scope or registration id must not go on with the hub of the old one.
-    pub fn decode(bytes: &[u8], enrollment: &Enrollment) -> Result<Self, AssignmentError> {
-        let text = core::str::from_utf8(bytes).map_err(|_| AssignmentError::Format)?;
-        let mut lines = text.splitn(4, '\n');
-        let mut line = || lines.next().ok_or(AssignmentError::Format);
-        let (id_scope, registration_id) = (line()?, line()?);
-        let assignment = Self::new(line()?, line()?, None)?;
-        if id_scope != enrollment.id_scope().as_str()
-            || registration_id != enrollment.registration_id().as_str()
-        {
-            return Err(AssignmentError::OtherEnrollment);
-        }
-        Ok(assignment)
     }
 }

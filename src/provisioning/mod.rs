@@ -6,14 +6,15 @@
 //! any other, with the same key or certificate. The assignment is kept and used until the hub has refused
 //! the device several times.
 //!
-//! [`Provisioner`] is the state machine, driven by [`crate::device::run`] like a device; what is kept of
-//! its result is an [`Assignment`].
+//! [`Provisioner`] is the state machine, driven by [`crate::device::run`] like a device; its result is
+//! an [`Assignment`], which [`Kept`] keeps.
 //!
 //! Limits: TPM attestation does not exist on MQTT; the preview of certificate signing is not implemented.
 
 mod assignment;
 mod enrollment;
 mod failure;
+mod kept;
 mod provisioner;
 mod response;
 #[cfg(test)]
@@ -24,4 +25,5 @@ pub use self::enrollment::{
     Attestation, Enrollment, GLOBAL_ENDPOINT, IdScope, RegistrationId, RegistrationIdError,
 };
 pub use self::failure::ProvisioningFailure;
+pub use self::kept::{Kept, PayloadLost};
 pub use self::provisioner::{Config, Provisioner};

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::assignment::Assignment;
 use super::failure::ProvisioningFailure;
+use crate::identity::{DeviceId, HostName};
 use crate::json::{Text, Value};
 
 /// The longest operation id that is taken, in bytes. The service's have about 60.
@@ -80,8 +81,8 @@ fn code(object: Value<'_>, name: &str) -> Option<u32> {
 }
 
 fn assigned(state: Value<'_>) -> Result<Assignment, ProvisioningFailure> {
-    let mut space = [0; Assignment::MAX_LEN];
-    let (host_name, device_id) = space.split_at_mut(crate::identity::HostName::MAX_LEN);
+    let mut space = [0; HostName::MAX_LEN + DeviceId::MAX_LEN];
+    let (host_name, device_id) = space.split_at_mut(HostName::MAX_LEN);
     let text = |name| {
         state
             .get(name)

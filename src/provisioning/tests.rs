@@ -5,8 +5,8 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::{
-    Assignment, AssignmentError, Attestation, Config, Enrollment, GLOBAL_ENDPOINT, IdScope,
-    Provisioner, ProvisioningFailure, RegistrationId,
+    Assignment, Attestation, Config, Enrollment, GLOBAL_ENDPOINT, IdScope, Provisioner,
+    ProvisioningFailure, RegistrationId,
 };
 use crate::device::tests::sim::World;
 use crate::device::tests::{Memory, buffers};
@@ -217,54 +217,6 @@ fn a_refused_connect_names_the_credential() {
         text.starts_with("CONNACK 5: not authorized; check the id scope and the registration id"),
         "{text}"
     );
-}
-
-fn enrollment_of(id_scope: &str, registration_id: &str) -> Enrollment {
-    Enrollment::new(
-        IdScope::parse(id_scope).unwrap(),
-        RegistrationId::parse(registration_id).unwrap(),
-        Attestation::X509,
-    )
-}
-
-#[test]
-fn an_assignment_survives_its_storage_and_damage_is_told() {
-    let enrollment = enrollment_of("0ne00ABCDEF", "dev-01");
-    let assignment = Assignment::new("contoso.azure-devices.net", "dev-01", None).unwrap();
-    let mut buffer = [0; Assignment::MAX_LEN];
-    let text = assignment.encode(&enrollment, &mut buffer).unwrap();
-    assert_eq!(
-        Assignment::decode(text.as_bytes(), &enrollment),
-        Ok(assignment)
-    );
-    for damaged in [
-        &b""[..],
-        b"\xff\n",
-        b"contoso.azure-devices.net\ndev-01",
-        b"0ne00ABCDEF\ndev-01\na b\nc",
-        b"0ne00ABCDEF\ndev-01\nhost\n",
-    ] {
-        let error = Assignment::decode(damaged, &enrollment).unwrap_err();
-        assert_ne!(error, AssignmentError::OtherEnrollment);
-    }
-}
-
-#[test]
-fn an_assignment_is_of_no_use_to_another_enrollment() {
-    let assignment = Assignment::new("contoso.azure-devices.net", "dev-01", None).unwrap();
-    let mut buffer = [0; Assignment::MAX_LEN];
-    let text = assignment
-        .encode(&enrollment_of("0ne00ABCDEF", "dev-01"), &mut buffer)
-        .unwrap();
-    for other in [
-        enrollment_of("0ne00ABCDEF", "dev-02"),
-        enrollment_of("0ne00ABCDE0", "dev-01"),
-    ] {
-        assert_eq!(
-            Assignment::decode(text.as_bytes(), &other),
-            Err(AssignmentError::OtherEnrollment)
-        );
-    }
 }
 
 #[test]

@@ -60,10 +60,13 @@ def fixture_device(unlaunched_dut):
 
 @pytest.fixture(name="restart")
 def fixture_restart(device, unlaunched_dut):
-    """Switches the device off and on; what it prints then is waited for from its first line on."""
+    """Switches the device off and on; what it prints then is waited for from its first line on.
 
-    def restart():
+    `meanwhile` is given the file of the flash, while the device is off."""
+
+    def restart(meanwhile=lambda flash: None):
         unlaunched_dut.close()
+        meanwhile(unlaunched_dut.device_config.app_build_dir / "flash.bin")
         launch(unlaunched_dut)
         start = len(device.lines)
         device.position = start

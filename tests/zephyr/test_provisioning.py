@@ -26,3 +26,33 @@ def test_what_was_forgotten_is_gone_after_a_restart(device, hub, restart):
     restart()
     device.wait("the device has no identity yet: azure set connection-string")
     assert hub.connections("leaving") == 1
+
+
+def flip_a_bit(text):
+    """For `restart`: the last bit of the last character of each `text` in the flash is another one."""
+
+    def flip(flash):
+        content = flash.read_bytes()
+        assert text in content
+        flash.write_bytes(content.replace(text, text[:-1] + bytes([text[-1] ^ 1])))
+
+    return flip
+
+
+def test_a_damaged_setting_is_named_and_counts_as_absent(device, hub, restart):
+    device.provision(hub, hub.create_sas("damaged"))
+    hub.wait_for_connections("damaged", 1)
+    restart(flip_a_bit(b"DeviceId=damaged"))
+    device.wait("the checksum of connection-string is wrong, so it counts as absent; azure set connection-string")
+    device.wait("the device has no identity yet: azure set connection-string")
+    assert hub.connections("damaged") == 1
+
+
+def test_a_damaged_assignment_is_asked_for_again(device, hub, restart):
+    key = hub.enroll("flipped", "--device-id", "flipped-device")
+    device.enroll(hub, "flipped", symmetric_key=key)
+    hub.wait_for_connections("flipped-device", 1)
+    restart(flip_a_bit(b"flipped-device"))
+    device.wait("the checksum of assignment is wrong, so it counts as absent; the Device Provisioning Service is asked anew")
+    hub.wait_for_connections("flipped-device", 2)
+    assert hub.registrations("flipped") == 2

@@ -3,39 +3,33 @@
 #![forbid(unsafe_code)]
 
 use azure_device::identity::{HostName, SharedAccessKey};
-use azure_device::port::StorageError;
-use azure_device::provisioning::{Assignment, Enrollment, IdScope, RegistrationId};
+use azure_device::port::{Storage, StorageError};
+use azure_device::provisioning::{Assignment, Enrollment, IdScope, Kept, RegistrationId};
 use azure_device::sas;
 
 use super::{Refusal, done, say, set_text};
-use crate::configuration;
 use crate::ffi::Shell;
-use crate::platform::device_key;
 use crate::provisioning::{
-    HOST, ID_SCOPE, Problem, REGISTRATION_ID, SYMMETRIC_KEY, registration_id,
-    stored_registration_id,
+    ENROLMENT, HOST, Problem, SYMMETRIC_KEY, enrolment_text, registration_id, stored_enrolment,
 };
-use crate::storage;
+use crate::storage::{self, DeviceValues};
 
 /// What the core keeps of an assignment.
-const ASSIGNED: [&str; 2] = [Assignment::STORAGE_KEY, Assignment::PAYLOAD_STORAGE_KEY];
+const ASSIGNED: [&str; 2] = [Kept::STORAGE_KEY, Kept::PAYLOAD_STORAGE_KEY];
 
 /// The hub that was assigned, for `azure status`.
 pub(super) fn assignment(enrollment: &Enrollment) -> Option<Assignment> {
-    let mut buffer = [0; Assignment::MAX_LEN];
-    let key = device_key(Assignment::STORAGE_KEY);
-    let length = storage::load(key.as_str(), &mut buffer).ok()??;
-    Assignment::decode(buffer.get(..length)?, enrollment).ok()
+    Kept::load(&mut DeviceValues, enrollment).map(|kept| kept.assignment)
 }
 
 /// Forgets the enrolment and what came of it.
 pub(super) fn forget() -> Result<(), StorageError> {
-    for name in [ID_SCOPE, REGISTRATION_ID, SYMMETRIC_KEY] {
+    for name in [ENROLMENT, SYMMETRIC_KEY] {
         storage::remove(name)?;
     }
     ASSIGNED
         .iter()
-        .try_for_each(|name| storage::remove(device_key(name).as_str()))
+        .try_for_each(|name| DeviceValues.remove(name))
 }
 
 /// Sets the enrolment; from now on DPS names the hub, not a connection string.
@@ -48,10 +42,8 @@ pub(super) fn set_provisioning(
     let id = registration_id(given)?;
     // The key was of the old registration.
     forget().map_err(Refusal::NotStored)?;
-    if given.is_some() {
-        store(REGISTRATION_ID, id.as_str())?;
-    }
-    store(ID_SCOPE, id_scope.as_str())?;
+    let text = enrolment_text(&id_scope, given.map(|_| &id));
+    storage::store(ENROLMENT, text.as_bytes()).map_err(Refusal::NotStored)?;
     storage::remove(configuration::CONNECTION_STRING).map_err(Refusal::NotStored)?;
     say!(
         shell,
@@ -92,15 +84,10 @@ fn store_key(shell: Shell<'_>, key: &SharedAccessKey) -> Result<(), Refusal> {
 
 /// A key belongs to a registration.
 fn stored_registration() -> Result<RegistrationId, Refusal> {
-    let id_scope = configuration::text(None, ID_SCOPE, "").map_err(Refusal::Configuration)?;
-    if id_scope.is_none() {
-        return Err(Refusal::Because(
+    match stored_enrolment().map_err(Refusal::Configuration)? {
+        Some((_, id)) => Ok(id),
+        None => Err(Refusal::Because(
             "the key of which registration? First: azure set provisioning <id scope> [registration id]",
-        ));
+        )),
     }
-    stored_registration_id().map_err(Refusal::Configuration)
-}
-
-fn store(name: &str, text: &str) -> Result<(), Refusal> {
-    storage::store(name, text.as_bytes()).map_err(Refusal::NotStored)
 }

@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 
 use azure_device::pem::{Decoder, Label};
+use azure_device::storage::CHECKSUM_LEN;
 use zephyr::sync::Mutex;
 use zeroize::Zeroizing;
 
@@ -283,7 +284,7 @@ const fn is_newline(byte: u8) -> bool {
 /// Checks that the key is one, and that it belongs to the stored certificate if there is one.
 fn store_key(shell: Shell<'_>, der: &[u8]) -> Result<(), Refusal> {
     ffi::check_key(der).map_err(|code| Refusal::Unusable("key", code))?;
-    let mut certificate = alloc::vec![0; MAX_DER];
+    let mut certificate = alloc::vec![0; MAX_DER + CHECKSUM_LEN];
     let stored = storage::load(
         stored_name(credentials::CERTIFICATE, 0).as_str(),
         &mut certificate,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use azure_device::identity::SharedAccessKey;
 use azure_device::port::Storage;
-use azure_device::provisioning::{Assignment, Attestation, Enrollment, IdScope, RegistrationId};
+use azure_device::provisioning::{Attestation, Enrollment, IdScope, Kept, RegistrationId};
 use azure_device_host::access::{self, Access};
 use azure_device_host::error::SetupError;
 use azure_device_host::storage::FileStorage;
@@ -119,8 +119,8 @@ fn storage(
     })?;
     if options.reprovision {
         let removed = storage
-            .remove(Assignment::STORAGE_KEY)
-            .and_then(|()| storage.remove(Assignment::PAYLOAD_STORAGE_KEY));
+            .remove(Kept::STORAGE_KEY)
+            .and_then(|()| storage.remove(Kept::PAYLOAD_STORAGE_KEY));
         removed.map_err(|error| {
             format!(
                 "--reprovision: the assignment in {} cannot be removed: {error:?}; check who may write there",
