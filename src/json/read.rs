@@ -3,7 +3,9 @@
 use core::fmt;
 use core::str;
 
-use super::check::{ParseError, Scanner};
+use super::error::ParseError;
+use super::number;
+use super::pieces::Reader;
 
 /// A value, as the text that it is. It was checked: looking into it cannot fail.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,15 +32,10 @@ impl<'j> Value<'j> {
     pub fn parse(bytes: &'j [u8]) -> Result<Self, ParseError> {
         let text =
             str::from_utf8(bytes).map_err(|error| ParseError::NotUtf8(error.valid_up_to()))?;
-        let mut scanner = Scanner::new(text);
-        scanner.next_token();
-        let start = scanner.at;
-        scanner.value()?;
-        let end = scanner.at;
-        match scanner.next_token() {
-            None => Ok(Self(text.get(start..end).unwrap_or_default())),
-            Some(_) => Err(ParseError::Unexpected(scanner.at)),
-        }
+        let mut reader = Reader::new();
+        reader.feed(bytes, &mut ())?;
+        reader.finish(&mut ())?;
+        Ok(Self(text.trim_matches([' ', '\t', '\n', '\r'])))
     }
 
     /// The value's own text, without white space around it.
@@ -72,10 +69,10 @@ impl<'j> Value<'j> {
         }
     }
 
-    /// An integer, written without fraction and exponent, that fits.
+    /// A whole number that fits, however it is written: `30`, `30.0` and `3e1` are the same.
     pub fn as_i64(self) -> Option<i64> {
         match self.kind() {
-            Kind::Number => self.0.parse().ok(),
+            Kind::Number => number::whole(self.0),
             _ => None,
         }
     }
@@ -88,12 +85,10 @@ impl<'j> Value<'j> {
 
     /// An object's members in their order; none for any other kind.
     pub fn members(self) -> Members<'j> {
-        let mut scanner = Scanner::new(self.0);
-        match self.kind() {
-            Kind::Object => scanner.at = 1,
-            _ => scanner.at = self.0.len(),
-        }
-        Members(scanner)
+        Members(match self.kind() {
+            Kind::Object => self.0.get(1..).unwrap_or_default(),
+            _ => "",
+        })
     }
 
     /// The member of this name. If there are several, the last, as most readers have it.
@@ -112,30 +107,54 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// The members of an object: see [`Value::members`].
+/// The members of an object: see [`Value::members`]. What is left of its text, which was checked.
 #[derive(Clone)]
-pub struct Members<'j>(Scanner<'j>);
+pub struct Members<'j>(&'j str);
+
+impl<'j> Members<'j> {
+    /// Passes over white space, and the commas and colons that separate names and values.
+    fn separate(&mut self) {
+        self.0 = self.0.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
+    }
+
+    /// Passes over a value.
+    fn value(&mut self) -> Option<Value<'j>> {
+        self.separate();
+        let (value, rest) = self.0.split_at_checked(length(self.0.as_bytes()))?;
+        self.0 = rest;
+        Some(Value(value))
+    }
+}
+
+/// Bytes of the value at the start of a checked text.
+fn length(text: &[u8]) -> usize {
+    let (mut depth, mut in_string, mut escaped) = (0_u32, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => continue,
+            b'{' | b'[' => depth += 1,
+            // The end of what is around the value.
+            b'}' | b']' if depth == 0 => return at,
+            b'}' | b']' => depth -= 1,
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' if depth == 0 => return at,
+            _ => continue,
+        }
+        if depth == 0 && !in_string && !escaped && matches!(byte, b'}' | b']' | b'"') {
+            return at + 1;
+        }
+    }
+    text.len()
+}
 
 impl<'j> Iterator for Members<'j> {
     type Item = (Text<'j>, Value<'j>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let scanner = &mut self.0;
-        if scanner.next_token()? == b',' {
-            scanner.at += 1;
-        }
-        if scanner.next_token()? != b'"' {
-            return None;
-        }
-        let key = scanner.at;
-        scanner.string().ok()?;
-        let name = Value(scanner.text.get(key..scanner.at)?).as_text()?;
-        scanner.at = key;
-        scanner.key().ok()?;
-        scanner.next_token()?;
-        let start = scanner.at;
-        scanner.value().ok()?;
-        Some((name, Value(scanner.text.get(start..scanner.at)?)))
+        let name = self.value()?.as_text()?;
+        Some((name, self.value()?))
     }
 }
 

@@ -46,7 +46,15 @@ fn strings_are_unescaped() {
 #[test]
 fn integers_are_exact_or_nothing() {
     assert_eq!(parse("-9223372036854775808").as_i64(), Some(i64::MIN));
-    for json in ["9223372036854775808", "1.5", "1e3", "\"1\"", "true", "null"] {
+    assert_eq!(parse("3.0e1").as_i64(), Some(30));
+    for json in [
+        "9223372036854775808",
+        "1.5",
+        "1e-3",
+        "\"1\"",
+        "true",
+        "null",
+    ] {
         assert_eq!(parse(json).as_i64(), None, "{json}");
     }
 }
