@@ -9,8 +9,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use azure_device::secret::REDACTED;
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use command_line::{Advice, Stop};
 use zeroize::Zeroizing;
 
 pub(crate) use self::provisioning::Provisioning;
@@ -39,16 +39,24 @@ pub(crate) struct Cli {
     pub(crate) verbose: u8,
 }
 
+/// Places where secrets belong, and arguments that take any text.
+const ADVICE: Advice = Advice {
+    connection_string: "put it in a file and give that with --connection-string-file, or set the environment \
+                        variable AZURE_IOT_HUB_CONNECTION_STRING to it",
+    key: "put it in a file and give that with --symmetric-key-file or --group-key-file, or set the environment \
+          variable AZURE_DPS_SYMMETRIC_KEY or AZURE_DPS_GROUP_KEY to it",
+    pem: "give the path of the file, with --certificate, --key or --ca",
+    takes_any_text: &["connection_string", "payload", "will"],
+};
+
 impl Cli {
     /// The arguments of this process; prints help or what is wrong with them, and exits.
     pub(crate) fn read() -> Self {
-        let cli = Self::parse();
+        let cli: Self = command_line::read(&ADVICE);
         if cli.command.is_some() && cli.demonstration.is_given() {
             let text = "--messages, --interval and --time-limit before a command belong to the demonstration, \
                         which has none; leave the command away, or give its options after it";
-            Self::command()
-                .error(ErrorKind::ArgumentConflict, text)
-                .exit();
+            Stop::Wrong(text.into()).exit();
         }
         cli
     }
@@ -228,11 +236,23 @@ fn seconds(text: &str) -> Result<Duration, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_argument_is_repeated_in_an_error_and_no_secret_is_taken_where_none_belongs() {
+        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let connection_string = format!("HostName=hub;DeviceId=pump;SharedAccessKey={key}");
+        let token = "SharedAccessSignature sr=hub%2fdevices%2fpump&sig=AAECAwQFBgcICQoLDA0%3d&se=1";
+        let pem = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49";
+        let secrets = [key, &connection_string, token, pem];
+        command_line::check::no_argument_is_repeated::<Cli>(&ADVICE, &secrets);
     }
 
     #[test]

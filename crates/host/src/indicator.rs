@@ -1,6 +1,7 @@
 //! The three LEDs of a development board, as coloured lines.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use azure_device::device::Report;
@@ -68,9 +69,26 @@ impl Indicator for StatusLine {
 /// One line about `name` on standard output, whose colour is left away where nobody could see it.
 pub fn print_line(colour: AnsiColor, name: &str, text: &str) {
     let style = Style::new().fg_color(Some(colour.into()));
-    // A closed pipe is no reason to stop a device.
-    let _ = writeln!(
+    let written = writeln!(
         anstream::stdout(),
         "{style}\u{25cf}{style:#} {name:<14} {text}"
     );
+    match written {
+        // A reader that has gone is no reason to stop a device.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            if FAILURE.set(error.to_string()).is_ok() {
+                log::error!("standard output is incomplete from here on: {error}");
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The first failure of a write to standard output; only the first one is logged.
+static FAILURE: OnceLock<String> = OnceLock::new();
+
+/// Error of the first line that could not be written to standard output, such as to a full disk. A program whose
+/// output is incomplete does not end with success.
+pub fn write_failure() -> Option<&'static str> {
+    FAILURE.get().map(String::as_str)
 }

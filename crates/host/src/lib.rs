@@ -20,6 +20,8 @@
 //! waiting for it in time, the thread ends when the resolver gives up. Asking an SNTP server blocks for up to
 //! five seconds, which a stop does not shorten.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod access;
 pub mod clock;
 pub mod connector;

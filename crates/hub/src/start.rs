@@ -1,5 +1,6 @@
 //! From a configuration to listening sockets.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::policy::Policies;
 use crate::quota::Quota;
 use crate::registry::Registry;
 use crate::sessions::Sessions;
-use crate::store::{DirectoryLock, Store, StoreError, write_atomically};
+use crate::store::{self, DirectoryLock, Store, StoreError, write_atomically};
 use crate::throttle::Throttle;
 use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
@@ -52,6 +53,7 @@ impl StateDirectory {
         match state {
             Some(path) => {
                 std::fs::create_dir_all(path).map_err(unusable(path))?;
+                keep_out_of_git(path).map_err(unusable(path))?;
                 Ok(Self::Kept(path.to_owned()))
             }
             None => tempfile::Builder::new()
@@ -68,6 +70,23 @@ impl StateDirectory {
             Self::Kept(path) => path,
             Self::Temporary(directory) => directory.path(),
         }
+    }
+}
+
+/// Has git ignore the directory, wherever it is: it will hold private keys. A directory that holds something
+/// already may be somebody's whole repository, and is left as it is.
+fn keep_out_of_git(directory: &Path) -> std::io::Result<()> {
+    if std::fs::read_dir(directory)?.next().is_some() {
+        return Ok(());
+    }
+    let file = store::options(true)
+        .write(true)
+        .create_new(true)
+        .open(directory.join(".gitignore"));
+    match file {
+        Ok(mut file) => file.write_all(b"# Keys of a local IoT Hub.\n*\n"),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -18,6 +18,52 @@ fn open(serve: &Serve, state: &Path, certificate: Option<&DeviceCertificate>) ->
 }
 
 #[test]
+fn a_state_directory_that_the_hub_makes_is_ignored_by_git_and_another_one_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("my-hub");
+    drop(Serve::start_with(&made, &[]));
+    let ignored = std::fs::read_to_string(made.join(".gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == "*"), "{ignored}");
+
+    let repository = folder.path().join("repository");
+    std::fs::create_dir(&repository).unwrap();
+    std::fs::write(repository.join("main.c"), "int main(void);").unwrap();
+    drop(Serve::start_with(&repository, &[]));
+    assert!(!repository.join(".gitignore").exists());
+}
+
+#[test]
+fn the_key_of_a_group_comes_from_a_file_or_the_environment_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    std::fs::write(&file, format!("{key}\n")).unwrap();
+    let run = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_local-hub"));
+        command.args(["dps", "compute-device-key", "--registration-id", "pump"]);
+        command.env_remove("LOCAL_HUB_GROUP_KEY").args(arguments);
+        command.envs(variable.map(|key| ("LOCAL_HUB_GROUP_KEY", key)));
+        let output = command.output().unwrap();
+        String::from_utf8(if output.status.success() {
+            output.stdout
+        } else {
+            output.stderr
+        })
+        .unwrap()
+    };
+    let derived = run(&["--key", key], None);
+    assert_eq!(derived.trim().len(), key.len(), "{derived}");
+    assert_eq!(run(&["--key-file", file.to_str().unwrap()], None), derived);
+    assert_eq!(run(&[], Some(key)), derived);
+    assert!(run(&[], None).contains("--key-file"));
+    let misplaced = run(&["--key-file", key], None);
+    assert!(
+        misplaced.contains("looks like a symmetric key") && !misplaced.contains(key),
+        "{misplaced}"
+    );
+}
+
+#[test]
 fn a_device_is_created_sends_an_event_and_receives_a_message() {
     let state = tempfile::tempdir().unwrap();
     let state = state.path();

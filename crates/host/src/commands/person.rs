@@ -32,7 +32,10 @@ impl Person {
         let pressing = person.clone();
         let lines = move || {
             for _ in io::stdin().lock().lines().map_while(Result::ok) {
-                pressing.charge().devices.iter().for_each(Remote::send_now);
+                let charge = pressing.charge();
+                // A device that waits before its next attempt makes it now.
+                charge.devices.iter().for_each(Remote::retry_now);
+                charge.devices.iter().for_each(Remote::send_now);
             }
         };
         // The thread reads until the program ends. Without it there is only no button.
@@ -57,8 +60,9 @@ impl Person {
             std::process::exit(INTERRUPTED);
         }
         charge.stopping = true;
-        eprintln!("saying goodbye; another Ctrl-C ends at once");
         charge.devices.iter().for_each(Remote::stop);
+        // Last, and without a panic: nobody may read standard error any more.
+        command_line::tell(format_args!("saying goodbye; another Ctrl-C ends at once"));
     }
 
     fn charge(&self) -> MutexGuard<'_, Charge> {

@@ -15,3 +15,5 @@ mod renewal;
 mod secrecy;
 mod sntp;
 mod support;
+#[cfg(unix)]
+mod terminal;

@@ -151,14 +151,7 @@ impl Program {
     /// Ctrl-C.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-INT", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        signal(&self.child, "-INT");
     }
 
     /// Waits for the end; gives how it ended and all that was printed.
@@ -192,6 +185,14 @@ impl Output {
             }
         })
     }
+}
+
+/// Sends a signal, such as `-TERM`.
+#[cfg(unix)]
+pub(crate) fn signal(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args([signal, &pid]).status().unwrap();
+    assert!(status.success());
 }
 
 /// What a device needs to join a hub.

@@ -8,21 +8,22 @@ use rustls::pki_types::pem::PemObject;
 use crate::program::{Access, PATIENCE, Program};
 use crate::support::{access, hub, x509_access};
 
-/// Runs a device at the most talkative level through a renewal and a lost connection; gives its output.
+/// Runs a device at the most talkative level through lost connections; gives its output.
 fn most_talkative_session(hub: &Hub, access: &Access<'_>) -> String {
     let arguments = [
         "-vv",
-        "--token-life",
-        "2",
         "--interval",
         "0.1",
         "--model-id",
         "dtmi:com:example:Thing;1",
     ];
     let program = Program::device(access, &arguments);
+    // Each connection is with a token of its own.
     program.wait_for("joined");
-    assert!(hub.disconnect("device"));
-    program.wait_for_times("joined", 3);
+    for joined in 2..=3 {
+        assert!(hub.disconnect("device"));
+        program.wait_for_times("joined", joined);
+    }
     let stored = hub.wait_for_events(PATIENCE, |events| {
         events.iter().any(|event: &Event| !event.body.is_empty())
     });
@@ -145,5 +146,71 @@ fn a_connection_string_that_is_wrong_is_not_repeated() {
             "{output}"
         );
         assert_absent(&output, &key[..43]);
+    }
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated_and_its_place_is_named() {
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let text = format!("HostName=localhost;DeviceId=device;SharedAccessKey={key}");
+    let variable = "AZURE_IOT_HUB_CONNECTION_STRING";
+    for (arguments, remedy) in [
+        (vec!["device", &text], variable),
+        (vec![&*text], variable),
+        (vec!["device", "--connection-string-file", &text], variable),
+        (
+            vec!["device", "--certificate", &text, "--key", "x"],
+            variable,
+        ),
+        (
+            vec!["device", "--id-scope", key, "--registration-id", "d"],
+            "--symmetric-key-file",
+        ),
+        (
+            vec!["device", "--id-scope", "0ne0", "--registration-id", key],
+            "--symmetric-key-file",
+        ),
+        (
+            vec![
+                "device",
+                "--id-scope",
+                "0ne0",
+                "--registration-id",
+                "d",
+                "--payload",
+                key,
+            ],
+            "--symmetric-key-file",
+        ),
+        (
+            vec![
+                "device",
+                "--id-scope",
+                "0ne0",
+                "--registration-id",
+                "d",
+                "--symmetric-key-file",
+                key,
+            ],
+            "--symmetric-key-file",
+        ),
+        (
+            vec![
+                "device",
+                "--id-scope",
+                "0ne0",
+                "--registration-id",
+                "d",
+                "--state",
+                key,
+            ],
+            "--symmetric-key-file",
+        ),
+    ] {
+        let (status, lines) = Program::start(&arguments).finish();
+        let output = lines.join("\n");
+        assert_absent(&output, &key[..43]);
+        assert_eq!(status.code(), Some(2), "{output}");
+        assert!(output.contains(remedy), "{output}");
     }
 }

@@ -160,11 +160,11 @@ impl Create {
         let file = |kind: &str| self.out.join(format!("{}.{kind}.pem", self.one.id));
         write(&file("cert"), &made.certificate_pem, false)?;
         write(&file("key"), &made.key_pem, true)?;
-        eprintln!(
+        command_line::tell(format_args!(
             "wrote {} and {}",
             file("cert").display(),
             file("key").display()
-        );
+        ));
         Ok(())
     }
 }

@@ -28,9 +28,13 @@ pub(super) enum Command {
     RemoveGroup(One),
     /// Print the key of a registration of a group
     ComputeDeviceKey {
-        /// The group's key
-        #[arg(long, value_name = "BASE64")]
-        key: String,
+        /// File with the group's key, in base64. Without it the environment variable LOCAL_HUB_GROUP_KEY is
+        /// used
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// The group's key itself; others on this computer may see it in the list of processes
+        #[arg(long, value_name = "BASE64", conflicts_with = "key_file")]
+        key: Option<String>,
         /// The registration id
         #[arg(long, visible_alias = "rid", value_name = "ID")]
         registration_id: String,
@@ -130,13 +134,31 @@ impl Command {
             Self::Remove(one) => one.remove("/enrollments"),
             Self::RemoveGroup(one) => one.remove("/enrollmentGroups"),
             Self::ComputeDeviceKey {
+                key_file,
                 key,
                 registration_id,
-            } => match dps::derive(&key, &registration_id) {
-                Some(key) => print(&key),
-                None => Err(Failure("the group's key is not base64".into())),
-            },
+            } => {
+                let key = group_key(key_file.as_ref(), key)?;
+                match dps::derive(key.trim(), &registration_id) {
+                    Some(key) => print(&key),
+                    None => Err(Failure("the group's key is not base64".into())),
+                }
+            }
         }
+    }
+}
+
+/// The group's key: from the file, from the option or from the environment.
+fn group_key(file: Option<&PathBuf>, option: Option<String>) -> Result<String, Failure> {
+    const VARIABLE: &str = "LOCAL_HUB_GROUP_KEY";
+    match (file, option) {
+        (Some(file), _) => read(file),
+        (None, Some(key)) => Ok(key),
+        (None, None) => std::env::var(VARIABLE).map_err(|_| {
+            Failure(format!(
+                "no group key; give its file with --key-file, or set {VARIABLE}"
+            ))
+        }),
     }
 }
 

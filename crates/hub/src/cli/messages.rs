@@ -67,7 +67,9 @@ impl MonitorEvents {
                 ControlFlow::Continue(())
             }
         };
-        operator.lines(&path, take, || eprintln!("waiting for events"))
+        operator.lines(&path, take, || {
+            command_line::tell(format_args!("waiting for events"))
+        })
     }
 }
 

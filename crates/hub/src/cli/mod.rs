@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use command_line::Advice;
 
 /// A local IoT Hub: devices connect to it as they do to Azure IoT Hub, on this machine and without an
 /// account.
@@ -63,11 +64,32 @@ enum Command {
     ShowQuotaMetrics(State),
 }
 
+/// Places where secrets belong, and arguments that take any text.
+const ADVICE: Advice = Advice {
+    connection_string: "the hub makes the connection strings itself, and its commands take a device's id",
+    key: "the hub makes the keys itself; compute-device-key takes a group's with --key-file, or in the \
+          environment variable LOCAL_HUB_GROUP_KEY",
+    pem: "give the path of the file, with --certificate or --ca",
+    takes_any_text: &[
+        "data",
+        "properties",
+        "desired",
+        "tags",
+        "method_payload",
+        "key",
+    ],
+};
+
 /// Which hub a command is for.
 #[derive(Args)]
 struct State {
     /// The hub's state directory
-    #[arg(long = "state", value_name = "DIR", env = "LOCAL_HUB_STATE")]
+    #[arg(
+        long = "state",
+        value_name = "DIR",
+        env = "LOCAL_HUB_STATE",
+        hide_env_values = true
+    )]
     directory: PathBuf,
 }
 
@@ -95,7 +117,7 @@ impl From<crate::error::Error> for Failure {
 
 /// Runs the command that the command line names.
 pub fn run() -> ExitCode {
-    let result = match Program::parse().command {
+    let result = match command_line::read::<Program>(&ADVICE).command {
         Command::Serve(serve) => serve.run(),
         Command::Device(command) => command.run(),
         Command::ModuleIdentity(command) => command.run(),
@@ -110,8 +132,29 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            command_line::tell(format_args!("error: {failure}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn no_argument_is_repeated_in_an_error_and_no_secret_is_taken_where_none_belongs() {
+        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let connection_string = format!("HostName=hub;DeviceId=pump;SharedAccessKey={key}");
+        let pem = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49";
+        let secrets = [key, &connection_string, pem];
+        command_line::check::no_argument_is_repeated::<Program>(&ADVICE, &secrets);
     }
 }

@@ -1,0 +1,160 @@
+//! A check that a program's own tests run: no argument of its is ever repeated.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, Parser};
+
+use crate::{Advice, Stop, read_from};
+
+/// Values that stand in for what a test does not care about, tried in turn.
+const FILLERS: [&str; 5] = ["1", "x=1", "localhost", "{}", "0ne00ABCDEF"];
+
+/// Bytes of a secret that stand in no text by coincidence, as `HostName=` does.
+const PIECE: usize = 12;
+
+/// Puts each of `secrets` into every place of every command of `P`: as an argument too many, as the name of an
+/// option, as each option's value in both spellings.
+///
+/// # Panics
+///
+/// If a text repeats 12 bytes of a secret, or a secret is accepted where none belongs.
+pub fn no_argument_is_repeated<P: Parser>(advice: &Advice, secrets: &[&str]) {
+    for secret in secrets {
+        let mut root = P::command();
+        root.build();
+        visit::<P>(&root, &[], advice, secret);
+    }
+}
+
+fn visit<P: Parser>(command: &Command, path: &[&str], advice: &Advice, secret: &str) {
+    for stray in [
+        vec![secret.to_owned()],
+        vec![format!("--{secret}")],
+        vec![format!("-{secret}")],
+        vec!["--nonsense".into(), secret.to_owned()],
+        vec![format!("--nonsense={secret}")],
+        vec!["help".into(), secret.to_owned()],
+    ] {
+        assert_not_repeated(run::<P>(path, &stray, advice).err(), path, secret);
+    }
+    for argument in command.get_arguments() {
+        if argument.is_global_set() && !path.is_empty() {
+            continue;
+        }
+        for spelling in spellings(argument, secret) {
+            let free = advice.takes_any_text.contains(&argument.get_id().as_str());
+            let result = filled::<P>(command, path, spelling, advice);
+            assert!(
+                free || result.is_err() || !argument.get_action().takes_values(),
+                "{path:?}: {argument} takes a secret"
+            );
+            assert_not_repeated(result.err(), path, secret);
+        }
+    }
+    for command in command.get_subcommands() {
+        let path = [path, &[command.get_name()]].concat();
+        visit::<P>(command, &path, advice, secret);
+    }
+}
+
+/// The ways to give the secret to an argument.
+fn spellings(argument: &Arg, secret: &str) -> Vec<Vec<String>> {
+    let mut spellings = Vec::new();
+    if let Some(name) = argument.get_long() {
+        spellings.push(vec![format!("--{name}={secret}")]);
+        spellings.push(vec![format!("--{name}"), secret.to_owned()]);
+    }
+    if let Some(letter) = argument.get_short() {
+        spellings.push(vec![format!("-{letter}{secret}")]);
+    }
+    if argument.is_positional() {
+        spellings.push(vec![secret.to_owned()]);
+    }
+    spellings
+}
+
+fn run<P: Parser>(path: &[&str], rest: &[String], advice: &Advice) -> Result<(), Stop> {
+    let words = path.iter().map(ToString::to_string);
+    let all = ["program".to_owned()]
+        .into_iter()
+        .chain(words)
+        .chain(rest.to_vec());
+    read_from::<P>(all, advice).map(drop)
+}
+
+/// As [`run`], with everything that is missing besides filled in.
+fn filled<P: Parser>(
+    command: &Command,
+    path: &[&str],
+    mut rest: Vec<String>,
+    advice: &Advice,
+) -> Result<(), Stop> {
+    for _ in 0..8 {
+        let words = path.iter().map(ToString::to_string).chain(rest.clone());
+        let all = ["program".to_owned()].into_iter().chain(words);
+        let Err(error) = P::command().try_get_matches_from(all) else {
+            break;
+        };
+        if error.kind() != ErrorKind::MissingRequiredArgument {
+            break;
+        }
+        let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else {
+            break;
+        };
+        for argument in command.get_arguments() {
+            if missing.iter().any(|name| names(name, argument)) {
+                rest.extend(fill::<P>(path, argument, &rest));
+            }
+        }
+    }
+    run::<P>(path, &rest, advice)
+}
+
+fn names(missing: &str, argument: &Arg) -> bool {
+    let shown = argument.to_string();
+    missing.contains(shown.split(' ').next().unwrap_or(&shown))
+}
+
+/// The argument with the first value that its parser takes.
+fn fill<P: Parser>(path: &[&str], argument: &Arg, rest: &[String]) -> Vec<String> {
+    let possible: Vec<String> = argument
+        .get_possible_values()
+        .iter()
+        .map(|value| value.get_name().to_owned())
+        .collect();
+    let fillers = possible.into_iter().chain(FILLERS.map(str::to_owned));
+    let spelt = |value: String| match argument.get_long() {
+        Some(name) => vec![format!("--{name}={value}")],
+        None => vec![value],
+    };
+    let taken = |words: &Vec<String>| {
+        let before = path.iter().map(ToString::to_string).chain(rest.to_vec());
+        let all = ["program".to_owned()]
+            .into_iter()
+            .chain(before)
+            .chain(words.clone());
+        let result = P::command().try_get_matches_from(all);
+        !result.is_err_and(|error| {
+            matches!(
+                error.kind(),
+                ErrorKind::ValueValidation | ErrorKind::InvalidValue
+            )
+        })
+    };
+    fillers.map(spelt).find(taken).unwrap_or_default()
+}
+
+fn assert_not_repeated(stop: Option<Stop>, path: &[&str], secret: &str) {
+    let text = match stop {
+        None => return,
+        Some(Stop::Asked(text)) => text.to_string(),
+        Some(Stop::Wrong(text)) => text,
+    };
+    for piece in secret.as_bytes().windows(PIECE) {
+        let repeated = text
+            .as_bytes()
+            .windows(piece.len())
+            .any(|part| part == piece);
+        // The secret is the test's own.
+        assert!(!repeated, "{path:?}: a secret is repeated: {text}");
+    }
+}
