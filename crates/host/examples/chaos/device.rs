@@ -11,7 +11,7 @@ use std::time::Duration;
 use azure_device::app::App;
 use azure_device::application::{Application, CloudMessage, Method, Property};
 use azure_device::backoff;
-use azure_device::device::Report;
+use azure_device::device::{Cause, Report};
 use azure_device::identity::ConnectionString;
 use azure_device::json::Object;
 use azure_device::mqtt;
@@ -72,9 +72,12 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         Ok(device) => {
             let _ = std::io::stdin().read_to_end(&mut Vec::new());
             let report = device.stop();
-            say(&format!("queued {}", report.telemetry_queued));
+            let unsampled = report.dropped.of(Cause::NotSampled);
+            let refused = report.dropped.total() - u64::from(unsampled);
+            say(&format!("due {}", report.telemetry_due));
+            say(&format!("unsampled {unsampled}"));
             say(&format!("acknowledged {}", report.telemetry_acknowledged));
-            say(&format!("refused {}", report.telemetry_refused));
+            say(&format!("refused {refused}"));
             say(&format!("ignored {}", report.messages_ignored));
             say("ended");
             ExitCode::SUCCESS

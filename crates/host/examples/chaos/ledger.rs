@@ -7,7 +7,7 @@ use local_hub::Event;
 /// What came of the messages of one device.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ledger {
-    /// Messages that the device measured.
+    /// Messages that fell due.
     pub(crate) measured: u64,
     /// Of these, the ones that the hub never stored.
     pub(crate) lost: u64,
@@ -24,8 +24,9 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Counts; the application numbers its messages from 1.
-    pub(crate) fn of(events: &[Event], measured: u64) -> Self {
+    /// Counts; the application numbers the messages that fall due from 1. Of those, the device says, `unsampled`
+    /// were never measured.
+    pub(crate) fn of(events: &[Event], measured: u64, unsampled: u64) -> Self {
         let mut ledger = Self {
             measured,
             ..Self::default()
@@ -50,9 +51,11 @@ impl Ledger {
             ledger.unknown += u64::from(count > measured);
             newest = newest.max(count);
         }
-        ledger.lost = (1..=measured)
+        let missing = (1..=measured)
             .filter(|count| !first.contains_key(count))
             .count() as u64;
+        // One that was counted as not measured and arrived all the same is a wrong count.
+        ledger.lost = missing.abs_diff(unsampled);
         ledger
     }
 

@@ -44,7 +44,7 @@ impl Outcome {
 
     /// The end of the site.
     pub(crate) fn end(&mut self, counters: Counters, events: &[Event], unmarked_probes: u64) {
-        self.ledger = Ledger::of(events, counters.queued);
+        self.ledger = Ledger::of(events, counters.due, counters.unsampled);
         self.counters = counters;
         self.unmarked_probes = unmarked_probes;
     }
@@ -155,8 +155,9 @@ impl fmt::Display for Totals {
         )?;
         writeln!(
             f,
-            "           {} refused by the queue, {} unknown to the device",
+            "           {} dropped by the queue, {} not measured in time, {} unknown to the device",
             self.sum(|site| site.counters.refused),
+            self.sum(|site| site.counters.unsampled),
             ledger.unknown
         )?;
         writeln!(

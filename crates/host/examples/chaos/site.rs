@@ -28,7 +28,9 @@ pub(crate) struct Seen {
 /// What the device says at its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) queued: u64,
+    pub(crate) due: u64,
+    /// Of these, the ones that were never measured, since the device was busy.
+    pub(crate) unsampled: u64,
     pub(crate) refused: u64,
     pub(crate) ignored: u64,
 }
@@ -239,7 +241,8 @@ impl Site {
                     .map_err(|_| format!("the device says {line:?}"))
             };
             match line.split_once(' ') {
-                Some(("queued", text)) => counters.queued = number(text)?,
+                Some(("due", text)) => counters.due = number(text)?,
+                Some(("unsampled", text)) => counters.unsampled = number(text)?,
                 Some(("refused", text)) => counters.refused = number(text)?,
                 Some(("ignored", text)) => counters.ignored = number(text)?,
                 None if line == "ended" => break,
