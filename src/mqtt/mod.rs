@@ -77,6 +77,7 @@
 //!   but was not read looks like none.
 //! - The outbox is memory: what a restart must survive belongs into storage first.
 
+mod backlog;
 mod buffer;
 mod codec;
 mod connect;
@@ -106,6 +107,7 @@ use buffer::{ReceiveBuffer, TransmitBuffer};
 use connection::{Connection, Phase};
 use outbox::Outbox;
 
+pub use backlog::Backlog;
 pub use connect::{Connect, Will};
 pub use error::{Awaited, Buffer, ConnectReturnCode, Error, Fault, Field, RequestError};
 pub use types::{AckToken, Event, Granted, MAX_FILTERS, Message, PacketId, QoS, Statistics};

@@ -36,6 +36,15 @@ pub(super) struct Outbox<'b> {
     count: usize,
 }
 
+/// Where the messages of an outbox without a connection lie.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks {
+    pub(super) head: usize,
+    pub(super) fresh: usize,
+    pub(super) tail: usize,
+    pub(super) count: usize,
+}
+
 /// One entry, by the place of its header.
 #[derive(Clone, Copy)]
 struct Entry {
@@ -50,7 +59,7 @@ impl Entry {
     }
 
     const fn end(self) -> usize {
-        self.packet() + self.length
+        self.packet().saturating_add(self.length)
     }
 }
 
@@ -268,6 +277,114 @@ impl<'b> Outbox<'b> {
         removal
     }
 
+    /// Where the messages lie.
+    pub(super) const fn marks(&self) -> Marks {
+        Marks {
+            head: self.head,
+            fresh: self.fresh,
+            tail: self.tail,
+            count: self.count,
+        }
+    }
+
+    /// Takes over the messages that an earlier outbox left in this memory. False, and nothing is taken, if they
+    /// are not there.
+    pub(super) fn restore(&mut self, marks: Marks) -> bool {
+        if marks.head > marks.tail || marks.tail > self.size() {
+            return false;
+        }
+        self.tail = marks.tail;
+        let (mut at, mut count, mut unsent, mut whole) = (marks.head, 0, 0, false);
+        while let Some(entry) = self.entry(at).filter(|entry| entry.end() <= marks.tail) {
+            whole |= at == marks.fresh;
+            count += 1;
+            unsent += usize::from(at >= marks.fresh);
+            at = entry.end();
+        }
+        whole |= at == marks.fresh;
+        if at != marks.tail || count != marks.count || !whole {
+            self.tail = 0;
+            return false;
+        }
+        (self.head, self.cursor, self.fresh) = (marks.head, marks.head, marks.fresh);
+        (self.count, self.unsent) = (count, unsent);
+        true
+    }
+
+    /// Everything counts as never sent: there is another server.
+    pub(super) fn forget_offers(&mut self) {
+        let mut at = self.head;
+        while let Some(entry) = self.entry(at) {
+            if let Some(first) = self.region.get_mut(entry.packet()) {
+                *first &= !DUP;
+            }
+            at = entry.end();
+        }
+        self.fresh = self.head;
+        self.unsent = self.count;
+    }
+
+    /// Where the packet lies whose entry begins at `at`.
+    pub(super) const fn body_at(at: usize) -> usize {
+        at + ENTRY_HEADER
+    }
+
+    /// Length of the packet whose entry begins at `at`, and the packet.
+    pub(super) fn first_packet(&self, at: usize) -> Option<(usize, &[u8])> {
+        let entry = self.entry(at)?;
+        let packet = self.region.get(entry.packet()..entry.end())?;
+        Some((entry.length, packet))
+    }
+
+    /// The same before `end`, also outside of head and tail, with the packet identifier.
+    pub(super) fn packet_at(&self, at: usize, end: usize) -> Option<(usize, u16, &[u8])> {
+        let entry = Self::entry_in(self.region.get(..end)?, at)?;
+        let packet = self.region.get(entry.packet()..entry.end())?;
+        Some((entry.length, entry.id, packet))
+    }
+
+    pub(super) fn remove_at(&mut self, at: usize) {
+        if let Some(entry) = self.entry(at) {
+            self.remove_entry(entry);
+        }
+    }
+
+    /// Moves everything to the end of the region; gives where it begins and ends there. The marks stay as they
+    /// were: [`Self::begin_at_zero`] sets them.
+    pub(super) fn move_to_end(&mut self) -> (usize, usize) {
+        let from = self.size() - (self.tail - self.head);
+        self.region.copy_within(self.head..self.tail, from);
+        (from, self.size())
+    }
+
+    /// Everything was written to the start of the region, up to `tail`, and nothing was offered.
+    pub(super) fn begin_at_zero(&mut self, tail: usize) {
+        (self.head, self.cursor, self.fresh, self.tail) = (0, 0, 0, tail);
+        self.count = self.entries(0).count();
+        self.unsent = self.count;
+    }
+
+    pub(super) fn move_bytes(&mut self, from: core::ops::Range<usize>, to: usize) {
+        if from.end <= self.size() && to <= from.start {
+            self.region.copy_within(from, to);
+        }
+    }
+
+    pub(super) fn write_at(&mut self, at: usize, write: impl FnOnce(&mut [u8])) {
+        write(self.region.get_mut(at..).unwrap_or_default());
+    }
+
+    pub(super) fn write_entry_header(&mut self, at: usize, length: usize, id: u16) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+        let header = self.region.get_mut(at..).unwrap_or_default();
+        for (to, from) in header
+            .iter_mut()
+            .zip(length.into_iter().chain(id.to_le_bytes()))
+        {
+            *to = from;
+        }
+    }
+
     fn remove_entry(&mut self, entry: Entry) {
         let size = entry.end() - entry.at;
         self.count = self.count.saturating_sub(1);
@@ -312,10 +429,11 @@ impl<'b> Outbox<'b> {
 
     /// The entry whose header is at `at`; `None` at the tail.
     fn entry(&self, at: usize) -> Option<Entry> {
-        let header = self
-            .region
-            .get(at..self.tail)?
-            .first_chunk::<ENTRY_HEADER>()?;
+        Self::entry_in(self.region.get(..self.tail)?, at)
+    }
+
+    fn entry_in(region: &[u8], at: usize) -> Option<Entry> {
+        let header = region.get(at..)?.first_chunk::<ENTRY_HEADER>()?;
         let [a, b, c, d, low, high] = *header;
         let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
         Some(Entry {
@@ -323,5 +441,18 @@ impl<'b> Outbox<'b> {
             length,
             id: u16::from_le_bytes([low, high]),
         })
+    }
+}
+
+#[cfg(test)]
+impl Outbox<'_> {
+    /// All of the memory.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.region
+    }
+
+    /// The packet identifiers of all messages, in order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = u16> + '_ {
+        self.entries(self.head).map(|entry| entry.id)
     }
 }

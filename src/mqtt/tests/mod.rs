@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod backlog;
 mod connect;
 mod deliveries;
 mod inbound;
