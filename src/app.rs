@@ -155,8 +155,8 @@ fn set_interval(value: Value<'_>, control: &mut Control) -> Result<(), &'static 
         Some(seconds @ 1..=MAX_INTERVAL) => {
             control.set_telemetry_interval(Some(Duration::from_secs(seconds.unsigned_abs())));
         }
-        // The operator deleted it: what was in force stays.
-        _ if value.is_null() => {}
+        // The operator deleted it: as it was configured.
+        _ if value.is_null() => control.reset_telemetry_interval(),
         _ => return Err("must be a whole number of seconds from 0 (on request only) to 86400"),
     }
     Ok(())
@@ -175,10 +175,11 @@ fn enable_indicator(value: Value<'_>, control: &mut Control) -> Result<(), &'sta
 }
 
 fn write_interval(name: &str, control: &Control, object: &mut Object<'_, '_>) {
-    let seconds = control
+    // Whole seconds if an operator set it. 0 means that there is none, so a fraction may not become that.
+    let milliseconds = control
         .telemetry_interval()
-        .map_or(0, |interval| interval.as_secs());
-    object.integer(name, i64::try_from(seconds).unwrap_or(i64::MAX));
+        .map_or(0, |interval| interval.as_millis());
+    object.thousandths(name, i64::try_from(milliseconds).unwrap_or(i64::MAX));
 }
 
 /// Restarts the device after the answer is out.

@@ -7,7 +7,7 @@
 use core::time::Duration;
 
 use crate::device::Report;
-use crate::json::{Object, Value};
+use crate::json::{MAX_NAME, Object, Value};
 use crate::port::Sensor;
 use crate::properties::Bag;
 use crate::time::Instant;
@@ -54,30 +54,55 @@ pub trait Application: Sized + 'static {
     }
 }
 
-/// The most entries of [`Application::PROPERTIES`] that are served.
+/// The most entries of [`Application::PROPERTIES`]. A device with more does not compile.
 pub const MAX_PROPERTIES: usize = 16;
 
 /// A writable property (IoT Plug and Play conventions, "Writable properties").
 pub struct Property<A> {
     /// Its name, as in the DTDL model. A component's is `component*property`, by analogy with commands; in
     /// the twin it lies in the component's object (IoT Plug and Play conventions, "Sample component
-    /// writable property").
+    /// writable property"). Component and property have at most [`MAX_NAME`] bytes each.
     pub name: &'static str,
-    /// Takes the value that an operator desires; `null` when the operator deleted it. A refusal is
-    /// reported with status 400 and its reason.
+    /// Takes the value that an operator desires; `null` when the operator deleted it: then the device's own
+    /// value is in force again. A refusal is reported with status 400 and its reason. A value that does not fit
+    /// [`Buffers::twin`](crate::device::Buffers::twin) is refused with status 413, and never comes here.
     pub apply: fn(&mut A, Value<'_>, &mut Control) -> Result<(), &'static str>,
-    /// Writes the value in force, as a member that must be called `value`.
+    /// Writes the value in force, as a member that must be called `value`. The hub merges an object into the
+    /// one that was reported before: write `null` for a member that is gone.
     pub value: fn(&A, &Control, &mut Object<'_, '_>),
 }
 
 impl<A> Property<A> {
     /// The component, if it is of one, and the name there.
     pub(crate) fn path(&self) -> (Option<&'static str>, &'static str) {
-        match self.name.split_once('*') {
-            Some((component, name)) => (Some(component), name),
-            None => (None, self.name),
-        }
+        path(self.name)
     }
+}
+
+/// The component, if an entry of a table is of one, and the name there.
+pub(crate) fn path(name: &'static str) -> (Option<&'static str>, &'static str) {
+    match name.split_once('*') {
+        Some((component, name)) => (Some(component), name),
+        None => (None, name),
+    }
+}
+
+/// Whether a device can serve this table: it is not too long, and neither is a name in it.
+pub(crate) const fn can_serve<A>(properties: &[Property<A>]) -> bool {
+    let mut index = 0;
+    while index < properties.len() {
+        let name = properties[index].name.as_bytes();
+        let (mut at, mut length) = (0, 0);
+        while at < name.len() {
+            length = if name[at] == b'*' { 0 } else { length + 1 };
+            if length > MAX_NAME {
+                return false;
+            }
+            at += 1;
+        }
+        index += 1;
+    }
+    properties.len() <= MAX_PROPERTIES
 }
 
 /// A direct method.
@@ -117,6 +142,8 @@ pub enum Outcome {
 #[derive(Clone, Debug)]
 pub struct Control {
     pub(crate) telemetry_interval: Option<Duration>,
+    /// What the device was configured with.
+    own_telemetry_interval: Option<Duration>,
     pub(crate) send_now: bool,
     pub(crate) restart: bool,
     pub(crate) blink_until: Option<Instant>,
@@ -133,6 +160,7 @@ impl Control {
     pub(crate) const fn new(telemetry_interval: Option<Duration>) -> Self {
         Self {
             telemetry_interval,
+            own_telemetry_interval: telemetry_interval,
             send_now: false,
             restart: false,
             blink_until: None,
@@ -150,6 +178,11 @@ impl Control {
     pub const fn set_telemetry_interval(&mut self, interval: Option<Duration>) {
         self.telemetry_interval = interval;
         self.changed = true;
+    }
+
+    /// Sets the time between telemetry messages to what the device was configured with.
+    pub const fn reset_telemetry_interval(&mut self) {
+        self.set_telemetry_interval(self.own_telemetry_interval);
     }
 
     /// Has the writable properties reported anew: a method changed what one of them says.

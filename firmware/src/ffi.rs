@@ -673,12 +673,18 @@ const fn size(configured: isize) -> usize {
     configured.unsigned_abs()
 }
 
+#[cfg(CONFIG_AZURE_TWIN)]
+const TWIN_SIZE: usize = size(kconfig::CONFIG_AZURE_TWIN_SIZE);
+#[cfg(not(CONFIG_AZURE_TWIN))]
+const TWIN_SIZE: usize = 0;
+
 /// The device's buffers, sized by Kconfig.
 pub(crate) struct Buffers {
     pub(crate) receive: [u8; size(kconfig::CONFIG_AZURE_RX_BUFFER_SIZE)],
     pub(crate) transmit: [u8; size(kconfig::CONFIG_AZURE_TX_BUFFER_SIZE)],
     pub(crate) outbox: [u8; size(kconfig::CONFIG_AZURE_OUTBOX_SIZE)],
     pub(crate) scratch: [u8; size(kconfig::CONFIG_AZURE_SCRATCH_SIZE)],
+    pub(crate) twin: [u8; TWIN_SIZE],
 }
 
 static BUFFERS: Place<Buffers> = Place(UnsafeCell::new(Buffers {
@@ -686,6 +692,7 @@ static BUFFERS: Place<Buffers> = Place(UnsafeCell::new(Buffers {
     transmit: [0; size(kconfig::CONFIG_AZURE_TX_BUFFER_SIZE)],
     outbox: [0; size(kconfig::CONFIG_AZURE_OUTBOX_SIZE)],
     scratch: [0; size(kconfig::CONFIG_AZURE_SCRATCH_SIZE)],
+    twin: [0; TWIN_SIZE],
 }));
 
 static BUFFERS_TAKEN: AtomicBool = AtomicBool::new(false);

@@ -136,6 +136,7 @@ fn serve(
             outbox: &mut buffers.outbox,
         },
         scratch: &mut buffers.scratch,
+        twin: &mut buffers.twin,
     };
     status::show(Status::Starting);
     wait_for_network();

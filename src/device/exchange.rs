@@ -1,5 +1,6 @@
 //! A connection at work: the session's events, and the deadlines that keep it alive.
 
+use super::large::Large;
 use super::link::{Link, Next, Phase, State};
 use super::scratch::Scratch;
 use super::{BLINK_HALF, Device};
@@ -74,9 +75,14 @@ impl<A: Application> Device<'_, A> {
                     self.status = Status::Connected;
                 }
             }
+            Event::LargeMessage { message, size } => self.large_begins(&message, size, now),
+            Event::Piece => self.large_goes_on(now),
+            Event::LargeMessageEnd { ack } => self.large_ends(ack, now),
             Event::MessageTooLarge { size } => {
                 self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
-                warn!("passed over a message of {size} bytes: it does not fit the receive buffer");
+                warn!(
+                    "passed over a message of {size} bytes: its topic does not fit the receive buffer"
+                );
             }
             _ => {}
         }
@@ -109,6 +115,7 @@ impl<A: Application> Device<'_, A> {
         let packet_id = self.session.subscribe(wanted)?;
         self.twin.connected();
         self.calls.connected();
+        self.large = Large::default();
         self.report.joined = true;
         self.report.connections = self.report.connections.saturating_add(1);
         info!(
@@ -164,9 +171,16 @@ impl<A: Application> Device<'_, A> {
                 request_id,
                 version,
             } => {
-                self.twin_answered(now, status, request_id, version, message.payload());
+                if let Some(request) = self.twin_answered(now, status, request_id, version) {
+                    self.twin_piece(now, message.payload());
+                    self.twin_ended(now, request);
+                }
             }
-            Inbound::DesiredUpdate { version } => self.twin_desired(version, message.payload()),
+            Inbound::DesiredUpdate { version } => {
+                self.desired_begins();
+                self.twin_piece(now, message.payload());
+                self.desired_ended(version);
+            }
             Inbound::MethodRequest { name, request_id } => {
                 self.called(now, name, request_id, message.payload());
             }

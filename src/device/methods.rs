@@ -95,6 +95,23 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
+    /// An operator calls a method with a payload that does not fit the receive buffer: a packet of `size` bytes.
+    pub(super) fn called_with_too_much(&mut self, name: &str, request_id: &str, size: usize) {
+        if !A::METHODS.iter().any(|method| method.name == name) {
+            // It is unknown with any payload.
+            return self.called(Instant::default(), name, request_id, b"");
+        }
+        warn!(
+            "method \"{}\": its call of {size} bytes does not fit the receive buffer (CONFIG_AZURE_RX_BUFFER_SIZE)",
+            Visible(name)
+        );
+        let limit = self.session.receive_buffer_size();
+        let reason = format_args!(
+            "the call has {size} bytes with its topic, and the device takes {limit} at most"
+        );
+        self.respond(request_id, 413, &reason);
+    }
+
     /// Asks slow calls that are due.
     pub(super) fn serve_methods(&mut self, now: Instant) {
         for index in 0..SLOW_CALLS {

@@ -20,6 +20,7 @@ mod attempts;
 mod driver;
 mod dropped;
 mod exchange;
+mod large;
 mod link;
 mod machine;
 mod methods;
@@ -36,6 +37,7 @@ pub(crate) use self::attempts::{Attempts, is_sane};
 pub use self::driver::run;
 use self::dropped::Episode;
 pub use self::dropped::{Cause, Dropped};
+use self::large::Large;
 use self::link::State;
 pub use self::link::Task;
 pub use self::machine::Machine;
@@ -43,7 +45,7 @@ use self::methods::Calls;
 pub use self::report::Report;
 pub(crate) use self::scratch::Scratch;
 use self::twin::Twin;
-use crate::application::{Application, Control};
+use crate::application::{Application, Control, can_serve};
 use crate::backoff;
 use crate::identity::Identity;
 use crate::mqtt::{self, RequestError};
@@ -124,6 +126,10 @@ pub struct Buffers<'b> {
     /// For the texts of a CONNECT packet (client id, user name, will topic, SAS token), and for a message's
     /// topic and payload while they are written: 1,024 serve ids of usual length and a payload of 512.
     pub scratch: &'b mut [u8],
+    /// For the values that the twin desires of the application's properties, as JSON, all together: they wait
+    /// here until the twin has been read to its end. Too little refuses values with status 413. 65,535 at most
+    /// are used, and 64 KB are more than any twin takes.
+    pub twin: &'b mut [u8],
 }
 
 impl Buffers<'_> {
@@ -136,6 +142,7 @@ impl Buffers<'_> {
                 outbox: &mut *self.mqtt.outbox,
             },
             scratch: &mut *self.scratch,
+            twin: &mut *self.twin,
         }
     }
 }
@@ -146,6 +153,7 @@ pub struct Device<'b, A> {
     config: Config<'b>,
     session: mqtt::Session<'b>,
     scratch: &'b mut [u8],
+    twin_space: &'b mut [u8],
     attempts: Attempts,
     state: State,
     telemetry_interval: Option<Duration>,
@@ -153,6 +161,7 @@ pub struct Device<'b, A> {
     control: Control,
     twin: Twin,
     calls: Calls,
+    large: Large,
     message_ids: MessageIds,
     refusals: u32,
     status: Status,
@@ -180,10 +189,17 @@ impl<'b, A: Application> Device<'b, A> {
         buffers: Buffers<'b>,
         application: A,
     ) -> Result<Self, RequestError> {
+        const {
+            assert!(
+                can_serve(A::PROPERTIES),
+                "16 properties at most, with names of 64 bytes at most"
+            );
+        }
         Ok(Self {
             identity,
             session: mqtt::Session::new(config.mqtt.clone(), buffers.mqtt)?,
             scratch: buffers.scratch,
+            twin_space: buffers.twin,
             attempts: Attempts::new(config.backoff),
             state: State::Offline,
             telemetry_interval: config.telemetry_interval,
@@ -191,6 +207,7 @@ impl<'b, A: Application> Device<'b, A> {
             control: Control::new(config.telemetry_interval),
             twin: Twin::default(),
             calls: Calls::default(),
+            large: Large::default(),
             config,
             message_ids: MessageIds::default(),
             refusals: 0,

@@ -23,6 +23,11 @@ pub enum Kind {
     Object,
 }
 
+impl Value<'static> {
+    /// `null`.
+    pub const NULL: Self = Self("null");
+}
+
 impl<'j> Value<'j> {
     /// Checks that `bytes` are one JSON value and nothing else.
     ///

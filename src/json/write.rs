@@ -52,6 +52,11 @@ impl<'t, 'b> Object<'t, 'b> {
         self.member(name, |out| write!(out, "{}", Thousandths(value)))
     }
 
+    /// A member that says that there is none: in a merge patch, it is deleted (RFC 7396).
+    pub fn null(&mut self, name: &str) -> &mut Self {
+        self.member(name, |out| out.write_str("null"))
+    }
+
     /// A member whose value is a string, escaped as RFC 8259, section 7 wants it.
     pub fn string(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.member(name, |out| {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::deliveries::Deliveries;
-use super::inbound::Skip;
+use super::inbound::{Pieces, Skip};
 use super::keepalive::Keepalive;
 use super::subscribe::Requests;
 use crate::time::Instant;
@@ -18,6 +18,8 @@ pub(super) struct Connection {
     pub(super) keepalive: Keepalive,
     pub(super) deliveries: Deliveries,
     pub(super) requests: Requests,
+    /// A message that is being given out in pieces.
+    pub(super) pieces: Option<Pieces>,
     /// A message that does not fit and is being discarded.
     pub(super) skip: Option<Skip>,
     /// No PUBLISH of the outbox may start.
@@ -80,6 +82,7 @@ impl Connection {
             keepalive,
             deliveries: Deliveries::new(),
             requests: Requests::new(),
+            pieces: None,
             skip: None,
             hold: false,
             ping: false,

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use mqttbytes_nostd::{Error as CodecError, FixedHeader, check, v4};
 
-use super::types::{MAX_FILTERS, PacketId};
+use super::types::{AckToken, MAX_FILTERS, PacketId};
 use super::violation::{PacketType, Violation};
 
 /// A fixed header and what follows from it.
@@ -25,6 +25,14 @@ impl Header {
     /// A PUBLISH that will have to be acknowledged.
     pub(super) fn is_qos_1(self) -> bool {
         self.packet_type == PacketType::Publish && self.flags & 0b0110 == 0b0010
+    }
+
+    /// The header of a PUBLISH that ends where this one's payload starts.
+    pub(super) const fn without_payload(self, payload_start: usize) -> Self {
+        Self {
+            total: payload_start,
+            ..self
+        }
     }
 }
 
@@ -204,7 +212,68 @@ fn check_topic(topic: &str) -> Result<(), Violation> {
     }
 }
 
-/// A PUBLISH that does not fit the receive buffer: it is walked through, and only its packet identifier
+/// Bytes of a PUBLISH before its payload; `None` if the length of the topic is not there yet.
+pub(super) fn payload_start(header: Header, bytes: &[u8]) -> Result<Option<usize>, Violation> {
+    let Some([high, low]) = bytes
+        .get(header.length..)
+        .and_then(|rest| rest.first_chunk::<2>())
+    else {
+        return Ok(None);
+    };
+    let topic = usize::from(u16::from_be_bytes([*high, *low]));
+    if topic == 0 {
+        return Err(Violation::TopicEmpty);
+    }
+    let start = header.length + 2 + topic + if header.is_qos_1() { 2 } else { 0 };
+    match start <= header.total {
+        true => Ok(Some(start)),
+        false => Err(Violation::Malformed(PacketType::Publish)),
+    }
+}
+
+/// A PUBLISH whose payload does not fit the receive buffer, once its start has been read: the payload is
+/// given out in pieces.
+pub(super) struct Pieces {
+    /// Bytes of the payload that were not given out, those of the piece that is out included.
+    left: usize,
+    /// Bytes of the piece that is out. They are at the start of the receive buffer.
+    out: usize,
+    pub(super) ack: Option<AckToken>,
+}
+
+impl Pieces {
+    pub(super) const fn new(payload: usize, ack: Option<AckToken>) -> Self {
+        Self {
+            left: payload,
+            out: 0,
+            ack,
+        }
+    }
+
+    /// Bytes of the piece that is out.
+    pub(super) const fn out(&self) -> usize {
+        self.out
+    }
+
+    /// The piece that is out is done with: gives its size.
+    pub(super) fn done(&mut self) -> usize {
+        self.left -= self.out;
+        core::mem::take(&mut self.out)
+    }
+
+    /// Gives out the next piece, of so many bytes that are there: false if there are none.
+    pub(super) fn give(&mut self, available: usize) -> bool {
+        self.out = available.min(self.left);
+        self.out > 0
+    }
+
+    /// The whole payload was given out.
+    pub(super) const fn is_done(&self) -> bool {
+        self.left == 0
+    }
+}
+
+/// A PUBLISH whose topic does not fit the receive buffer: it is walked through, and only its packet identifier
 /// is kept.
 pub(super) struct Skip {
     header: Header,
@@ -215,29 +284,14 @@ pub(super) struct Skip {
 }
 
 impl Skip {
-    /// Begins, once the length of the topic is there; `None` if it is not.
-    pub(super) fn begin(header: Header, bytes: &[u8]) -> Result<Option<Self>, Violation> {
-        let Some([high, low]) = bytes
-            .get(header.length..)
-            .and_then(|rest| rest.first_chunk::<2>())
-        else {
-            return Ok(None);
-        };
-        let topic = usize::from(u16::from_be_bytes([*high, *low]));
-        if topic == 0 {
-            return Err(Violation::TopicEmpty);
-        }
-        let after_topic = header.length + 2 + topic;
-        let id_at = header.is_qos_1().then_some(after_topic);
-        if after_topic + id_at.map_or(0, |_| 2) > header.total {
-            return Err(Violation::Malformed(PacketType::Publish));
-        }
-        Ok(Some(Self {
+    /// Begins a packet whose payload starts there.
+    pub(super) fn new(header: Header, payload_start: usize) -> Self {
+        Self {
             header,
             position: 0,
-            id_at,
+            id_at: header.is_qos_1().then(|| payload_start - 2),
             id: [0; 2],
-        }))
+        }
     }
 
     /// Walks on; gives how many of `bytes` belong to the packet.

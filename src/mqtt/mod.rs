@@ -60,7 +60,8 @@
 //! ```
 //!
 //! mqttbytes encodes and decodes every packet. It allocates: for the time of a call, the heap holds a copy
-//! of the packet and of its strings; a [`Message`] keeps its packet and its topic until it is dropped.
+//! of the packet and of its strings; a [`Message`] keeps its packet and its topic until it is dropped. The
+//! pieces of a large message are not copied.
 //!
 //! # Limits
 //!
@@ -70,7 +71,8 @@
 //!   Meanwhile PINGREQs keep the connection up, but no time-out finds out that it is half-open.
 //! - A PUBACK for a message that is not in flight is counted, not punished: a server that stored a message
 //!   of the last connection may acknowledge it late, and again when it was sent again.
-//! - A message that does not fit the receive buffer is discarded, acknowledged and reported.
+//! - The payload of a message that does not fit the receive buffer is given out in pieces
+//!   ([`Event::LargeMessage`]). A message whose topic does not fit is discarded, acknowledged and reported.
 //! - What was sent without being acknowledged is sent again, marked DUP, on a clean session too: the server
 //!   may have stored it, and a message counts for more than a session.
 //! - Read what the transport has before calling [`Session::poll`] at a deadline: an answer that came in time
@@ -125,9 +127,9 @@ pub const MIN_BUFFER: usize = 16;
 /// The memory of a session. All of it is the caller's, and nothing grows.
 #[derive(Debug)]
 pub struct Buffers<'b> {
-    /// Bytes from the transport. A message that is larger, as a packet, is discarded: for a
-    /// cloud-to-device message of `n` bytes, `n` + 512 leave room for its topic with properties. IoT Hub's
-    /// largest has 64 KB. At least [`MIN_BUFFER`].
+    /// Bytes from the transport. The payload of a message that is larger, as a packet, comes in pieces; one
+    /// whose topic is larger is discarded. For a cloud-to-device message of `n` bytes in one, `n` + 512 leave
+    /// room for its topic with properties; IoT Hub's largest has 64 KB. At least [`MIN_BUFFER`].
     pub receive: &'b mut [u8],
     /// Control packets and QoS 0 messages on their way out. CONNECT is the largest: 768 bytes hold any
     /// device id and SAS token without a will. At least [`MIN_BUFFER`].
@@ -275,6 +277,11 @@ impl<'b> Session<'b> {
     /// Bytes that are free in the outbox.
     pub fn outbox_free(&self) -> usize {
         self.outbox.free()
+    }
+
+    /// Size of the receive buffer in bytes: that of the largest packet that is taken in one.
+    pub fn receive_buffer_size(&self) -> usize {
+        self.receive_buffer.size()
     }
 
     /// Messages of QoS 1 whose acknowledgement has not been queued for the server.

@@ -5,7 +5,7 @@ use mqttbytes_nostd::v4;
 use super::Session;
 use super::connection::Phase;
 use super::error::{ConnectReturnCode, Error};
-use super::inbound::{self, Header, Packet, Skip};
+use super::inbound::{self, Header, Packet, Pieces, Skip};
 use super::outbox::Removal;
 use super::types::{AckToken, Event, Message, PacketId, count};
 use super::violation::{PacketType, Violation};
@@ -62,6 +62,12 @@ impl Session<'_> {
         outcome
     }
 
+    /// The bytes of an [`Event::Piece`], until the next [`poll`](Self::poll); else none.
+    pub fn piece(&self) -> &[u8] {
+        let out = self.connection.pieces.as_ref().map_or(0, Pieces::out);
+        self.receive_buffer.pending().get(..out).unwrap_or_default()
+    }
+
     /// The application has taken this message, and the server may forget it. PUBACKs go out in the order
     /// of the messages all the same: one that is not acknowledged holds up those after it.
     ///
@@ -108,6 +114,9 @@ impl Session<'_> {
                 false => Ok(Step::Wait),
             };
         }
+        if self.connection.pieces.is_some() {
+            return Ok(self.next_piece());
+        }
         let connecting = matches!(self.connection.phase, Phase::Connecting { .. });
         let bytes = self.receive_buffer.pending();
         let Some(header) = inbound::header(bytes, connecting)? else {
@@ -117,15 +126,54 @@ impl Session<'_> {
             return Ok(Step::Blocked);
         }
         if header.total > self.receive_buffer.size() {
-            self.connection.skip = Skip::begin(header, bytes)?;
-            return Ok(match self.connection.skip {
-                Some(_) => Step::Again,
-                None => Step::Wait,
-            });
+            return self.large(header);
         }
         match bytes.get(..header.total) {
             Some(_) => self.packet(header, now),
             None => Ok(Step::Wait),
+        }
+    }
+
+    /// A PUBLISH begins that does not fit the receive buffer.
+    fn large(&mut self, header: Header) -> Result<Step, Error> {
+        let bytes = self.receive_buffer.pending();
+        let Some(start) = inbound::payload_start(header, bytes)? else {
+            return Ok(Step::Wait);
+        };
+        if start > self.receive_buffer.size() {
+            self.connection.skip = Some(Skip::new(header, start));
+            return Ok(Step::Again);
+        }
+        let Some(bytes) = bytes.get(..start) else {
+            return Ok(Step::Wait);
+        };
+        let packet = inbound::decode(header.without_payload(start), bytes);
+        self.receive_buffer.consume(start);
+        let Packet::Publish(publish) = packet? else {
+            return Err(Violation::Malformed(PacketType::Publish).into());
+        };
+        let message = self.message(publish);
+        self.connection.pieces = Some(Pieces::new(header.total - start, message.ack()));
+        Ok(Step::Event(Event::LargeMessage {
+            message,
+            size: header.total,
+        }))
+    }
+
+    /// The payload of a large message goes on.
+    fn next_piece(&mut self) -> Step {
+        let Some(pieces) = &mut self.connection.pieces else {
+            return Step::Again;
+        };
+        self.receive_buffer.consume(pieces.done());
+        if pieces.is_done() {
+            let ack = pieces.ack;
+            self.connection.pieces = None;
+            return Step::Event(Event::LargeMessageEnd { ack });
+        }
+        match pieces.give(self.receive_buffer.pending().len()) {
+            true => Step::Event(Event::Piece),
+            false => Step::Wait,
         }
     }
 
@@ -154,7 +202,7 @@ impl Session<'_> {
         let packet = inbound::decode(header, bytes);
         self.receive_buffer.consume(header.total);
         Ok(match packet? {
-            Packet::Publish(publish) => Step::Event(self.on_publish(publish)),
+            Packet::Publish(publish) => Step::Event(Event::Message(self.message(publish))),
             Packet::Puback(puback) => self.on_puback(&puback, now),
             Packet::Suback(suback) => Step::Event(self.on_suback(&suback)?),
             Packet::Unsuback(unsuback) => Step::Event(self.on_unsuback(&unsuback)?),
@@ -188,7 +236,8 @@ impl Session<'_> {
         Ok(Event::Connected { session_present })
     }
 
-    fn on_publish(&mut self, publish: v4::Publish) -> Event {
+    /// A message for the application.
+    fn message(&mut self, publish: v4::Publish) -> Message {
         let ack = PacketId::new(publish.pkid).map(|packet_id| {
             self.connection.deliveries.push(packet_id, false);
             AckToken {
@@ -200,7 +249,7 @@ impl Session<'_> {
         if publish.dup {
             count(&mut self.statistics.duplicates);
         }
-        Event::Message(Message::new(publish, ack))
+        Message::new(publish, ack)
     }
 
     fn on_puback(&mut self, puback: &v4::PubAck, now: Instant) -> Step {

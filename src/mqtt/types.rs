@@ -201,7 +201,23 @@ pub enum Event {
     /// A message came in. At QoS 1, hand its token to [`Session::acknowledge`](super::Session::acknowledge)
     /// when it is safe.
     Message(Message),
-    /// A message came in that does not fit the receive buffer. It was discarded and, at QoS 1,
+    /// A message begins that does not fit the receive buffer. Its payload follows in [`Event::Piece`]s up to
+    /// [`Event::LargeMessageEnd`], and nothing else comes between. If the connection ends before, the rest
+    /// never comes; at QoS 1 the server delivers the message again.
+    LargeMessage {
+        /// The message, without its payload.
+        message: Message,
+        /// Size of the PUBLISH packet in bytes: the receive buffer that it would have needed.
+        size: usize,
+    },
+    /// The next bytes of the payload are in [`Session::piece`](super::Session::piece): one or more.
+    Piece,
+    /// The payload of the large message is complete.
+    LargeMessageEnd {
+        /// What to acknowledge it with, when it is safe; `None` for QoS 0.
+        ack: Option<AckToken>,
+    },
+    /// A message came in whose topic does not fit the receive buffer. It was discarded and, at QoS 1,
     /// acknowledged: MQTT 3.1.1 knows no way to refuse it, and unacknowledged it would come again for ever.
     MessageTooLarge {
         /// Size of the PUBLISH packet in bytes: the receive buffer that it would have needed.
@@ -229,11 +245,11 @@ pub struct Statistics {
     pub dropped: u32,
     /// Messages that the outbox did not take, for whatever reason.
     pub refused: u32,
-    /// Messages that were handed to the application.
+    /// Messages that were handed to the application, or that began to be.
     pub received: u32,
     /// Those of them that the server marked as perhaps delivered before.
     pub duplicates: u32,
-    /// Messages that did not fit the receive buffer.
+    /// Messages whose topic did not fit the receive buffer.
     pub too_large: u32,
     /// PUBACKs for messages that are not in flight: see the module's limits.
     pub unexpected_pubacks: u32,

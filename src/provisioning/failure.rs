@@ -23,6 +23,14 @@ pub enum ProvisioningFailure {
     Timeout,
     /// The service's answer cannot be understood.
     Malformed,
+    /// The service's answer does not fit the receive buffer: the size of its packet, and of the buffer, in
+    /// bytes.
+    TooLarge {
+        /// Size of the PUBLISH packet.
+        size: usize,
+        /// Size of the receive buffer.
+        buffer: usize,
+    },
     /// The service assigned a hub or a device id that cannot be.
     BadAssignment,
 }
@@ -56,6 +64,10 @@ impl fmt::Display for ProvisioningFailure {
             }
             Self::Timeout => f.write_str("the service assigned no hub in time; it is asked again"),
             Self::Malformed => f.write_str("the service's answer cannot be understood; it is asked again"),
+            Self::TooLarge { size, buffer } => write!(
+                f,
+                "the service's answer of {size} bytes does not fit the receive buffer of {buffer}; raise CONFIG_AZURE_RX_BUFFER_SIZE, or shorten what the allocation policy returns"
+            ),
             Self::BadAssignment => {
                 f.write_str("the service assigned a hub or device id that cannot be; check the allocation policy")
             }

@@ -194,10 +194,12 @@ impl<'b> Provisioner<'b> {
                 }
                 self.answered(&message, now)?;
             }
+            Event::LargeMessage { message, size } => return self.answered_too_much(&message, size),
+            Event::LargeMessageEnd { ack: Some(token) } => self.session.acknowledge(token),
             Event::MessageTooLarge { size } => {
                 self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
                 warn!(
-                    "provisioning: passed over a message of {size} bytes: it does not fit the receive buffer"
+                    "provisioning: passed over a message of {size} bytes: its topic does not fit the receive buffer"
                 );
             }
             _ => {}
@@ -300,6 +302,25 @@ impl<'b> Provisioner<'b> {
             Err(failure) => return Err(Failure::Provisioning(failure)),
         }
         Ok(())
+    }
+
+    /// An answer begins that does not fit the receive buffer.
+    fn answered_too_much(&mut self, message: &Message, size: usize) -> Result<(), Failure> {
+        let Inbound::DpsResponse { request_id, .. } = Inbound::parse_dps(message.topic()) else {
+            self.ignore("a message on an unknown topic");
+            return Ok(());
+        };
+        match self.state {
+            State::Asked { id, .. } if request_id.parse() == Ok(id) => {
+                let buffer = self.session.receive_buffer_size();
+                let failure = ProvisioningFailure::TooLarge { size, buffer };
+                Err(Failure::Provisioning(failure))
+            }
+            _ => {
+                self.ignore("an answer to no question");
+                Ok(())
+            }
+        }
     }
 
     fn session_failure(&self, error: mqtt::Error) -> Failure {

@@ -166,6 +166,26 @@ fn every_end_that_a_person_must_mend_is_named_and_tried_slowly() {
 }
 
 #[test]
+fn an_answer_that_does_not_fit_the_receive_buffer_is_named_and_tried_slowly() {
+    let body = assigned().replace(
+        "\"site\":7",
+        &std::format!("\"site\":\"{}\"", "x".repeat(3000)),
+    );
+    let topic = "$dps/registrations/res/200/?$rid=1";
+    let size = 3 + 2 + topic.len() + body.len();
+    let mut world = world(&[(200, "", body.as_str())]);
+    let (assignment, failure) = provision(&mut world, MINUTE, Config::default());
+    let expected = ProvisioningFailure::TooLarge { size, buffer: 2048 };
+    assert_eq!(
+        (assignment, failure),
+        (None, Some(Failure::Provisioning(expected)))
+    );
+    let hub = world.hub.borrow();
+    assert_eq!(hub.log.attempts.len(), 1, "the next one is minutes away");
+    assert!(expected.to_string().contains("CONFIG_AZURE_RX_BUFFER_SIZE"));
+}
+
+#[test]
 fn a_busy_service_is_asked_again_when_it_says() {
     let assigned = assigned();
     let mut world = world(&[

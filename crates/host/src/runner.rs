@@ -16,6 +16,8 @@ use crate::platform::{HostPlatform, Options, Remote};
 
 /// IoT Hub's largest cloud-to-device message is 64 KB; its topic and properties need some more.
 const RECEIVE: usize = 64 * 1024 + 4096;
+/// What a twin desires: 32 KB in a section, some of it perhaps written as escapes.
+const TWIN: usize = 64 * 1024;
 /// CONNECT is the largest: ids and user names at their longest, a token, a will.
 const TRANSMIT: usize = 4096;
 /// Messages that wait for a hub: some hundred, each with its topic.
@@ -39,6 +41,8 @@ pub struct Settings {
     pub twin: bool,
     pub backoff: backoff::Config,
     pub mqtt: mqtt::Config,
+    /// Size of the MQTT receive buffer in bytes. The default takes each message of IoT Hub in one.
+    pub receive_buffer: usize,
 }
 
 impl Default for Settings {
@@ -62,6 +66,7 @@ impl Default for Settings {
             twin,
             backoff,
             mqtt,
+            receive_buffer: RECEIVE,
         }
     }
 }
@@ -164,8 +169,9 @@ fn run<A: Application + Clone>(
     application: &A,
     started: &mpsc::Sender<Result<(), mqtt::RequestError>>,
 ) -> Report {
-    let (mut receive, mut transmit) = (vec![0; RECEIVE], vec![0; TRANSMIT]);
+    let (mut receive, mut transmit) = (vec![0; settings.receive_buffer], vec![0; TRANSMIT]);
     let (mut outbox, mut scratch) = (vec![0; OUTBOX], vec![0; SCRATCH]);
+    let mut twin = vec![0; TWIN];
     let mut buffers = Buffers {
         mqtt: mqtt::Buffers {
             receive: &mut receive,
@@ -173,6 +179,7 @@ fn run<A: Application + Clone>(
             outbox: &mut outbox,
         },
         scratch: &mut scratch,
+        twin: &mut twin,
     };
     // What every connection will begin with, so that whoever started this thread hears of bad settings.
     let session = mqtt::Session::new(settings.mqtt.clone(), buffers.reborrow().mqtt);

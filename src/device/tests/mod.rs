@@ -5,6 +5,7 @@ pub(crate) mod lines;
 mod malformed;
 mod operator;
 pub(crate) mod sim;
+mod twin;
 
 use core::time::Duration;
 use std::string::{String, ToString};
@@ -63,6 +64,7 @@ pub(crate) struct Memory {
     transmit: [u8; 1024],
     outbox: [u8; 8192],
     scratch: [u8; 2048],
+    twin: [u8; 256],
 }
 
 impl Default for Memory {
@@ -72,6 +74,7 @@ impl Default for Memory {
             transmit: [0; 1024],
             outbox: [0; 8192],
             scratch: [0; 2048],
+            twin: [0; 256],
         }
     }
 }
@@ -82,6 +85,7 @@ pub(crate) fn buffers(memory: &mut Memory) -> Buffers<'_> {
         transmit,
         outbox,
         scratch,
+        twin,
     } = memory;
     Buffers {
         mqtt: mqtt::Buffers {
@@ -90,6 +94,7 @@ pub(crate) fn buffers(memory: &mut Memory) -> Buffers<'_> {
             outbox,
         },
         scratch,
+        twin,
     }
 }
 

@@ -77,7 +77,7 @@ fn the_twin_is_read_after_each_connect_applied_and_acknowledged() {
     let patches = patches(&world);
     assert_eq!(patches.len(), 1);
     assert!(
-        patches[0].contains(r#""telemetryInterval":{"value":10,"ac":200,"av":4}"#),
+        patches[0].contains(r#""telemetryInterval":{"value":10,"ac":200,"av":4,"ad":null}"#),
         "{patches:?}"
     );
     let facts = r#""networkAddress":"192.0.2.7","heapPeak":12345,"connections":1,"#;
@@ -110,7 +110,7 @@ fn a_component_property_is_applied_and_acknowledged_in_its_component() {
     for (desired, reported, enabled) in [
         (
             r#"{"indicator":{"__t":"c","enabled":false},"telemetryInterval":10,"$version":3}"#,
-            r#""telemetryInterval":{"value":10,"ac":200,"av":3},"indicator":{"__t":"c","enabled":{"value":false,"ac":200,"av":3}}}"#,
+            r#""telemetryInterval":{"value":10,"ac":200,"av":3,"ad":null},"indicator":{"__t":"c","enabled":{"value":false,"ac":200,"av":3,"ad":null}}}"#,
             false,
         ),
         (
@@ -120,7 +120,7 @@ fn a_component_property_is_applied_and_acknowledged_in_its_component() {
         ),
         (
             r#"{"indicator":null,"$version":5}"#,
-            r#""indicator":{"__t":"c","enabled":{"value":true,"ac":200,"av":5}}}"#,
+            r#""indicator":{"__t":"c","enabled":{"value":true,"ac":203,"av":0,"ad":null}}}"#,
             true,
         ),
     ] {
@@ -150,7 +150,8 @@ fn what_is_no_component_and_no_member_of_one_changes_nothing() {
         live_for(&mut world, MINUTE);
         let patches = patches(&world);
         let last = patches.last().expect("one");
-        let untouched = r#""indicator":{"__t":"c","enabled":{"value":true,"ac":203,"av":0}}}"#;
+        let untouched =
+            r#""indicator":{"__t":"c","enabled":{"value":true,"ac":203,"av":0,"ad":null}}}"#;
         assert!(last.ends_with(untouched), "{last}");
     }
 }
@@ -164,7 +165,7 @@ fn what_nobody_desires_is_reported_as_the_device_has_it() {
     let patches = patches(&world);
     assert_eq!(patches.len(), 1, "with the device's own properties");
     assert!(
-        patches[0].contains(r#""telemetryInterval":{"value":60,"ac":203,"av":0}"#),
+        patches[0].contains(r#""telemetryInterval":{"value":60,"ac":203,"av":0,"ad":null}"#),
         "{patches:?}"
     );
 }
@@ -172,10 +173,10 @@ fn what_nobody_desires_is_reported_as_the_device_has_it() {
 #[test]
 fn what_a_method_changed_is_reported_whether_it_was_desired_or_not() {
     for (desired, acknowledged) in [
-        (r#"{"$version":1}"#, r#""ac":203,"av":0}"#),
+        (r#"{"$version":1}"#, r#""ac":203,"av":0,"ad":null}"#),
         (
             r#"{"telemetryInterval":10,"$version":4}"#,
-            r#""ac":200,"av":4}"#,
+            r#""ac":200,"av":4,"ad":null}"#,
         ),
     ] {
         let mut world = World::new();
@@ -293,7 +294,7 @@ fn stale_notifications_are_dropped_and_newer_ones_applied() {
     assert_eq!(patches.len(), 2);
     assert_eq!(
         patches[1],
-        r#"{"telemetryInterval":{"value":20,"ac":200,"av":8}}"#
+        r#"{"telemetryInterval":{"value":20,"ac":200,"av":8,"ad":null}}"#
     );
     assert!(stale.starts_with(DESIRED));
 }
@@ -320,7 +321,7 @@ fn changes_during_a_patch_are_one_patch_after_it() {
         "what was not answered is repeated"
     );
     assert!(
-        patches[1].contains(r#""telemetryInterval":{"value":13,"ac":200,"av":4}"#),
+        patches[1].contains(r#""telemetryInterval":{"value":13,"ac":200,"av":4,"ad":null}"#),
         "{patches:?}"
     );
 }

@@ -41,6 +41,8 @@ pub(crate) struct Hub {
     pub(crate) answers: VecDeque<(u16, String, String)>,
     /// Whether requests about the twin are answered when `answers` has nothing for them.
     pub(crate) serves_twin: bool,
+    /// The most bytes that one read gives.
+    pub(crate) piece: usize,
     /// Sent straight after CONNACK.
     pub(crate) after_connack: VecDeque<Vec<u8>>,
     pub(crate) log: Log,
@@ -127,6 +129,7 @@ impl World {
             checks_expiry: true,
             answers: VecDeque::new(),
             serves_twin: false,
+            piece: usize::MAX,
             after_connack: VecDeque::new(),
             log: Log::default(),
         };
@@ -380,6 +383,7 @@ impl embedded_io::Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
         let mut link = self.link.borrow_mut();
         let count = buffer.len().min(link.to_device.len());
+        let count = count.min(self.hub.borrow().piece);
         for (to, from) in buffer.iter_mut().zip(link.to_device.drain(..count)) {
             *to = from;
         }

@@ -13,7 +13,7 @@ fn conversation() -> Vec<u8> {
     bytes
 }
 
-fn check_conversation(events: &[Event]) {
+fn check_conversation(events: &[Event], pieces: &[u8]) {
     assert_eq!(
         messages(events),
         [
@@ -23,12 +23,18 @@ fn check_conversation(events: &[Event]) {
             ("last".into(), vec![]),
         ]
     );
-    assert_eq!(events[4], Event::MessageTooLarge { size: 312 });
+    let Event::LargeMessage { message, size: 312 } = &events[4] else {
+        panic!("{events:?}")
+    };
+    assert_eq!((message.topic(), message.payload()), ("large", &b""[..]));
+    assert_eq!(message.ack().unwrap().packet_id().get(), 3);
+    let end = Event::LargeMessageEnd { ack: message.ack() };
+    assert_eq!((&events[5], pieces), (&end, &[0x55; 300][..]));
     let Event::Message(two) = &events[3] else {
         panic!("{events:?}")
     };
     assert!(two.dup() && two.retain() && two.qos() == QoS::AtLeastOnce);
-    let Event::Message(last) = &events[5] else {
+    let Event::Message(last) = &events[6] else {
         panic!("{events:?}")
     };
     assert!(!last.dup() && last.retain() && last.qos() == QoS::AtMostOnce);
@@ -44,14 +50,15 @@ fn connecting() -> Bench {
 #[test]
 fn a_conversation_is_understood_in_one_piece_and_byte_by_byte() {
     let mut at_once = connecting();
-    check_conversation(&at_once.feed(&conversation()));
+    let events = at_once.feed(&conversation());
+    check_conversation(&events, &at_once.pieces);
 
     let mut slowly = connecting();
     let mut events = Vec::new();
     for byte in conversation() {
         events.extend(slowly.feed(&[byte]));
     }
-    check_conversation(&events);
+    check_conversation(&events, &slowly.pieces);
 }
 
 #[test]
@@ -61,24 +68,86 @@ fn a_conversation_is_understood_wherever_it_is_split() {
         let mut bench = connecting();
         let mut events = bench.feed(&bytes[..split]);
         events.extend(bench.feed(&bytes[split..]));
-        check_conversation(&events);
+        check_conversation(&events, &bench.pieces);
     }
 }
 
 #[test]
-fn a_message_that_just_fits_is_delivered_and_one_byte_more_is_too_large() {
+fn a_message_that_just_fits_is_delivered_in_one_and_one_byte_more_in_pieces() {
     // 2 bytes of remaining length and 3 of topic: 256 bytes in all.
     let mut bench = Bench::connected(Config::default());
     let fits = publish(0x30, "t", None, &[7; 250]);
     assert_eq!(fits.len(), 256);
     assert_eq!(messages(&bench.feed(&fits)).len(), 1);
-    let too_large = publish(0x30, "t", None, &[7; 251]);
-    assert_eq!(
-        bench.feed(&too_large),
-        [Event::MessageTooLarge { size: 257 }]
-    );
-    assert_eq!(bench.session.statistics().too_large, 1);
+    let events = bench.feed(&publish(0x30, "t", None, &[7; 251]));
+    assert!(matches!(
+        events[..],
+        [
+            Event::LargeMessage { size: 257, .. },
+            Event::LargeMessageEnd { ack: None }
+        ]
+    ));
+    assert_eq!(bench.pieces, [7; 251]);
+    assert_eq!(bench.session.statistics().received, 2);
     assert_eq!(bench.sent(), [], "QoS 0 is not acknowledged");
+}
+
+#[test]
+fn a_topic_that_just_fits_comes_with_its_payload_in_pieces_and_a_longer_one_is_skipped() {
+    // 3 bytes of fixed header, 2 before the topic, 2 of packet identifier.
+    let mut bench = Bench::connected(Config::default());
+    let topic = "t".repeat(256 - 7);
+    let events = bench.feed(&publish(0x32, &topic, Some(1), &[7; 300]));
+    assert!(
+        matches!(&events[..], [Event::LargeMessage { message, .. }, Event::LargeMessageEnd { .. }]
+        if message.topic() == topic)
+    );
+    assert_eq!(bench.pieces, [7; 300]);
+    let topic = "t".repeat(256 - 6);
+    let too_large = publish(0x32, &topic, Some(2), &[7; 300]);
+    let size = too_large.len();
+    assert_eq!(bench.feed(&too_large), [Event::MessageTooLarge { size }]);
+    assert_eq!(bench.session.statistics().too_large, 1);
+}
+
+#[test]
+fn a_large_message_that_a_lost_connection_cuts_leaves_nothing_behind() {
+    let mut bench = Bench::connected(Config::default());
+    let packet = publish(0x32, "large", Some(5), &[7; 1000]);
+    for cut in [200, 300, packet.len() - 1] {
+        let events = bench.feed(&packet[..cut]);
+        assert!(matches!(events[..], [Event::LargeMessage { .. }]));
+        bench.session.disconnected();
+        assert_eq!(bench.session.piece(), []);
+        bench.connect();
+        let events = bench.feed(&publish(0x30, "next", None, b"n"));
+        assert_eq!(messages(&events), [("next".into(), b"n".to_vec())]);
+        assert_eq!(bench.sent(), [], "what was cut is not acknowledged");
+    }
+}
+
+#[test]
+fn a_piece_stays_until_it_is_asked_for_the_next_event() {
+    let mut bench = Bench::connected(Config::default());
+    let packet = publish(0x30, "t", None, &[7; 400]);
+    let space = bench.session.receive_buffer();
+    space[..200].copy_from_slice(&packet[..200]);
+    bench.session.received(200, bench.now);
+    assert!(matches!(
+        bench.session.poll(bench.now),
+        Ok(Some(Event::LargeMessage { .. }))
+    ));
+    assert_eq!(bench.session.piece(), []);
+    assert_eq!(bench.session.poll(bench.now), Ok(Some(Event::Piece)));
+    let room = bench.session.receive_buffer().len();
+    assert_eq!((bench.session.piece(), room), (&[7; 194][..], 256 - 194));
+    bench.session.receive_buffer()[0] = 7;
+    bench.session.received(1, bench.now);
+    assert_eq!(bench.session.piece().len(), 194);
+    assert_eq!(bench.session.poll(bench.now), Ok(Some(Event::Piece)));
+    assert_eq!(bench.session.piece(), [7]);
+    assert_eq!(bench.session.poll(bench.now), Ok(None));
+    assert_eq!(bench.session.piece(), []);
 }
 
 #[test]

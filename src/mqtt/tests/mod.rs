@@ -27,6 +27,8 @@ const CONNACK: &[u8] = &[0x20, 2, 0, 0];
 struct Bench {
     session: Session<'static>,
     now: Instant,
+    /// The payloads of large messages, one behind the other.
+    pieces: Vec<u8>,
 }
 
 impl Bench {
@@ -43,6 +45,7 @@ impl Bench {
         Self {
             session: Session::new(config, buffers).unwrap(),
             now: Instant::from_millis(1_000),
+            pieces: Vec::new(),
         }
     }
 
@@ -78,7 +81,7 @@ impl Bench {
         }
     }
 
-    /// Bytes from the server, and the events that they cause.
+    /// Bytes from the server, and the events that they cause, but for the pieces of large messages.
     fn feed(&mut self, bytes: &[u8]) -> Vec<Event> {
         self.try_feed(bytes).unwrap()
     }
@@ -92,7 +95,10 @@ impl Bench {
             bytes = &bytes[n..];
             self.session.received(n, self.now);
             while let Some(event) = self.session.poll(self.now)? {
-                events.push(event);
+                match event {
+                    Event::Piece => self.pieces.extend(self.session.piece()),
+                    event => events.push(event),
+                }
             }
             if bytes.is_empty() {
                 return Ok(events);

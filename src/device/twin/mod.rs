@@ -7,35 +7,39 @@
 //! number of them is one patch, or several if one does not fit the buffer. A request without an answer, or with
 //! 429 or 5xx, is repeated after a growing wait.
 //!
+//! Documents of the twin are read as they come, in pieces if they are larger than the receive buffer
+//! ([`document`]), and applied as a whole when they have ended ([`desired`]). A twin that was read in full says
+//! all that is desired: a property that is not in it was deleted. All writable properties are reported after
+//! each such read ([`report`]), since the reported properties may be another device's, or nobody's.
+//!
 //! A writable property that nobody desires is reported with status 203 and version 0, and again when a method
 //! changed it (IoT Plug and Play conventions, "Acknowledgment responses"): the twin shows what is in force.
 //!
-//! Limits: one request at a time; a twin larger than the receive buffer is reported by the session and
-//! asked for again, slowly.
+//! Limits: one request at a time; one document at a time, as MQTT has it.
+
+mod desired;
+mod document;
+mod report;
 
 use core::fmt::{self, Display};
 use core::time::Duration;
 
+use self::document::{Document, NameOf, Unknown};
 use super::Device;
 use super::link::{Link, Phase, State};
-use crate::application::{Application, Control, MAX_PROPERTIES, Property};
-use crate::json::{Object, TooLong, Value};
+use crate::application::{Application, MAX_PROPERTIES, Property};
 use crate::logging::{debug, info, warn};
 use crate::mqtt::RequestError;
-use crate::text::{Text, render};
+use crate::text::render;
 use crate::time::Instant;
 use crate::topic::Outbound;
 
-/// How long an answer is waited for.
+/// How long an answer is waited for, and how long the next piece of one.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The first wait before a request is repeated; it doubles.
 const RETRY_MIN: Duration = Duration::from_secs(2);
 /// The longest wait before a request is repeated.
 const RETRY_MAX: Duration = Duration::from_secs(600);
-/// Status of a property that is as the device has it by itself (IoT Plug and Play conventions).
-const INITIAL: i64 = 203;
-/// The part of the scratch buffer, in bytes, that a twin topic takes.
-const TOPIC_SIZE: usize = 64;
 
 /// What is known of the twin, and what is to be said about it.
 #[derive(Clone, Debug, Default)]
@@ -57,8 +61,25 @@ pub(super) struct Twin {
     counters_due: bool,
     /// Properties to acknowledge, one bit for each entry of the table, and how they fared.
     due: u16,
-    refusals: [Option<&'static str>; MAX_PROPERTIES],
-    versions: [u64; MAX_PROPERTIES],
+    verdicts: [Verdict; MAX_PROPERTIES],
+    /// The document that is being read.
+    document: Document,
+    unknown: Unknown,
+}
+
+/// How a property's desired value fared.
+#[derive(Clone, Copy, Debug, Default)]
+struct Verdict {
+    /// The version that desired it; 0 if none does.
+    version: u64,
+    refusal: Option<Refusal>,
+}
+
+/// Why a desired value is not in force.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    status: u16,
+    reason: &'static str,
 }
 
 /// A request that waits for its answer.
@@ -166,31 +187,6 @@ impl Twin {
         Some((self.last_request_id, patch))
     }
 
-    /// Writes the acknowledgement of a writable property (IoT Plug and Play conventions).
-    fn acknowledge<A>(
-        &self,
-        (index, property): (usize, &Property<A>),
-        application: &A,
-        control: &Control,
-        reported: &mut Object<'_, '_>,
-    ) {
-        let refusal = self.refusals.get(index).copied().flatten();
-        let version = self.versions.get(index).copied().unwrap_or_default();
-        let status = match (refusal, version) {
-            (Some(_), _) => 400,
-            (None, 0) => INITIAL,
-            (None, _) => 200,
-        };
-        reported.object(property.path().1, |ack| {
-            (property.value)(application, control, ack);
-            ack.integer("ac", status);
-            ack.integer("av", i64::try_from(version).unwrap_or(i64::MAX));
-            if let Some(reason) = refusal {
-                ack.string("ad", reason);
-            }
-        });
-    }
-
     /// When there is something to do by itself.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.request, self.not_before) {
@@ -202,6 +198,21 @@ impl Twin {
             }
             _ => None,
         }
+    }
+
+    /// The document goes on with these bytes.
+    fn read_on(&mut self, now: Instant, bytes: &[u8], space: &mut [u8], names: NameOf) {
+        // On a slow link, a large twin takes its time: it is late only if nothing comes.
+        if let Some(request) = &mut self.request {
+            request.until = now.after(TIMEOUT);
+        }
+        self.document.feed(bytes, space, names, &mut self.unknown);
+    }
+
+    /// The request that an answer with this id is for.
+    fn request_of(&self, request_id: &str) -> Option<Request> {
+        self.request
+            .filter(|request| request_id.parse() == Ok(request.id))
     }
 }
 
@@ -241,82 +252,18 @@ impl<A: Application> Device<'_, A> {
         self.session.publish_now(topic, b"").map_err(Unsent::from)
     }
 
-    /// Reports as much of it as fits.
-    fn send_patch(&mut self, id: u32, mut patch: Patch) -> Result<(), Unsent> {
-        let sent = loop {
-            match (self.try_patch(id, patch), patch.smaller()) {
-                (Err(Unsent::TooLong), Some(smaller)) => patch = smaller,
-                (sent, _) => break sent,
-            }
-        };
-        if sent.is_ok() {
-            self.twin.report_due &= !patch.report;
-            self.twin.counters_due &= !patch.counters;
-            self.twin.due &= !patch.due;
-            if let Some(request) = &mut self.twin.request {
-                request.patch = Some(patch);
-            }
-        }
-        sent
-    }
-
-    fn try_patch(&mut self, id: u32, patch: Patch) -> Result<(), Unsent> {
-        let (topic, payload) = self
-            .scratch
-            .split_at_mut_checked(TOPIC_SIZE)
-            .ok_or(Unsent::TooLong)?;
-        let topic = render(topic, Outbound::ReportedPatch { request_id: id })
-            .map_err(|_| Unsent::TooLong)?;
-        let mut payload = Text::new(payload);
-        let mut reported = Object::new(&mut payload);
-        if patch.report {
-            self.application.report(&self.report, &mut reported);
-        }
-        if patch.counters {
-            self.application
-                .report_counters(&self.report, &mut reported);
-        }
-        let due = |index: usize| patch.due & 1 << index != 0;
-        let acknowledge = |entry, reported: &mut Object<'_, '_>| {
-            let (application, control) = (&self.application, &self.control);
-            self.twin.acknowledge(entry, application, control, reported);
-        };
-        for (index, property) in properties::<A>().filter(|(index, _)| due(*index)) {
-            let (component, _) = property.path();
-            let Some(component) = component else {
-                acknowledge((index, property), &mut reported);
-                continue;
-            };
-            let all = properties::<A>()
-                .filter(|(index, other)| due(*index) && other.path().0 == Some(component));
-            // All of a component are one object, written with its first.
-            if all.clone().next().is_some_and(|(first, _)| first == index) {
-                reported.component(component, |reported| {
-                    all.for_each(|entry| acknowledge(entry, reported));
-                });
-            }
-        }
-        reported.finish().map_err(|TooLong| Unsent::TooLong)?;
-        self.session
-            .publish_now(topic, payload.as_str().as_bytes())
-            .map_err(Unsent::from)
-    }
-
-    /// The hub answered a request.
+    /// An answer to a request begins. If its body is the twin, gives the request's id: then the body is for
+    /// [`Device::twin_piece`], and its end for [`Device::twin_ended`].
     pub(super) fn twin_answered(
         &mut self,
         now: Instant,
         status: u16,
         request_id: &str,
         version: Option<u64>,
-        body: &[u8],
-    ) {
-        let request = self
-            .twin
-            .request
-            .filter(|request| request_id.parse() == Ok(request.id));
-        let Some(request) = request else {
-            return self.ignore("an answer to no twin request");
+    ) -> Option<u32> {
+        let Some(request) = self.twin.request_of(request_id) else {
+            self.ignore("an answer to no twin request");
+            return None;
         };
         match (status, request.patch) {
             (200..=299, Some(_)) => {
@@ -329,15 +276,8 @@ impl<A: Application> Device<'_, A> {
                 );
             }
             (200..=299, None) => {
-                self.twin.request = None;
-                match Value::parse(body) {
-                    Ok(twin) => self.twin_read(twin),
-                    Err(error) => {
-                        warn!("twin: {error}");
-                        self.ignore("a twin that is not JSON");
-                        self.twin.failed(now);
-                    }
-                }
+                self.twin.document = Document::whole();
+                return Some(request.id);
             }
             (429 | 500.., _) => {
                 info!("twin: the hub answered {status}; asking again");
@@ -353,100 +293,29 @@ impl<A: Application> Device<'_, A> {
                 self.twin.current = true;
             }
         }
+        None
     }
 
-    fn twin_read(&mut self, twin: Value<'_>) {
-        let desired = twin.get("desired");
-        let version = desired.and_then(|desired| desired.get("$version")?.as_i64());
-        let Some((desired, version)) =
-            desired.zip(version.and_then(|version| u64::try_from(version).ok()))
-        else {
-            warn!("twin: the hub's answer has no desired version");
-            self.twin.current = true;
-            return self.ignore("a twin without a desired version");
-        };
-        info!("twin: read, desired version {version}");
-        self.twin.failures = 0;
-        self.twin.current = true;
-        self.twin.desired_version = version;
-        self.apply(desired, version);
-        self.twin.due |= properties::<A>()
-            .filter(|(index, _)| self.twin.versions.get(*index) == Some(&0))
-            .fold(0, |due, (index, _)| due | 1 << index);
+    /// The twin, or a change of it, goes on with these bytes.
+    pub(super) fn twin_piece(&mut self, now: Instant, bytes: &[u8]) {
+        self.twin
+            .read_on(now, bytes, &mut *self.twin_space, name_of::<A>);
     }
 
-    /// A method may have changed what properties say.
-    pub(super) fn properties_changed(&mut self) {
-        self.twin.due |= properties::<A>().fold(0, |due, (index, _)| due | 1 << index);
-    }
-
-    /// An operator changed desired properties.
-    pub(super) fn twin_desired(&mut self, version: Option<u64>, body: &[u8]) {
-        let patch = match Value::parse(body) {
-            Ok(patch) => patch,
-            Err(error) => {
-                warn!("twin: {error}");
-                return self.ignore("a desired update that is not JSON");
-            }
-        };
-        let in_body = patch.get("$version").and_then(Value::as_i64);
-        let Some(version) = in_body
-            .and_then(|version| u64::try_from(version).ok())
-            .or(version)
-        else {
-            return self.ignore("a desired update without a version");
-        };
-        if !self.twin.current || version <= self.twin.desired_version {
-            // The twin that was read, or is about to be, contains it.
-            return debug!("twin: passed over desired version {version}");
-        }
-        self.twin.desired_version = version;
-        self.apply(patch, version);
-    }
-
-    fn apply(&mut self, desired: Value<'_>, version: u64) {
-        for (name, value) in desired.members() {
-            for (index, property) in properties::<A>() {
-                let value = match property.path() {
-                    (None, plain) => name.is(plain).then_some(value),
-                    // A component that was deleted takes its properties along.
-                    (Some(component), _) if value.is_null() => name.is(component).then_some(value),
-                    (Some(component), inner) => Some(value)
-                        .filter(|_| name.is(component))
-                        .and_then(|value| value.get(inner)),
-                };
-                if let Some(value) = value {
-                    self.apply_property(index, property, value, version);
-                }
-            }
-        }
-    }
-
-    fn apply_property(
-        &mut self,
-        index: usize,
-        property: &Property<A>,
-        value: Value<'_>,
-        version: u64,
-    ) {
-        let result = (property.apply)(&mut self.application, value, &mut self.control);
-        // It is acknowledged anyway.
-        self.control.changed = false;
-        match result {
-            Ok(()) => info!("twin: {} applied, version {version}", property.name),
-            Err(reason) => warn!("twin: {} refused: {reason}", property.name),
-        }
-        if let Some(refusal) = self.twin.refusals.get_mut(index) {
-            *refusal = result.err();
-        }
-        if let Some(at) = self.twin.versions.get_mut(index) {
-            *at = version;
-        }
-        self.twin.due |= 1 << index;
+    /// The same with the session's piece of a large message.
+    pub(super) fn twin_session_piece(&mut self, now: Instant) {
+        let bytes = self.session.piece();
+        self.twin
+            .read_on(now, bytes, &mut *self.twin_space, name_of::<A>);
     }
 }
 
-/// The served entries of an application's table, with their numbers.
+/// The name of an entry of an application's table.
+fn name_of<A: Application>(index: usize) -> Option<&'static str> {
+    Some(A::PROPERTIES.get(index)?.name)
+}
+
+/// The entries of an application's table, with their numbers.
 fn properties<A: Application>() -> impl Iterator<Item = (usize, &'static Property<A>)> + Clone {
     A::PROPERTIES.iter().take(MAX_PROPERTIES).enumerate()
 }

@@ -1,0 +1,78 @@
+//! Messages that do not fit the receive buffer: their payload comes in pieces.
+//!
+//! Documents of the twin are read in pieces. A method is called with its payload as a whole, so a call whose
+//! payload does not fit is answered with status 413 at once: its topic says what to answer. A cloud-to-device
+//! message that does not fit is passed over, counted and acknowledged, since unacknowledged it would come again
+//! until it expires.
+
+use super::Device;
+use crate::application::Application;
+use crate::logging::warn;
+use crate::mqtt::{AckToken, Message};
+use crate::time::Instant;
+use crate::topic::Inbound;
+
+/// What the pieces of the large message that is under way are for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Large {
+    /// Nothing: they are passed over.
+    #[default]
+    Nobody,
+    /// The whole twin, in answer to this request.
+    Twin(u32),
+    /// A change of the desired properties, with the version of its topic.
+    Desired(Option<u64>),
+}
+
+impl<A: Application> Device<'_, A> {
+    /// The topic and the size of a large message are known.
+    pub(super) fn large_begins(&mut self, message: &Message, size: usize, now: Instant) {
+        self.large = Large::Nobody;
+        match Inbound::parse(message.topic(), self.identity) {
+            Inbound::TwinResponse {
+                status,
+                request_id,
+                version,
+            } => {
+                if let Some(request) = self.twin_answered(now, status, request_id, version) {
+                    self.large = Large::Twin(request);
+                }
+            }
+            Inbound::DesiredUpdate { version } => {
+                self.desired_begins();
+                self.large = Large::Desired(version);
+            }
+            Inbound::MethodRequest { name, request_id } => {
+                self.called_with_too_much(name, request_id, size);
+            }
+            Inbound::CloudToDevice { .. } => {
+                self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
+                warn!(
+                    "passed over a cloud-to-device message: its {size} bytes do not fit the receive buffer \
+                     (CONFIG_AZURE_RX_BUFFER_SIZE)"
+                );
+            }
+            _ => self.ignore("a message on an unknown topic"),
+        }
+    }
+
+    /// The next piece is there.
+    pub(super) fn large_goes_on(&mut self, now: Instant) {
+        match self.large {
+            Large::Nobody => {}
+            Large::Twin(_) | Large::Desired(_) => self.twin_session_piece(now),
+        }
+    }
+
+    /// The payload is complete.
+    pub(super) fn large_ends(&mut self, ack: Option<AckToken>, now: Instant) {
+        match core::mem::take(&mut self.large) {
+            Large::Nobody => {}
+            Large::Twin(request) => self.twin_ended(now, request),
+            Large::Desired(version) => self.desired_ended(version),
+        }
+        if let Some(token) = ack {
+            self.session.acknowledge(token);
+        }
+    }
+}
