@@ -32,7 +32,11 @@ impl Memory {
         };
         let (session, lost) = Session::resume(Config::default(), buffers, &self.backlog).unwrap();
         let now = Instant::from_millis(1_000);
-        let mut bench = Bench { session, now };
+        let mut bench = Bench {
+            session,
+            now,
+            pieces: Vec::new(),
+        };
         let result = work(&mut bench, lost);
         self.outbox = bench.session.outbox.bytes().to_vec();
         assert_eq!(bench.session.outbox.bytes().as_ptr(), at);
