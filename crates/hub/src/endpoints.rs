@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::Core;
 use crate::error::StartError;
+use crate::store::files::refuse_to_replace;
 use crate::store::write_atomically;
 
 /// Where a hub listens: `endpoints.json`.
@@ -29,10 +30,26 @@ pub(crate) const POLICY: &str = "iothubowner";
 
 impl Endpoints {
     const FILE: &'static str = "endpoints.json";
-    /// Readable by this user only: it holds a key.
+    /// It holds a key.
     const CONNECTION_STRING: &'static str = "service.connection-string";
 
-    /// Writes both files.
+    /// Refuses a directory in which another program keeps files under these names.
+    pub(crate) fn check_replaceable(directory: &Path) -> Result<(), StartError> {
+        let policy = format!(";SharedAccessKeyName={POLICY};SharedAccessKey=");
+        let is_connection_string = |bytes: &[u8]| {
+            std::str::from_utf8(bytes)
+                .is_ok_and(|text| text.starts_with("HostName=") && text.contains(&policy))
+        };
+        refuse_to_replace(
+            &directory.join(Self::CONNECTION_STRING),
+            is_connection_string,
+        )?;
+        refuse_to_replace(&directory.join(Self::FILE), |bytes| {
+            serde_json::from_slice::<Self>(bytes).is_ok()
+        })
+    }
+
+    /// Writes both files, readable by this user only.
     pub(crate) fn publish(&self, core: &Core, directory: &Path) -> Result<(), StartError> {
         let host = format!("{}:{}", self.host_name, self.operator.port());
         let connection_string = core
@@ -40,12 +57,12 @@ impl Endpoints {
             .connection_string(&host, POLICY)
             .map_err(|error| StartError::Certificate(error.to_string()))?;
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
-        for (name, contents, private) in [
-            (Self::CONNECTION_STRING, connection_string.as_bytes(), true),
-            (Self::FILE, json.as_slice(), false),
+        for (name, contents) in [
+            (Self::CONNECTION_STRING, connection_string.as_bytes()),
+            (Self::FILE, json.as_slice()),
         ] {
             let path = directory.join(name);
-            write_atomically(&path, contents, private)
+            write_atomically(&path, contents, true)
                 .map_err(|source| StartError::State { path, source })?;
         }
         Ok(())

@@ -15,11 +15,18 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// A file of the state is not what this program wrote.
+    /// A file of the state is not what this program wrote. Nothing was changed.
     CorruptState {
         /// Which one.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, and where.
+        detail: String,
+    },
+    /// Under the name of a file of the state there is something that this hub did not make. Nothing was changed.
+    ForeignState {
+        /// Which one.
+        path: PathBuf,
+        /// Why it cannot be the hub's.
         detail: String,
     },
     /// Another hub serves this directory.
@@ -55,7 +62,14 @@ impl fmt::Display for StartError {
             }
             Self::CorruptState { path, detail } => write!(
                 f,
-                "{} is damaged ({detail}); move it away to start afresh",
+                "{} is damaged: {detail}. Nothing was changed. Restore the file from a copy, or move it away to \
+                 start without what it holds",
+                path.display()
+            ),
+            Self::ForeignState { path, detail } => write!(
+                f,
+                "{} is not a file that this hub made: {detail}. Nothing was changed. Move it away, or choose \
+                 another state directory",
                 path.display()
             ),
             Self::Locked(path) => write!(

@@ -26,8 +26,8 @@
 //!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `twin`, `methods`, `dps`
 //!   (provisioning), `policy` (shared access), `tier`, `throttle` and `quota` (how much is too much), `faults` (what is to go
 //!   wrong).
-//! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `json` (depth),
-//!   `clock`.
+//! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `kinds` (what it
+//!   may hold), `json` (depth), `clock`.
 //!
 //! Decisions are made in code without I/O where that is possible (`c2d::queue`, `mqtt::codec`, `mqtt::topic`,
 //! `credentials`); sockets and files are around it.
@@ -71,6 +71,7 @@ mod events;
 mod faults;
 mod hub;
 mod json;
+mod kinds;
 mod methods;
 mod mqtt;
 mod operate;

@@ -44,7 +44,7 @@ const POLICIES: [(&str, &[Right]); 5] = [
 ];
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Keys {
+pub(crate) struct Keys {
     primary: String,
     secondary: String,
 }

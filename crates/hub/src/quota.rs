@@ -52,7 +52,7 @@ impl DailyQuota {
 
 /// What was used of one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Used {
+pub(crate) struct Used {
     /// Days since 1970 in UTC.
     day: u64,
     messages: u64,
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn quota(directory: &tempfile::TempDir, daily: DailyQuota) -> (Quota, Arc<Clock>) {
-        let store = Arc::new(Store::open(directory.path()).unwrap());
+        let store = Arc::new(Store::open(directory.path(), crate::kinds::check).unwrap());
         let clock = Arc::new(Clock::new(0));
         (Quota::open(Some(daily), store, Arc::clone(&clock)), clock)
     }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn without_a_quota_everything_passes() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(directory.path()).unwrap());
+        let store = Arc::new(Store::open(directory.path(), crate::kinds::check).unwrap());
         let quota = Quota::open(None, Arc::clone(&store), Arc::new(Clock::new(0)));
         quota.spend(usize::MAX).unwrap();
         assert_eq!(quota.usage(), None);

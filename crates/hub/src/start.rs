@@ -27,11 +27,12 @@ use crate::policy::Policies;
 use crate::quota::Quota;
 use crate::registry::Registry;
 use crate::sessions::Sessions;
+use crate::store::files::refuse_to_replace;
 use crate::store::{self, DirectoryLock, Store, StoreError, write_atomically};
 use crate::throttle::Throttle;
 use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
-use crate::{mqtt, rest, sntp};
+use crate::{kinds, mqtt, rest, sntp};
 
 /// How often locks and expiries of messages are looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -113,6 +114,11 @@ pub(crate) async fn start(
     let path = directory.path().to_owned();
     let lock = DirectoryLock::take(&path)?;
     let temporary = config.state.is_none();
+    let ca_path = path.join("ca.pem");
+    Endpoints::check_replaceable(&path)?;
+    refuse_to_replace(&ca_path, Hierarchy::is_root)?;
+    // First of all files: a state that is refused stays as it is.
+    let core = open_core(&config, &path)?;
 
     let hierarchy = Hierarchy::open(&path, config.certificate.chain, temporary)?;
     let chain = hierarchy.issue(&config.host_name, &config.certificate)?;
@@ -120,7 +126,7 @@ pub(crate) async fn start(
     let certificate_message_size = chain.message_size();
     let tls = server_config(chain, ecc)?;
     let ca_pem = hierarchy.root_pem().to_owned();
-    let ca_path = path.join("ca.pem");
+    // Of all files, devices of other users need this one.
     write_atomically(&ca_path, ca_pem.as_bytes(), false).map_err(|source| StartError::State {
         path: ca_path,
         source,
@@ -137,7 +143,7 @@ pub(crate) async fn start(
         Some(address) => Some(bind_udp(address).await?),
         None => None,
     };
-    let core = Arc::new(open_core(config, &path)?);
+    let core = Arc::new(core);
     let sntp_endpoint = sntp_socket.map(|(socket, endpoint)| {
         tokio::spawn(sntp::serve(socket, Arc::clone(&core.clock), sntp_offset));
         endpoint
@@ -211,8 +217,9 @@ fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
-    let store = Arc::new(Store::open(directory)?);
+/// Everything that a state directory holds, without sockets.
+pub(crate) fn open_core(config: &Config, directory: &Path) -> Result<Core, StartError> {
+    let store = Arc::new(Store::open(directory, kinds::check)?);
     let clock = Arc::new(Clock::new(config.clock_offset));
     let unusable = |error: StoreError| StartError::State {
         path: directory.to_owned(),
@@ -221,7 +228,7 @@ fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
     let policies = Policies::open(&store).map_err(unusable)?;
     let provisioning = Provisioning::open(Arc::clone(&store)).map_err(unusable)?;
     Ok(Core {
-        host_name: config.host_name,
+        host_name: config.host_name.clone(),
         lenient_subscriptions: config.lenient_subscriptions,
         registry: Registry::open(Arc::clone(&store)),
         sessions: Sessions::new(Arc::clone(&store)),
@@ -233,7 +240,7 @@ fn open_core(config: Config, directory: &Path) -> Result<Core, StartError> {
         throttle: Throttle::new(config.throttling.as_ref()),
         quota: Quota::open(config.daily_quota, Arc::clone(&store), Arc::clone(&clock)),
         events: EventLog::open(directory, config.limits.event_bytes)?,
-        limits: config.limits,
+        limits: config.limits.clone(),
         policies,
         closes: CloseLog::default(),
         clock,
@@ -280,3 +287,7 @@ async fn maintain(core: Arc<Core>) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;

@@ -6,5 +6,6 @@ mod service;
 mod topic;
 
 pub use message::{Ack, Feedback, Message, Outcome};
+pub(crate) use queue::Entry;
 pub(crate) use service::CloudToDevice;
 pub(crate) use topic::topic;

@@ -44,7 +44,7 @@ pub(crate) struct Answer {
 /// What is kept of a registration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Registration {
+pub(crate) struct Registration {
     created: String,
     device_id: String,
 }

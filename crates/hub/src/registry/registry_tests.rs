@@ -3,7 +3,9 @@
 use super::*;
 
 fn registry(directory: &std::path::Path) -> Registry {
-    Registry::open(Arc::new(Store::open(directory).unwrap()))
+    Registry::open(Arc::new(
+        Store::open(directory, crate::kinds::check).unwrap(),
+    ))
 }
 
 fn sas() -> Authentication {

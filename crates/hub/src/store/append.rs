@@ -1,10 +1,14 @@
-//! A file that only grows, and never keeps half a record because of a failed write.
+//! A file of records that only grows, and never keeps half a record because of a failed write.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// An append-only file. Readable by this user only.
+use super::files::{close_to_others, open_own, unusable, write_atomically};
+use super::records::{self, Damage, Format, Place, Tail};
+use crate::error::StartError;
+
+/// An append-only file of records.
 #[derive(Debug)]
 pub(crate) struct AppendFile {
     file: File,
@@ -14,22 +18,96 @@ pub(crate) struct AppendFile {
 }
 
 impl AppendFile {
-    /// Opens `path`, or makes it, and cuts it to `length` bytes: what follows is a torn record.
-    pub(crate) fn open(path: &Path, length: u64) -> io::Result<Self> {
-        let file = options(true).append(true).create(true).open(path)?;
-        if file.metadata()?.len() != length {
-            file.set_len(length)?;
-        }
-        Ok(Self {
+    /// Opens the file of records at `path`, or makes it, and gives every record to `take`, with the length of its
+    /// line; `take` says what is wrong with a record.
+    ///
+    /// A partial last record is cut off, a missing last line feed is added. Of any other damage the place is told,
+    /// and nothing is changed.
+    pub(crate) fn open(
+        path: &Path,
+        format: &Format,
+        take: impl FnMut(&[u8], usize) -> Result<(), String>,
+    ) -> Result<Self, StartError> {
+        let Some((file, bytes)) = read(path)? else {
+            return Self::create(path, format, &[]).map_err(|error| unusable(path, error));
+        };
+        let tail = judge(path, &bytes, format, take)?;
+        close_to_others(&file, path)?;
+        let mut opened = Self {
             file,
-            length,
+            length: bytes.len() as u64,
+            broken: false,
+        };
+        opened
+            .mend(path, &bytes, &tail)
+            .map_err(|error| unusable(path, error))?;
+        Ok(opened)
+    }
+
+    /// Reads a file that nobody appends to any more; it may be missing. It ends in a whole record.
+    pub(crate) fn read_finished(
+        path: &Path,
+        format: &Format,
+        take: impl FnMut(&[u8], usize) -> Result<(), String>,
+    ) -> Result<(), StartError> {
+        let Some((file, bytes)) = read(path)? else {
+            return Ok(());
+        };
+        match judge(path, &bytes, format, take)? {
+            Tail::Partial(place) => Err(damaged(
+                path,
+                &bytes,
+                &place,
+                "is only the beginning of a record",
+            )),
+            Tail::Whole | Tail::Unterminated => close_to_others(&file, path),
+        }
+    }
+
+    /// Puts a new file in the place of the one at `path`, with these lines: all or nothing.
+    pub(crate) fn create(path: &Path, format: &Format, lines: &[u8]) -> io::Result<Self> {
+        let mut contents = records::header(format);
+        contents.extend(lines);
+        Ok(Self {
+            file: write_atomically(path, &contents, true)?,
+            length: contents.len() as u64,
             broken: false,
         })
+    }
+
+    fn mend(&mut self, path: &Path, bytes: &[u8], tail: &Tail) -> io::Result<()> {
+        match tail {
+            Tail::Whole => Ok(()),
+            Tail::Unterminated => {
+                log::warn!(
+                    "added the line feed that the last record of {} lacked",
+                    path.display()
+                );
+                self.append(b"\n")
+            }
+            Tail::Partial(place) => {
+                self.file.set_len(place.bytes.start as u64)?;
+                self.length = place.bytes.start as u64;
+                log::warn!(
+                    "cut a partial last record off {}: {} bytes at byte {}{}; nobody was told that it was kept",
+                    path.display(),
+                    place.bytes.len(),
+                    place.bytes.start,
+                    subject(bytes.get(place.bytes.clone()).unwrap_or_default())
+                );
+                Ok(())
+            }
+        }
     }
 
     /// Bytes in the file.
     pub(crate) const fn len(&self) -> u64 {
         self.length
+    }
+
+    /// Says that the end of the file is unknown, since a write failed and could not be undone.
+    pub(crate) const fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Hands all of `record` to the operating system, or leaves the file as it was.
@@ -61,44 +139,61 @@ impl AppendFile {
     }
 }
 
-/// Puts `contents` at `path`, all or nothing, also if the power fails; readable by this user only if
-/// `private`.
-pub(crate) fn write_atomically(path: &Path, contents: &[u8], private: bool) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".new");
-    let temporary = path.with_file_name(name);
-    // A leftover of an earlier crash would keep its own mode.
-    match std::fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = options(private)
-        .write(true)
-        .create_new(true)
-        .open(&temporary)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    sync_directory(path)
+fn read(path: &Path) -> Result<Option<(File, Vec<u8>)>, StartError> {
+    let Some(mut file) = open_own(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)
+        .map_err(|error| unusable(path, error))?;
+    Ok(Some((file, bytes)))
 }
 
-/// How files are made: readable by this user only if `private`, where the system knows such a thing.
-pub(crate) fn options(private: bool) -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(if private { 0o600 } else { 0o644 });
+/// Gives every record to `take`; the first thing that is wrong is the error.
+fn judge(
+    path: &Path,
+    bytes: &[u8],
+    format: &Format,
+    mut take: impl FnMut(&[u8], usize) -> Result<(), String>,
+) -> Result<Tail, StartError> {
+    let (records, tail) = records::scan(bytes, format).map_err(|damage| match damage {
+        Damage::Foreign(detail) => StartError::ForeignState {
+            path: path.to_owned(),
+            detail: detail.to_owned(),
+        },
+        Damage::Line(place, why) => damaged(path, bytes, &place, &why),
+    })?;
+    for record in records {
+        take(record.json, record.place.bytes.len())
+            .map_err(|why| damaged(path, bytes, &record.place, &why))?;
     }
-    #[cfg(not(unix))]
-    let _ = private;
-    options
+    Ok(tail)
 }
 
-/// Makes a rename in the directory of `path` durable, where directories can be synced.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
-        _ => Ok(()),
+/// The refusal of a file: its place, and the remedy if nothing but the last line is lost by it.
+fn damaged(path: &Path, bytes: &[u8], place: &Place, why: &str) -> StartError {
+    let mut detail = format!("line {}, at byte {}, {why}", place.line, place.bytes.start);
+    if place.bytes.end == bytes.len() {
+        detail.push_str(&format!(
+            "; it is the last one, and `truncate -s {} {}` gives it up",
+            place.bytes.start,
+            path.display()
+        ));
+    }
+    StartError::CorruptState {
+        path: path.to_owned(),
+        detail,
+    }
+}
+
+/// The key that a partial record of the journal begins with. Keys hold no secrets: kinds and ids.
+fn subject(partial: &[u8]) -> String {
+    let key = std::str::from_utf8(partial)
+        .ok()
+        .and_then(|text| text.split_once(" [[\""))
+        .and_then(|(_, rest)| rest.split_once('"'));
+    match key {
+        Some((key, _)) => format!(", about {key:?}"),
+        None => String::new(),
     }
 }

@@ -3,8 +3,11 @@
 //! # Theory of operation
 //! Every change is one line: a checksum and a list of keys with their new values (`null` removes). A line
 //! is written with one `write` before its effect is told to anyone, so a kill at any moment, `kill -9`
-//! included, loses nothing that was acknowledged; a line that the kill tore is the last one and is cut off
-//! at the next start. All keys of one line change together or not at all.
+//! included, loses nothing that was acknowledged. All keys of one line change together or not at all.
+//!
+//! What is acknowledged can be read again, by construction: before a line is written it is read back, by the
+//! code that reads it at the next start, and what was read is what the hub goes on with. A line that cannot be
+//! read is not written, and whoever asked for the change is told so.
 //!
 //! The journal is rewritten when it has grown to twice its live contents: into another file, synced, then
 //! renamed over the old one.
@@ -12,14 +15,20 @@
 //! An append log was chosen over one file per entity with atomic renames because it costs one system call
 //! a change instead of five and makes changes of several keys atomic.
 //!
+//! # What is wrong is not mended
+//! The beginning of one record at the end of a file is cut off, with a line in the log: a kill or a full disk
+//! leaves it, and nobody was told that it was kept ([`records`]). Anything else stops the start, with the
+//! place and the remedy, and changes nothing: so do files that the hub did not make ([`files`]).
+//!
 //! # Limits
 //! The medium is synced every second, not at every change: a power failure may lose the last second, never
 //! the consistency. All values are held in memory.
 
 mod append;
+pub(crate) mod files;
+pub(crate) mod records;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,20 +37,37 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use append::{AppendFile, options, sync_directory, write_atomically};
+pub(crate) use append::AppendFile;
+pub(crate) use files::{DirectoryLock, options, write_atomically};
 
 use crate::error::StartError;
+use crate::json;
+use records::Format;
 
+/// The journal's format. Another way to write records, or other kinds of them, needs another number.
+pub(crate) const JOURNAL: Format = Format {
+    header: "local-hub journal, format 2",
+    begins: b'[',
+};
 /// A file below this size is never rewritten.
 const COMPACTION_FLOOR: u64 = 1024 * 1024;
 
 /// A change could not be kept.
 #[derive(Debug)]
-pub(crate) struct StoreError(io::Error);
+pub(crate) enum StoreError {
+    /// The file cannot be written.
+    File(io::Error),
+    /// What was to be written could not be read again.
+    Unreadable(String),
+}
 
 impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the hub cannot keep its state: {}", self.0)
+        f.write_str("the hub cannot keep its state: ")?;
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Unreadable(why) => write!(f, "it could not read it again: {why}"),
+        }
     }
 }
 
@@ -51,9 +77,15 @@ impl From<StoreError> for crate::error::Error {
     }
 }
 
+/// Keys with their new values; `None` removes.
+type Changes = Vec<(String, Option<Value>)>;
+
+/// Says what is wrong with a key and its value: no part of the hub keeps such a one.
+pub(crate) type Check = fn(&str, &Value) -> Result<(), String>;
+
 /// Changes that happen together or not at all.
 #[derive(Debug, Default)]
-pub(crate) struct Batch(Vec<(String, Option<Value>)>);
+pub(crate) struct Batch(Changes);
 
 impl Batch {
     /// Sets `key`.
@@ -62,7 +94,8 @@ impl Batch {
         key: impl Into<String>,
         value: &impl Serialize,
     ) -> Result<(), StoreError> {
-        let value = serde_json::to_value(value).map_err(|error| StoreError(error.into()))?;
+        let value = serde_json::to_value(value)
+            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
         self.0.push((key.into(), Some(value)));
         Ok(())
     }
@@ -83,6 +116,7 @@ pub(crate) struct Store {
 struct Inner {
     path: PathBuf,
     file: AppendFile,
+    check: Check,
     live: BTreeMap<String, Value>,
     /// The journal's length after it was last rewritten, or read.
     compacted: u64,
@@ -90,35 +124,20 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the journal in `directory`, or makes it.
-    pub(crate) fn open(directory: &Path) -> Result<Self, StartError> {
+    /// Opens the journal in `directory`, or makes it. `check` judges what is read and what is to be written.
+    pub(crate) fn open(directory: &Path, check: Check) -> Result<Self, StartError> {
         let path = directory.join("hub.journal");
-        let unusable = |source| StartError::State {
-            path: path.clone(),
-            source,
-        };
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(unusable(error)),
-        };
-        let (live, length) = replay(&bytes).map_err(|detail| StartError::CorruptState {
-            path: path.clone(),
-            detail,
+        let mut live = BTreeMap::new();
+        let file = AppendFile::open(&path, &JOURNAL, |json, _| {
+            apply(&mut live, decode(json, check)?);
+            Ok(())
         })?;
-        if length < bytes.len() {
-            log::warn!(
-                "cut a torn record of {} bytes off {}",
-                bytes.len() - length,
-                path.display()
-            );
-        }
-        let file = AppendFile::open(&path, length as u64).map_err(unusable)?;
         Ok(Self {
             inner: Mutex::new(Inner {
                 compacted: file.len(),
                 path,
                 file,
+                check,
                 live,
                 dirty: false,
             }),
@@ -141,11 +160,21 @@ impl Store {
         if batch.0.is_empty() {
             return Ok(());
         }
-        let line = encode(&batch.0).map_err(StoreError)?;
         let mut inner = self.lock();
-        inner.file.append(&line).map_err(StoreError)?;
+        let json = encode(&batch.0)?;
+        // What the next start would read is what counts from now on.
+        let changes = decode(&json, inner.check).map_err(StoreError::Unreadable)?;
+        if changes != batch.0 {
+            return Err(StoreError::Unreadable(
+                "it would read as something else".into(),
+            ));
+        }
+        inner
+            .file
+            .append(&records::encode(&json))
+            .map_err(StoreError::File)?;
         inner.dirty = true;
-        apply(&mut inner.live, batch.0);
+        apply(&mut inner.live, changes);
         if inner.file.len() > COMPACTION_FLOOR && inner.file.len() / 2 > inner.compacted {
             // The journal is as good as before if this fails.
             if let Err(error) = inner.compact() {
@@ -154,6 +183,12 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Rewrites the journal now.
+    #[cfg(test)]
+    pub(crate) fn compact(&self) -> Result<(), StoreError> {
+        self.lock().compact().map_err(StoreError::File)
     }
 
     /// The value of `key`, if it has one of this type.
@@ -192,25 +227,20 @@ impl Store {
             inner.dirty = false;
             inner.file.handle()?
         };
-        handle.sync_data()
+        handle.sync_data().inspect_err(|_| self.lock().dirty = true)
     }
 }
 
 impl Inner {
     fn compact(&mut self) -> io::Result<()> {
-        let replacement = self.path.with_extension("journal.new");
-        let mut contents = Vec::new();
+        let mut lines = Vec::new();
         for (key, value) in &self.live {
-            contents.extend(encode(&[(key.clone(), Some(value.clone()))])?);
+            let json = serde_json::to_vec(&[(key, value)])?;
+            lines.extend(records::encode(&json));
         }
-        let _ = std::fs::remove_file(&replacement);
-        let mut file = AppendFile::open(&replacement, 0)?;
-        file.append(&contents)?;
-        file.sync()?;
-        std::fs::rename(&replacement, &self.path)?;
-        self.file = file;
+        self.file = AppendFile::create(&self.path, &JOURNAL, &lines)?;
         self.compacted = self.file.len();
-        sync_directory(&self.path)
+        Ok(())
     }
 }
 
@@ -222,7 +252,7 @@ fn keys_with<'a>(
         .take_while(move |(key, _)| key.starts_with(prefix))
 }
 
-fn apply(live: &mut BTreeMap<String, Value>, changes: Vec<(String, Option<Value>)>) {
+fn apply(live: &mut BTreeMap<String, Value>, changes: Changes) {
     for (key, value) in changes {
         match value {
             Some(value) => live.insert(key, value),
@@ -231,82 +261,28 @@ fn apply(live: &mut BTreeMap<String, Value>, changes: Vec<(String, Option<Value>
     }
 }
 
-/// `checksum [[key, value], …]` and a line feed.
-fn encode(changes: &[(String, Option<Value>)]) -> io::Result<Vec<u8>> {
-    let json = serde_json::to_vec(changes)?;
-    let mut line = checksum(&json).into_bytes();
-    line.push(b' ');
-    line.extend(json);
-    line.push(b'\n');
-    Ok(line)
+/// `[[key, value], …]`.
+fn encode(changes: &Changes) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(changes).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
-/// The first 8 bytes of SHA-256 in hex: enough to tell a torn line from a whole one.
-fn checksum(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest
-        .as_ref()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-/// The live contents, and how many bytes of the journal are whole lines.
-///
-/// A broken line followed by a whole one is no torn write: that is an error.
-fn replay(bytes: &[u8]) -> Result<(BTreeMap<String, Value>, usize), String> {
-    let mut live = BTreeMap::new();
-    let mut whole = 0;
-    let mut position = 0;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        position += line.len();
-        let Some(changes) = decode(line) else {
-            continue;
-        };
-        if whole + line.len() != position {
-            return Err(format!(
-                "a record at byte {whole} does not match its checksum"
-            ));
-        }
-        whole = position;
-        apply(&mut live, changes);
+/// The changes of one record. The text says what is wrong with it, without what stands in it: that may be a key.
+fn decode(json: &[u8], check: Check) -> Result<Changes, String> {
+    let levels = json::depth(json);
+    if levels > json::READABLE {
+        return Err(format!(
+            "nests {levels} levels deep; {} can be read",
+            json::READABLE
+        ));
     }
-    Ok((live, whole))
-}
-
-fn decode(line: &[u8]) -> Option<Vec<(String, Option<Value>)>> {
-    let line = line.strip_suffix(b"\n")?;
-    let (sum, json) = line.split_at_checked(16)?;
-    let json = json.strip_prefix(b" ")?;
-    (checksum(json).as_bytes() == sum).then_some(())?;
-    serde_json::from_slice(json).ok()
-}
-
-/// Holds a state directory for one process; freed by the system when that process ends in any way.
-#[derive(Debug)]
-pub(crate) struct DirectoryLock(#[expect(dead_code, reason = "the open file is the lock")] File);
-
-impl DirectoryLock {
-    /// Takes the lock, or says that another process has it.
-    pub(crate) fn take(directory: &Path) -> Result<Self, StartError> {
-        let path = directory.join("lock");
-        let unusable = |source| StartError::State {
-            path: path.clone(),
-            source,
-        };
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(StartError::Locked(directory.to_owned())),
-            Err(std::fs::TryLockError::Error(source)) => Err(unusable(source)),
+    let changes: Changes =
+        serde_json::from_slice(json).map_err(|_| "is no list of keys and values".to_owned())?;
+    for (key, value) in &changes {
+        if let Some(value) = value {
+            check(key, value).map_err(|why| format!("has under {key:?} {why}"))?;
         }
     }
+    Ok(changes)
 }
 
 #[cfg(test)]

@@ -2,8 +2,16 @@
 
 use super::*;
 
+fn any(_: &str, _: &Value) -> Result<(), String> {
+    Ok(())
+}
+
+fn open(directory: &Path) -> Result<Store, StartError> {
+    Store::open(directory, any)
+}
+
 fn filled(directory: &Path) -> Store {
-    let store = Store::open(directory).unwrap();
+    let store = open(directory).unwrap();
     store.put("a", &1).unwrap();
     let mut batch = Batch::default();
     batch.put("b", &"two").unwrap();
@@ -17,37 +25,43 @@ fn filled(directory: &Path) -> Store {
 fn values_survive_reopening_and_removed_ones_do_not() {
     let directory = tempfile::tempdir().unwrap();
     drop(filled(directory.path()));
-    let store = Store::open(directory.path()).unwrap();
+    let store = open(directory.path()).unwrap();
     assert_eq!(store.get::<i32>("a"), None);
     assert_eq!(store.get::<String>("b").unwrap(), "two");
     assert_eq!(store.get::<Vec<i32>>("c").unwrap(), [3]);
 }
 
 #[test]
-fn a_journal_cut_at_any_byte_gives_the_state_after_some_whole_line() {
+fn a_journal_cut_at_any_byte_gives_the_state_after_some_whole_record() {
     let directory = tempfile::tempdir().unwrap();
     drop(filled(directory.path()));
     let path = directory.path().join("hub.journal");
     let journal = std::fs::read(&path).unwrap();
-    let first = journal.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    for length in 0..=journal.len() {
+    let header = records::header(&JOURNAL).len();
+    let first = header
+        + journal[header..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap();
+    for length in header..=journal.len() {
         std::fs::write(&path, &journal[..length]).unwrap();
-        let store = Store::open(directory.path()).unwrap();
+        let store = open(directory.path()).unwrap();
         let keys: Vec<_> = store
             .scan::<Value>("")
             .into_iter()
             .map(|(key, _)| key)
             .collect();
+        // Of a record, the line feed may be missing.
         let expected: &[&str] = match length {
-            _ if length == journal.len() => &["b", "c"],
+            _ if length + 1 >= journal.len() => &["b", "c"],
             _ if length >= first => &["a"],
             _ => &[],
         };
         assert_eq!(keys, expected, "cut at {length}");
-        // What was torn is gone, so that the next record starts on a line of its own.
+        // What was partial is gone, so that the next record starts on a line of its own.
         store.put("later", &true).unwrap();
         assert!(
-            Store::open(directory.path())
+            open(directory.path())
                 .unwrap()
                 .get::<bool>("later")
                 .unwrap()
@@ -56,21 +70,76 @@ fn a_journal_cut_at_any_byte_gives_the_state_after_some_whole_line() {
 }
 
 #[test]
-fn damage_in_the_middle_is_an_error_and_not_silently_skipped() {
+fn a_record_that_could_not_be_read_again_is_refused_before_it_is_written() {
     let directory = tempfile::tempdir().unwrap();
-    drop(filled(directory.path()));
+    let store = Store::open(directory.path(), |key, _| match key {
+        "known" => Ok(()),
+        _ => Err("what nobody keeps".into()),
+    })
+    .unwrap();
     let path = directory.path().join("hub.journal");
-    let mut journal = std::fs::read(&path).unwrap();
-    journal[20] ^= 1;
-    std::fs::write(&path, &journal).unwrap();
-    let error = Store::open(directory.path()).unwrap_err();
-    assert!(matches!(error, StartError::CorruptState { .. }), "{error}");
+    let before = std::fs::read(&path).unwrap();
+    let error = store.put("unknown", &1).unwrap_err();
+    assert!(
+        error.to_string().contains("\"unknown\" what nobody keeps"),
+        "{error}"
+    );
+    // As deep as a record can be, and deeper: by itself, each value could be read.
+    let nested = |levels: usize| (0..levels).fold(Value::Null, |inner, _| vec![inner].into());
+    store.put("known", &nested(json::READABLE - 2)).unwrap();
+    let length = std::fs::metadata(&path).unwrap().len();
+    assert!(length > before.len() as u64);
+    for levels in [json::READABLE - 1, json::READABLE, json::READABLE + 1, 500] {
+        let error = store.put("known", &nested(levels)).unwrap_err();
+        assert!(matches!(error, StoreError::Unreadable(_)), "{error}");
+    }
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
+    drop(store);
+    let store = open(directory.path()).unwrap();
+    let kept = store.get::<Value>("known").unwrap();
+    assert_eq!(kept, nested(json::READABLE - 2));
+}
+
+#[test]
+fn a_value_that_no_part_keeps_stops_the_start_and_is_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    open(directory.path())
+        .unwrap()
+        .put("policy/x", &"s3cret")
+        .unwrap();
+    let error = Store::open(directory.path(), crate::kinds::check)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("line 2, at byte 28, has under \"policy/x\" something else"),
+        "{error}"
+    );
+    assert!(!error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn a_number_comes_back_as_it_went_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let numbers = [
+        0.1,
+        1.0e-320,
+        9.346_474_1e35,
+        2.225_073_858_507_201e-308,
+        f64::MAX,
+    ];
+    let store = open(directory.path()).unwrap();
+    store.put("n", &numbers).unwrap();
+    drop(store);
+    assert_eq!(
+        open(directory.path()).unwrap().get::<[f64; 5]>("n"),
+        Some(numbers)
+    );
 }
 
 #[test]
 fn a_journal_of_overwritten_values_is_rewritten_and_keeps_the_last() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = open(directory.path()).unwrap();
     let text = "x".repeat(10_000);
     for number in 0..1000 {
         store.put("k", &(number, &text)).unwrap();
@@ -81,7 +150,7 @@ fn a_journal_of_overwritten_values_is_rewritten_and_keeps_the_last() {
         .len();
     assert!(length < 2 * COMPACTION_FLOOR, "{length} bytes");
     drop(store);
-    let store = Store::open(directory.path()).unwrap();
+    let store = open(directory.path()).unwrap();
     assert_eq!(store.get::<(i32, String)>("k").unwrap().0, 999);
     assert_eq!(store.get::<i32>("other").unwrap(), 1);
 }
@@ -89,7 +158,7 @@ fn a_journal_of_overwritten_values_is_rewritten_and_keeps_the_last() {
 #[test]
 fn removing_a_prefix_leaves_its_neighbours() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = open(directory.path()).unwrap();
     for key in ["device/a/x", "device/a/y", "device/ab/x", "device/b/x"] {
         store.put(key, &0).unwrap();
     }

@@ -19,7 +19,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::keys::{Kind, Source, generate};
 use crate::config::{CertificateFault, Chain, ServerCertificate};
+use crate::credentials::x509;
 use crate::error::StartError;
+use crate::store::files::read_own;
 use crate::store::write_atomically;
 
 /// Days that a leaf is valid, from a day before it was issued.
@@ -29,6 +31,8 @@ const REGION_BYTES: usize = 2 + "*.region-0000.device.local-iot-hub.invalid".len
 /// Days that root and intermediate are valid.
 const AUTHORITY_DAYS: i64 = 20 * 365;
 
+/// The root's CN.
+const ROOT_NAME: &str = "Local IoT Hub Global Root";
 /// What a leaf of [`CertificateFault::WrongHostName`] is valid for.
 const WRONG_NAME: &str = "wrong.invalid";
 
@@ -84,17 +88,21 @@ impl Hierarchy {
         } else {
             Source::Fresh
         };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::from_pem(chain, &text, source)
-                .map_err(|detail| StartError::CorruptState { path, detail }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let made = Self::make(chain, source).map_err(StartError::Certificate)?;
-                write_atomically(&path, made.to_pem().as_bytes(), true)
-                    .map_err(|source| StartError::State { path, source })?;
-                Ok(made)
-            }
-            Err(source) => Err(StartError::State { path, source }),
+        if let Some(kept) = read_own(&path, |text| Self::from_pem(chain, text, source))? {
+            return Ok(kept);
         }
+        let made = Self::make(chain, source).map_err(StartError::Certificate)?;
+        write_atomically(&path, made.to_pem().as_bytes(), true)
+            .map_err(|source| StartError::State { path, source })?;
+        Ok(made)
+    }
+
+    /// Says that a file is the root of a hub, of either kind of keys.
+    pub(crate) fn is_root(pem: &[u8]) -> bool {
+        CertificateDer::from_pem_slice(pem)
+            .ok()
+            .and_then(|der| x509::common_name_of(&der))
+            .is_some_and(|name| name == ROOT_NAME)
     }
 
     fn make(chain: Chain, source: Source) -> Result<Self, String> {
@@ -106,8 +114,7 @@ impl Hierarchy {
                 generate(Kind::P256)?,
             ],
         };
-        let root_params =
-            authority_params("Local IoT Hub Global Root", BasicConstraints::Unconstrained);
+        let root_params = authority_params(ROOT_NAME, BasicConstraints::Unconstrained);
         let root = root_params.self_signed(&root_key).map_err(text)?;
         let intermediate = intermediate_params()
             .signed_by(

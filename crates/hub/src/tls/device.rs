@@ -12,6 +12,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::keys::{self, Kind};
 use crate::error::StartError;
+use crate::store::files::read_own;
 use crate::store::write_atomically;
 
 /// Years that a device's certificate is valid.
@@ -56,19 +57,14 @@ impl DeviceAuthority {
     /// Reads the CA kept in `directory`, or makes it there.
     pub(crate) fn open(directory: &Path) -> Result<Self, StartError> {
         let path = directory.join(Self::FILE);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                Self::from_pem(&text).map_err(|detail| StartError::CorruptState { path, detail })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let made = Self::make().map_err(StartError::Certificate)?;
-                let text = format!("{}{}", made.certificate_pem, made.key.serialize_pem());
-                write_atomically(&path, text.as_bytes(), true)
-                    .map_err(|source| StartError::State { path, source })?;
-                Ok(made)
-            }
-            Err(source) => Err(StartError::State { path, source }),
+        if let Some(kept) = read_own(&path, Self::from_pem)? {
+            return Ok(kept);
         }
+        let made = Self::make().map_err(StartError::Certificate)?;
+        let text = format!("{}{}", made.certificate_pem, made.key.serialize_pem());
+        write_atomically(&path, text.as_bytes(), true)
+            .map_err(|source| StartError::State { path, source })?;
+        Ok(made)
     }
 
     fn make() -> Result<Self, String> {

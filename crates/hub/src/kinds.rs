@@ -1,0 +1,45 @@
+//! Which keys the journal holds, and what is kept under them.
+//!
+//! The store asks before it writes and while it loads. So nothing is acknowledged that the part which reads it
+//! would not understand, and nothing is passed over because it cannot be read. A new kind of key has its line here.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::c2d::{Entry, Feedback};
+use crate::dps::{Enrollment, Registration};
+use crate::policy::Keys;
+use crate::quota::Used;
+use crate::registry::Device;
+use crate::sessions::Subscriptions;
+use crate::twin::Twin;
+
+/// Says what is wrong with a key and its value; the value itself, which may be a secret, is not told.
+pub(crate) fn check(key: &str, value: &Value) -> Result<(), String> {
+    let kind = key.split_once('/').map_or(key, |(kind, _)| kind);
+    let reads = match kind {
+        "c2d" => reads::<Entry>,
+        "c2d-count" => reads::<u32>,
+        "c2d-next" => reads::<u64>,
+        "ca" => reads::<String>,
+        "daily-quota" => reads::<Used>,
+        "dps-enrollment" | "dps-group" => reads::<Enrollment>,
+        "dps-registration" => reads::<Registration>,
+        "dps-scope" => reads::<String>,
+        "feedback" => reads::<(u64, Feedback)>,
+        "identity" => reads::<Device>,
+        "policy" => reads::<Keys>,
+        "session" => reads::<Subscriptions>,
+        "twin" => reads::<Twin>,
+        _ => return Err(format!("what no part of this version keeps ({kind:?})")),
+    };
+    if reads(value) {
+        Ok(())
+    } else {
+        Err("something else than this version keeps there".to_owned())
+    }
+}
+
+fn reads<T: DeserializeOwned>(value: &Value) -> bool {
+    T::deserialize(value).is_ok()
+}
