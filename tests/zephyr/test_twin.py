@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device twin: what the device reports, and what an operator changes there."""
 
+import re
 import time
 
 import pytest
@@ -51,7 +52,7 @@ def test_the_telemetry_interval_follows_the_twin(device, hub):
 
 
 @pytest.mark.usefixtures("joined")
-@pytest.mark.parametrize("value", ["often", -1, 86401, 1.5, [60]])
+@pytest.mark.parametrize("value", ["often", -1, 86401, 1.5, 0.5, [60]])
 def test_a_bad_interval_is_refused_with_its_reason_and_changes_nothing(device, hub, value):
     version = hub.desire("twin", telemetryInterval=value, unknown={"a": [1]})
     reported = hub.wait_for_reported("twin", lambda reported: reported["telemetryInterval"]["av"] == version)
@@ -90,3 +91,44 @@ def test_what_was_desired_while_the_device_was_away_is_applied_when_it_joins(dev
     device.provision(hub, text)
     wanted = {"value": 3600, "ac": 200, "av": version}
     hub.wait_for_reported("away", lambda reported: reported.get("telemetryInterval") == wanted)
+
+
+def test_a_twin_of_thirty_kilobytes_is_served(device, start_hub):
+    # Records that fit CONFIG_AZURE_TLS_IN_CONTENT_LEN; the receive buffer has CONFIG_AZURE_RX_BUFFER_SIZE.
+    hub = start_hub(tls_record_size=6144)
+    text = hub.create_sas("large")
+    ballast = {f"member{index}": "x" * 3_900 for index in range(7)}
+    version = hub.desire("large", a=ballast, telemetryInterval=3600)
+    device.provision(hub, text)
+    wanted = {"value": 3600, "ac": 200, "av": version}
+    hub.wait_for_reported("large", lambda reported: reported.get("telemetryInterval") == wanted)
+    # A change of the same size.
+    version = hub.desire("large", a=None, b=ballast, telemetryInterval=1800)
+    wanted = {"value": 1800, "ac": 200, "av": version}
+    hub.wait_for_reported("large", lambda reported: reported["telemetryInterval"] == wanted)
+    assert hub.connections("large") == 1
+    assert device.ignored() == 0
+
+
+def test_what_was_deleted_while_the_device_was_away_is_undone(device, hub):
+    text = hub.create_sas("deleted")
+    hub.desire("deleted", telemetryInterval="often", indicator={"__t": "c", "enabled": False})
+    device.provision(hub, text)
+    hub.wait_for_reported("deleted", lambda reported: "ad" in reported.get("telemetryInterval", {}))
+    hub.fault("refuse-connect", "deleted", code=3, times=2)
+    hub.fault("drop-connection", "deleted")
+    hub.desire("deleted", telemetryInterval=None, indicator=None)
+    interval = {"value": 2, "ac": 203, "av": 0}
+    reported = hub.wait_for_reported("deleted", lambda reported: reported["telemetryInterval"] == interval)
+    assert reported["indicator"]["enabled"] == {"value": True, "ac": 203, "av": 0}
+
+
+@pytest.mark.usefixtures("joined")
+def test_an_unknown_property_is_named_once(device, hub):
+    for _ in range(2):
+        version = hub.desire("twin", telemetryintervall=5, indicator={"__t": "c", "colour": 7}, telemetryInterval=3600)
+        hub.wait_for_reported("twin", lambda reported, v=version: reported["telemetryInterval"]["av"] == v)
+    device.pump(1)
+    for name in ("telemetryintervall", r"indicator\*colour"):
+        named = [line for line in device.lines if re.search(f'has no property "{name}"', line)]
+        assert len(named) == 1, named

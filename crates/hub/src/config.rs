@@ -29,6 +29,10 @@ pub struct Config {
     pub host_name: String,
     /// The certificate chain of the server.
     pub certificate: ServerCertificate,
+    /// The most bytes that one TLS record carries: 27 to 16,384, TLS's own limit and the default. A client whose
+    /// input buffer is smaller can receive nothing larger than that buffer. Records of the handshake are cut
+    /// too.
+    pub tls_record_size: usize,
     /// Seconds that the hub's clock differs from this machine's: expiry of tokens, time stamps, SNTP.
     pub clock_offset: i64,
     /// Seconds that SNTP answers differ from the hub's clock, to give a device a wrong time.
@@ -56,6 +60,7 @@ impl Config {
             allow_remote: false,
             host_name: "localhost".into(),
             certificate: ServerCertificate::default(),
+            tls_record_size: 16_384,
             clock_offset: 0,
             sntp_offset: 0,
             lenient_subscriptions: false,

@@ -124,7 +124,7 @@ pub(crate) async fn start(
     let chain = hierarchy.issue(&config.host_name, &config.certificate)?;
     let ecc = hierarchy.issue_ecc(&config.host_name, &config.certificate)?;
     let certificate_message_size = chain.message_size();
-    let tls = server_config(chain, ecc)?;
+    let tls = server_config(chain, ecc, config.tls_record_size)?;
     let ca_pem = hierarchy.root_pem().to_owned();
     // Of all files, devices of other users need this one.
     write_atomically(&ca_path, ca_pem.as_bytes(), false).map_err(|source| StartError::State {

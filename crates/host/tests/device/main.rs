@@ -17,3 +17,4 @@ mod sntp;
 mod support;
 #[cfg(unix)]
 mod terminal;
+mod twin;

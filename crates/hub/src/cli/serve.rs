@@ -44,6 +44,10 @@ pub(super) struct Serve {
     /// Serve a certificate with a fault, to see a client refuse it
     #[arg(long, value_enum, value_name = "FAULT")]
     certificate_fault: Option<CertificateFault>,
+    /// The most bytes in one TLS record, for devices whose input buffer is smaller. Azure's are not documented
+    #[arg(long, value_name = "BYTES", default_value_t = 16_384,
+        value_parser = clap::value_parser!(u16).range(512..=16_384))]
+    tls_record_size: u16,
     /// Seconds that a SAS token still counts after its se
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     sas_skew: u64,
@@ -127,6 +131,7 @@ impl Serve {
         config.certificate.chain = self.chain;
         config.certificate.message_size = self.certificate_size;
         config.certificate.fault = self.certificate_fault;
+        config.tls_record_size = self.tls_record_size.into();
         config.limits.sas_skew = Duration::from_secs(self.sas_skew);
         config.clock_offset = self.clock_offset;
         config.sntp_offset = self.sntp_offset;

@@ -20,10 +20,15 @@ const SUITES: [SupportedCipherSuite; 4] = [
     cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 ];
 
-/// How the hub speaks TLS with `chain`, or with `ecc` to clients that offer ECDSA only.
+/// What the header of a TLS record takes, in bytes (RFC 5246, section 6.2.1).
+const RECORD_HEADER: usize = 5;
+
+/// How the hub speaks TLS with `chain`, or with `ecc` to clients that offer ECDSA only, in records that carry
+/// `record_size` bytes at most.
 pub(crate) fn server_config(
     chain: ServerChain,
     ecc: Option<ServerChain>,
+    record_size: usize,
 ) -> Result<Arc<ServerConfig>, StartError> {
     let mut provider = default_provider();
     provider.cipher_suites = SUITES.to_vec();
@@ -40,6 +45,8 @@ pub(crate) fn server_config(
         .with_cert_resolver(Arc::new(certificates));
     // Each connection to IoT Hub is a full handshake: no session ids, no tickets.
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    // rustls counts the header.
+    config.max_fragment_size = Some(record_size.saturating_add(RECORD_HEADER));
     Ok(Arc::new(config))
 }
 
