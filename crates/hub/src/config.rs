@@ -37,7 +37,7 @@ pub struct Config {
     pub clock_offset: i64,
     /// Seconds that SNTP answers differ from the hub's clock, to give a device a wrong time.
     pub sntp_offset: i64,
-    /// Answer SUBSCRIBE to unknown filters instead of closing the connection.
+    /// Grant filters that IoT Hub does not have, and serve them, instead of closing the connection.
     pub lenient_subscriptions: bool,
     /// Refuse what exceeds the rates of a [tier](crate::Tier), if set.
     pub throttling: Option<Throttling>,

@@ -26,7 +26,7 @@ pub(crate) struct Core {
     pub(crate) host_name: String,
     /// Times and sizes.
     pub(crate) limits: Limits,
-    /// Answer SUBSCRIBE to unknown filters.
+    /// Grant and serve unknown filters.
     pub(crate) lenient_subscriptions: bool,
     /// The hub's time.
     pub(crate) clock: Arc<Clock>,
@@ -59,14 +59,14 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Queues a cloud-to-device message.
-    pub(crate) fn send_c2d(&self, device_id: &str, message: Message) -> Result<(), Error> {
-        let device = self.registry.get(&Identity::device(device_id))?;
+    /// Queues a message to a device or module.
+    pub(crate) fn send_c2d(&self, identity: &Identity, message: Message) -> Result<(), Error> {
+        let device = self.registry.get(identity)?;
         let size = message.checked_size()?;
         self.meter(Operation::C2d)?;
         self.quota.spend(size)?;
         self.c2d.send(&device, message)?;
-        if let Some(link) = self.sessions.get(device_id) {
+        if let Some(link) = self.sessions.get(&identity.to_string()) {
             link.wake.notify_one();
         }
         Ok(())
@@ -113,24 +113,22 @@ impl Core {
             self.sessions.forget(&client_id)?;
             self.twins.forget(&client_id)?;
             self.faults.clear(&client_id);
-            if gone.identity.module_id.is_none() {
-                self.c2d.forget(&client_id)?;
-            }
+            self.c2d.forget(&client_id)?;
         }
         Ok(())
     }
 
     /// What has to happen as time passes: locks of messages time out, messages expire.
     pub(crate) fn tick(&self) {
-        for device_id in self.c2d.due() {
-            let result = match self.registry.get(&Identity::device(device_id.as_str())) {
+        for client_id in self.c2d.due() {
+            let result = match self.registry.get(&Identity::of_client(&client_id)) {
                 Ok(device) => self.c2d.tick(&device).map(drop),
-                Err(_) => self.c2d.forget(&device_id),
+                Err(_) => self.c2d.forget(&client_id),
             };
             if let Err(error) = result {
                 log::error!("{error}");
             }
-            if let Some(link) = self.sessions.get(&device_id) {
+            if let Some(link) = self.sessions.get(&client_id) {
                 link.wake.notify_one();
             }
         }

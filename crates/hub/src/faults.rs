@@ -58,7 +58,7 @@ pub enum Fault {
         /// How many.
         times: u32,
     },
-    /// The next cloud-to-device messages come twice in a row. Modules get none.
+    /// The next messages to the device or module come twice in a row.
     DuplicateC2d {
         /// How many.
         times: u32,
@@ -207,7 +207,7 @@ impl Core {
             let link = self.sessions.get(&client_id);
             link.ok_or_else(|| Error::DeviceNotOnline(client_id.clone()))
         };
-        check(identity, fault)?;
+        check(fault)?;
         match fault {
             Fault::DropConnection => link()?.cut(CloseReason::Operator),
             Fault::HalfOpen => link()?.freeze(),
@@ -239,7 +239,7 @@ impl Core {
 }
 
 /// Refuses what cannot go wrong.
-fn check(identity: &Identity, fault: Fault) -> Result<(), Error> {
+fn check(fault: Fault) -> Result<(), Error> {
     let refused = |text: &str| Err(Error::ArgumentInvalid(text.into()));
     match fault {
         Fault::RefuseConnect { code, .. } if !matches!(code, 3 | 5) => {
@@ -250,9 +250,6 @@ fn check(identity: &Identity, fault: Fault) -> Result<(), Error> {
         }
         Fault::FailTwin { status, .. } if !matches!(status, 429 | 500..=599) => {
             refused("status is 429, or 500 to 599")
-        }
-        Fault::DuplicateC2d { .. } if identity.module_id.is_some() => {
-            refused("modules get no cloud-to-device messages")
         }
         _ => Ok(()),
     }

@@ -263,7 +263,18 @@ impl Hub {
 
     /// Queues a cloud-to-device message.
     pub fn send_c2d(&self, id: &str, message: Message) -> Result<(), Error> {
-        self.core.send_c2d(id, message)
+        self.core.send_c2d(&Identity::device(id), message)
+    }
+
+    /// Queues a message to a module, which it gets under `devices/{d}/modules/{m}/messages/devicebound/`.
+    pub fn send_to_module(
+        &self,
+        device_id: &str,
+        module_id: &str,
+        message: Message,
+    ) -> Result<(), Error> {
+        let identity = Identity::module(device_id, module_id);
+        self.core.send_c2d(&identity, message)
     }
 
     /// Cloud-to-device messages that wait for the device or for its acknowledgement.

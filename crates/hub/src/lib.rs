@@ -34,10 +34,13 @@
 //!
 //! # Where Azure's behaviour is not documented
 //! Microsoft's open sources and users' reports decide; where these disagree too, this hub is strict:
-//! - A user name that does not parse, or has no api-version, is a credential problem: CONNACK 5.
+//! - A user name that does not parse is a credential problem: CONNACK 5. One without api-version connects, and
+//!   has telemetry and messages, neither twin nor methods.
 //! - CONNECT for another protocol level, or with a will that is not telemetry: a close without CONNACK.
 //! - A keepalive of 0 is the longest one, 1767 s.
-//! - A filter that IoT Hub does not have closes the connection, unless [`Config::lenient_subscriptions`].
+//! - A filter that IoT Hub does not have closes the connection, unless [`Config::lenient_subscriptions`]. The wider
+//!   ones that Microsoft's own code sends are granted. Whatever is granted is served by the rules of MQTT, among the
+//!   client's own topics.
 //! - Every delivery of a cloud-to-device message that is not acknowledged counts towards its maximum, a lost
 //!   connection included. A redelivery has DUP set and keeps its packet identifier (MQTT 3.1.1, section 4.4).
 //! - All messages that wait are sent at once; a PUBACK other than for the oldest is ignored.

@@ -34,7 +34,7 @@ impl Hub {
     }
 
     /// Calls a direct method of a device and waits for the answer for `timeout` at most, which may be
-    /// shorter than the 5 s that the REST API asks for at least. Fails at once with
+    /// shorter than the 5 s that the REST API asks for at least. `Null` is no payload: the body is empty. Fails at once with
     /// [`Error::DeviceNotOnline`] if the device is not connected or has not subscribed to methods.
     pub fn invoke_method(
         &self,
@@ -45,7 +45,7 @@ impl Hub {
     ) -> Result<MethodResponse, Error> {
         let call = MethodCall {
             name: name.to_owned(),
-            payload: payload.clone(),
+            payload: (!payload.is_null()).then(|| payload.clone()),
             response_timeout: timeout,
             connect_timeout: Duration::ZERO,
         };

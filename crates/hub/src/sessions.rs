@@ -8,17 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::close::CloseReason;
+use crate::mqtt::filter;
 use crate::store::{Batch, Store, StoreError};
 
 /// Filters and the QoS that was granted to each.
 pub(crate) type Subscriptions = BTreeMap<String, u8>;
-
-/// The filter for answers to requests to the twin.
-pub(crate) const TWIN_RESPONSES_FILTER: &str = "$iothub/twin/res/#";
-/// The filter for changes of desired properties.
-pub(crate) const DESIRED_FILTER: &str = "$iothub/twin/PATCH/properties/desired/#";
-/// The filter for direct methods.
-pub(crate) const METHODS_FILTER: &str = "$iothub/methods/POST/#";
 
 /// Pushes that wait for one connection; more mean that the client takes none.
 const MAX_PUSHES: usize = 64;
@@ -44,6 +38,8 @@ pub(crate) struct Link {
     pushes: Mutex<VecDeque<Push>>,
     /// `se` of the client's token, in seconds since 1970.
     pub(crate) expiry: Option<u64>,
+    /// The user name had an api-version.
+    pub(crate) versioned: bool,
     frozen: AtomicBool,
     subscriptions: Mutex<Subscriptions>,
     cut: watch::Sender<Option<CloseReason>>,
@@ -99,13 +95,21 @@ impl Link {
         std::mem::take(&mut *self.pushes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The QoS granted to a filter, if it is subscribed to.
-    pub(crate) fn granted(&self, filter: &str) -> Option<u8> {
+    /// The QoS that a message under `topic` is sent with: the highest one that was granted to a filter that
+    /// matches it (MQTT 3.1.1, section 3.3.5). `None` if the client subscribed to no such filter.
+    pub(crate) fn granted(&self, topic: &str) -> Option<u8> {
         self.subscriptions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(filter)
-            .copied()
+            .iter()
+            .filter(|(filter, _)| filter::matches(filter, topic))
+            .map(|(_, qos)| *qos)
+            .max()
+    }
+
+    /// Whether a direct method under `topic` reaches the client. It never does without an api-version.
+    pub(crate) fn takes_methods(&self, topic: &str) -> bool {
+        self.versioned && self.granted(topic).is_some()
     }
 
     /// Every filter that is subscribed to.
@@ -145,6 +149,7 @@ impl Sessions {
         client_id: &str,
         subscriptions: Subscriptions,
         expiry: Option<u64>,
+        versioned: bool,
     ) -> (Arc<Link>, Option<Arc<Link>>) {
         let link = Arc::new(Link {
             id: self.next.fetch_add(1, Ordering::Relaxed),
@@ -152,6 +157,7 @@ impl Sessions {
             wake: Notify::new(),
             pushes: Mutex::default(),
             expiry,
+            versioned,
             frozen: AtomicBool::new(false),
             subscriptions: Mutex::new(subscriptions),
             cut: watch::Sender::new(None),

@@ -6,6 +6,7 @@ mod common;
 
 use std::time::Duration;
 
+use common::module::Module;
 use common::*;
 use local_hub::{Ack, Hub, Message, Outcome};
 
@@ -49,7 +50,7 @@ fn a_message_arrives_under_the_topic_that_azure_uses_and_its_puback_completes_it
         ..Message::new("hi")
     };
     hub.send_c2d("MyDevice01", sent).unwrap();
-    let topic = "devices/MyDevice01/messages/devicebound/%24.mid=m1&%24.to=%2Fdevices%2FMyDevice01%2Fmessages%2Fdevicebound&k=a%2Bb";
+    let topic = "devices/MyDevice01/messages/devicebound/%24.mid=m1&%24.to=%2Fdevices%2FMyDevice01%2Fmessages%2FdeviceBound&k=a%2Bb";
     client.expect(&publish(topic, Some(1), b"hi"));
     assert_eq!(hub.pending_c2d("MyDevice01"), 1);
     client.send(&puback(1));
@@ -355,4 +356,85 @@ fn messages_that_the_service_does_not_take_are_refused() {
         hub.send_c2d("nobody", Message::new("")).unwrap_err().code(),
         404_001
     );
+}
+
+#[test]
+fn a_module_gets_messages_under_its_own_topic_and_neither_its_device_nor_another_module_does() {
+    let hub = hub();
+    let device = Device::create(&hub, "d");
+    let module = Module::create(&hub, "d", "m");
+    let mut of_device = Client::accepted(&hub, &device, Options::default());
+    of_device.subscribe_c2d(&device, 1);
+    let mut other = Module::create(&hub, "d", "n").accepted(&hub);
+    let wide = "devices/+/modules/+/messages/devicebound/#";
+    other.send(&subscribe(1, &[(wide, 1)]));
+    other.expect(&[0x90, 3, 0, 1, 1]);
+    // It waits for the module, as for a device.
+    hub.send_to_module("d", "m", message("m1")).unwrap();
+    assert_eq!(hub.pending_c2d("d/m"), 1);
+    let mut client = module.accepted(&hub);
+    let filter = "devices/d/modules/m/messages/devicebound/#";
+    client.send(&subscribe(1, &[(filter, 1)]));
+    client.expect(&[0x90, 3, 0, 1, 1]);
+    let topic = "devices/d/modules/m/messages/devicebound/\
+                 %24.mid=m1&%24.to=%2Fdevices%2Fd%2Fmodules%2Fm%2Fmessages%2FdeviceBound&iothub-ack=full";
+    client.expect(&publish(topic, Some(1), b"m1"));
+    client.send(&puback(1));
+    wait_pending(&hub, "d/m", 0);
+    let records = hub.take_feedback().unwrap();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].device_id, "d");
+    assert_eq!(records[0].module_id.as_deref(), Some("m"));
+    of_device.ping();
+    other.ping();
+    let unknown = hub.send_to_module("d", "x", message("m2")).unwrap_err();
+    assert_eq!(unknown.code(), 404_010);
+}
+
+#[test]
+fn what_waits_for_a_module_is_kept_over_a_restart_and_goes_with_the_module() {
+    let state = tempfile::tempdir().unwrap();
+    let start = || hub_with(|config| config.state = Some(state.path().to_owned()));
+    let hub = start();
+    let device = Device::create(&hub, "d");
+    Module::create(&hub, "d", "m");
+    hub.send_to_module("d", "m", message("of the module"))
+        .unwrap();
+    hub.send_c2d("d", message("of the device")).unwrap();
+    drop(hub);
+    let hub = start();
+    assert_eq!((hub.pending_c2d("d"), hub.pending_c2d("d/m")), (1, 1));
+    assert_eq!(
+        common::rest::as_owner_with(&hub, "DELETE /devices/d/modules/m", &[], None).status,
+        204
+    );
+    assert_eq!((hub.pending_c2d("d"), hub.pending_c2d("d/m")), (1, 0));
+    let mut client = Client::accepted(&hub, &device, Options::default());
+    client.subscribe_c2d(&device, 0);
+    assert_eq!(client.publish().payload, b"of the device");
+}
+
+#[test]
+fn names_and_values_of_properties_may_have_colons_and_no_spaces() {
+    let hub = hub();
+    let device = Device::create(&hub, "d");
+    let mut client = Client::accepted(&hub, &device, Options::default());
+    client.subscribe_c2d(&device, 0);
+    let with = |name: &str, value: &str| Message {
+        properties: vec![(name.into(), value.into())],
+        ..Message::new("x")
+    };
+    hub.send_c2d("d", with("urn:a:b", "12:30")).unwrap();
+    let topic = client.publish().topic;
+    assert!(topic.ends_with("&urn%3Aa%3Ab=12%3A30"), "{topic}");
+    for (name, value) in [
+        ("a b", "c"),
+        ("a", "b c"),
+        ("", "x"),
+        ("a/b", "c"),
+        ("ä", "x"),
+    ] {
+        let refused = hub.send_c2d("d", with(name, value)).unwrap_err();
+        assert_eq!(refused.code(), 400_004, "{name}={value}");
+    }
 }

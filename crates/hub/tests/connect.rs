@@ -92,11 +92,7 @@ fn every_credential_problem_is_answered_with_5_and_a_close() {
             "do not name the same client",
             by("localhost/D/?api-version=2021-04-12", &good),
         ),
-        (
-            "no api-version",
-            by("localhost/d/?DeviceClientType=x", &good),
-        ),
-        ("segments", by("d", &good)),
+        ("names no device", by("d", &good)),
         ("no policy", by(&user, &format!("{good}&skn=nonsense"))),
     ];
     for (reason, connect) in cases {
@@ -391,4 +387,60 @@ fn a_client_that_says_nothing_is_closed_after_the_connect_timeout() {
     client.expect_close();
     let close = hub.wait_for_close(PATIENCE, |close| close.reason.contains("no CONNECT came"));
     assert!(close.is_some());
+}
+
+#[test]
+fn without_an_api_version_telemetry_and_messages_work_and_twins_and_methods_do_not() {
+    let hub = hub();
+    let device = Device::create(&hub, "d");
+    for user_name in [
+        "localhost/d",
+        "localhost/d/",
+        "localhost/d/?DeviceClientType=x",
+    ] {
+        let mut client = Client::open(&hub);
+        let password = device.token(3600);
+        client.send(&connect(
+            "d",
+            user_name,
+            Some(&password),
+            Options::default(),
+        ));
+        assert_eq!(client.receive(4)[3], 0, "{user_name}");
+        let filters = [
+            &*device.c2d_filter(),
+            "$iothub/twin/res/#",
+            "$iothub/methods/POST/#",
+        ];
+        client.send(&subscribe(1, &filters.map(|filter| (filter, 1))));
+        client.expect(&[0x90, 5, 0, 1, 1, 1, 1]);
+        client.send(&publish(&device.events_topic(), Some(2), b"x"));
+        client.expect(&[0x40, 2, 0, 2]);
+        hub.send_c2d("d", local_hub::Message::new("hi")).unwrap();
+        let message = client.publish();
+        assert_eq!(message.payload, b"hi");
+        client.send(&puback(message.packet_id.unwrap()));
+        for topic in [
+            "$iothub/twin/PATCH/properties/reported/?$rid=1",
+            "$iothub/twin/GET/?$rid=1",
+        ] {
+            let body: &[u8] = if topic.contains("PATCH") { b"{}" } else { b"" };
+            client.send(&publish(topic, None, body));
+            let answer = client.publish();
+            assert_eq!(answer.topic, "$iothub/twin/res/400/?$rid=1");
+            assert!(
+                String::from_utf8(answer.payload)
+                    .unwrap()
+                    .contains("api-version")
+            );
+        }
+        let called = hub.invoke_method("d", "m", &serde_json::Value::Null, PATIENCE);
+        assert_eq!(called.unwrap_err().code(), 404_103);
+        client.send(&DISCONNECT);
+        client.expect_close();
+    }
+    assert_eq!(
+        hub.twin("d").unwrap()["properties"]["reported"]["$version"],
+        1
+    );
 }

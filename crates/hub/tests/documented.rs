@@ -196,7 +196,7 @@ fn message(hub: &Hub, id: &str, body: &str) {
 /// The PUBLISH of a message to the device.
 fn to_device(id: &str, packet_id: u16, body: &[u8]) -> Vec<u8> {
     let topic = format!(
-        "devices/MyDevice01/messages/devicebound/%24.mid={id}&%24.to=%2Fdevices%2FMyDevice01%2Fmessages%2Fdevicebound"
+        "devices/MyDevice01/messages/devicebound/%24.mid={id}&%24.to=%2Fdevices%2FMyDevice01%2Fmessages%2FdeviceBound"
     );
     publish(&topic, Some(packet_id), body)
 }

@@ -263,7 +263,6 @@ fn faults_that_cannot_be_are_refused() {
     assert_eq!(inject(Fault::SuppressPuback), 404_010);
     hub.create_sas_module("d", "m").unwrap();
     assert_eq!(inject(Fault::HalfOpen), 404_103);
-    assert_eq!(inject(Fault::DuplicateC2d { times: 1 }), 400_004);
     let fault: Fault =
         serde_json::from_value(json!({"fault": "failTwin", "status": 429, "times": 2})).unwrap();
     assert_eq!(

@@ -75,7 +75,7 @@ fn an_answer_reaches_the_caller_with_its_status() {
         &Value::Null,
         PATIENCE,
         || {
-            let rid = request(&mut client, "thermostat1*getMaxMin", b"null");
+            let rid = request(&mut client, "thermostat1*getMaxMin", b"");
             // QoS 1 is acknowledged like any publish.
             let topic = format!("$iothub/methods/res/-7/?$rid={rid}");
             client.send(&publish(&topic, Some(3), b""));
@@ -134,7 +134,7 @@ fn a_late_answer_and_an_answer_to_nothing_are_dropped() {
     let mut late = String::new();
     let short = Duration::from_millis(300);
     let result = call(&hub, "slow", &Value::Null, short, || {
-        late = request(&mut client, "slow", b"null");
+        late = request(&mut client, "slow", b"");
     });
     assert_eq!(result.unwrap_err().code(), 504_101);
     client.send(&answer("200", &late, b"1"));
@@ -150,7 +150,7 @@ fn another_device_cannot_answer_a_call() {
     let mut client = method_client(&hub, &device);
     let mut other = Client::accepted(&hub, &Device::create(&hub, "e"), Options::default());
     let response = call(&hub, "m", &Value::Null, PATIENCE, || {
-        let rid = request(&mut client, "m", b"null");
+        let rid = request(&mut client, "m", b"");
         other.send(&answer("200", &rid, b"\"forged\""));
         other.ping();
         client.send(&answer("200", &rid, b"\"real\""));
@@ -164,7 +164,7 @@ fn an_answer_that_is_not_json_is_an_error_for_the_caller_only() {
     let device = Device::create(&hub, "d");
     let mut client = method_client(&hub, &device);
     let result = call(&hub, "m", &Value::Null, PATIENCE, || {
-        let rid = request(&mut client, "m", b"null");
+        let rid = request(&mut client, "m", b"");
         client.send(&answer("200", &rid, b"ok"));
     });
     assert_eq!(result.unwrap_err().code(), 400_012);
@@ -203,4 +203,29 @@ fn a_method_has_a_name_that_fits_into_a_topic() {
             .unwrap_err();
         assert_eq!(error.code(), 400_004, "{bad:?}");
     }
+}
+
+#[test]
+fn a_call_without_a_payload_has_an_empty_body_and_a_short_request_id_in_hexadecimal() {
+    let hub = hub();
+    let device = Device::create(&hub, "d");
+    let mut client = method_client(&hub, &device);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let response = call(&hub, "m", &Value::Null, PATIENCE, || {
+            let rid = request(&mut client, "m", b"");
+            client.send(&answer("200", &rid, b""));
+            ids.push(rid);
+        });
+        assert_eq!(response.unwrap().payload, Value::Null);
+    }
+    let numbers: Vec<_> = ids
+        .iter()
+        .map(|rid| u64::from_str_radix(rid, 16).unwrap())
+        .collect();
+    assert_eq!(numbers, [numbers[0], numbers[0] + 1, numbers[0] + 2]);
+    assert!(
+        ids.iter()
+            .all(|rid| rid.len() <= 31 && *rid == rid.to_lowercase())
+    );
 }

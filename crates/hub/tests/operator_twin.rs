@@ -226,3 +226,76 @@ fn faults_of_modules_and_registrations_have_paths_of_their_own() {
         400
     );
 }
+
+#[test]
+fn a_method_call_has_the_payload_that_was_sent_and_times_in_digits_or_as_text() {
+    let hub = hub();
+    let device = Device::create(&hub, "d");
+    let mut client = Client::accepted(&hub, &device, Options::default());
+    client.send(&subscribe(1, &[(METHODS, 0)]));
+    client.expect(&[0x90, 3, 0, 1, 0]);
+    for (more, payload) in [
+        (json!({}), &b""[..]),
+        (json!({"payload": null}), b"null"),
+        (
+            json!({"payload": "x", "responseTimeoutInSeconds": "60"}),
+            b"\"x\"",
+        ),
+        (
+            json!({"payload": {}, "responseTimeoutInSeconds": 300, "connectTimeoutInSeconds": "0"}),
+            b"{}",
+        ),
+        (
+            json!({"payload": [], "responseTimeoutInSeconds": null}),
+            b"[]",
+        ),
+    ] {
+        let mut body = more.clone();
+        body["methodName"] = "m".into();
+        let reply = thread::scope(|scope| {
+            let call = scope.spawn(|| as_owner(&hub, "POST /twins/d/methods", Some(body)));
+            let request = client.publish();
+            assert_eq!(request.payload, payload, "{more}");
+            let rid = request.topic.split_once("$rid=").unwrap().1;
+            let topic = format!("$iothub/methods/res/200/?$rid={rid}");
+            client.send(&publish(&topic, None, b""));
+            call.join().unwrap()
+        });
+        assert_eq!(reply.status, 200);
+    }
+    for (name, bad) in [
+        ("responseTimeoutInSeconds", json!("4")),
+        ("responseTimeoutInSeconds", json!("30s")),
+        ("responseTimeoutInSeconds", json!("")),
+        ("responseTimeoutInSeconds", json!(-30)),
+        ("responseTimeoutInSeconds", json!(30.5)),
+        ("connectTimeoutInSeconds", json!("301")),
+        ("connectTimeoutInSeconds", json!([1])),
+    ] {
+        let mut body = json!({"methodName": "m"});
+        body[name] = bad.clone();
+        let reply = as_owner(&hub, "POST /twins/d/methods", Some(body));
+        let message = reply.body["Message"].as_str().unwrap().to_owned();
+        assert_eq!(reply.status, 400, "{bad}");
+        assert!(
+            message.starts_with("ErrorCode:ArgumentInvalid;") && message.contains(name),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_module_is_sent_a_message_by_the_operator() {
+    let hub = hub();
+    Device::create(&hub, "d");
+    Module::create(&hub, "d", "m");
+    let line = "POST /devices/d/modules/m/messages/deviceBound";
+    let sent = as_owner(&hub, line, Some(json!({"body": "eA=="})));
+    assert_eq!(sent.status, 204);
+    let twin = as_owner(&hub, "GET /twins/d/modules/m", None).body;
+    assert_eq!(twin["cloudToDeviceMessageCount"], 1);
+    assert_eq!(
+        as_owner(&hub, "GET /twins/d", None).body["cloudToDeviceMessageCount"],
+        0
+    );
+}

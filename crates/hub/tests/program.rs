@@ -134,7 +134,7 @@ fn a_device_is_created_sends_an_event_and_receives_a_message() {
     assert_eq!(message.payload, b"hi");
     assert_eq!(
         message.topic,
-        "devices/MyDevice01/messages/devicebound/%24.mid=m1&%24.to=%2Fdevices%2FMyDevice01%2Fmessages%2Fdevicebound&iothub-ack=full&k=v"
+        "devices/MyDevice01/messages/devicebound/%24.mid=m1&%24.to=%2Fdevices%2FMyDevice01%2Fmessages%2FdeviceBound&iothub-ack=full&k=v"
     );
 }
 

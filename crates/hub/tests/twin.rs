@@ -188,7 +188,10 @@ fn desired_changes_reach_a_subscribed_device_in_the_order_of_versions() {
     for (version, body) in [
         (2, json!({"telemetryInterval": 30, "old": 1, "$version": 2})),
         (3, json!({"old": null, "$version": 3})),
-        (4, json!({"x": [1, 2], "$version": 4})),
+        (
+            4,
+            json!({"x": [1, 2], "telemetryInterval": null, "$version": 4}),
+        ),
     ] {
         expect_json(&mut client, &format!("{topic}{version}"), &body);
     }

@@ -53,12 +53,12 @@ impl Message {
                 "the message has {size} bytes; body and properties may have {MAX_MESSAGE}"
             )));
         }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.:^_`|~".contains(c);
         for (name, value) in properties {
             if name.is_empty() || !name.chars().chain(value.chars()).all(allowed) {
                 return Err(Error::ArgumentInvalid(format!(
                     "property {name:?} has a name or value with characters other than ASCII letters, digits \
-                     and !#$%&'*+-.^_`|~"
+                     and !#$%&'*+-.:^_`|~"
                 )));
             }
         }
@@ -115,6 +115,9 @@ pub struct Feedback {
     pub description: String,
     /// The device that it was sent to.
     pub device_id: String,
-    /// That device's generation.
+    /// The module of that device, if it was sent to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module_id: Option<String>,
+    /// The generation of the device or module.
     pub device_generation_id: String,
 }

@@ -1,4 +1,4 @@
-//! Cloud-to-device messages.
+//! Messages to devices and modules.
 
 mod message;
 mod queue;
@@ -8,4 +8,4 @@ mod topic;
 pub use message::{Ack, Feedback, Message, Outcome};
 pub(crate) use queue::Entry;
 pub(crate) use service::CloudToDevice;
-pub(crate) use topic::topic;
+pub(crate) use topic::{topic, topic_prefix};

@@ -1,4 +1,4 @@
-//! Every device's queue, kept durably, and the feedback of what became of messages.
+//! The queue of every device and module, kept durably, and the feedback of what became of messages.
 //!
 //! A message is one key of the store, its count of deliveries another, so that a delivery does not write
 //! the payload again. Changes are kept before their effect is told: an operator's send succeeds, and a
@@ -13,7 +13,7 @@ use super::queue::{Acknowledged, ConnectionId, Entry, Queue, QueueLimits, Settle
 use crate::clock::{Clock, iso_8601};
 use crate::config::Limits;
 use crate::error::Error;
-use crate::registry::Device;
+use crate::registry::{Device, Identity};
 use crate::store::{Batch, Store, StoreError};
 
 /// Time to live: from a minute to two days.
@@ -46,6 +46,7 @@ pub(crate) struct CloudToDevice {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// By client id: `device` or `device/module`.
     queues: HashMap<String, Queue>,
     feedback: VecDeque<(u64, u64, Feedback)>,
     next_feedback: u64,
@@ -57,21 +58,21 @@ impl CloudToDevice {
         let mut inner = Inner::default();
         let mut kept: HashMap<String, Vec<Entry>> = HashMap::new();
         for (key, mut entry) in store.scan::<Entry>("c2d/") {
-            let Some((device, _)) = key
+            let Some((client, _)) = key
                 .strip_prefix("c2d/")
                 .and_then(|rest| rest.rsplit_once('/'))
             else {
                 continue;
             };
             entry.deliveries = store
-                .get(&deliveries_key(device, entry.sequence))
+                .get(&deliveries_key(client, entry.sequence))
                 .unwrap_or_default();
-            kept.entry(device.to_owned()).or_default().push(entry);
+            kept.entry(client.to_owned()).or_default().push(entry);
         }
         for (key, next) in store.scan::<u64>("c2d-next/") {
-            let device = key.trim_start_matches("c2d-next/").to_owned();
-            let entries = kept.remove(&device).unwrap_or_default();
-            inner.queues.insert(device, Queue::restore(entries, next));
+            let client = key.trim_start_matches("c2d-next/").to_owned();
+            let entries = kept.remove(&client).unwrap_or_default();
+            inner.queues.insert(client, Queue::restore(entries, next));
         }
         for (key, feedback) in store.scan::<(u64, Feedback)>("feedback/") {
             let number = key
@@ -101,7 +102,7 @@ impl CloudToDevice {
 
     /// Queues a message for `device`.
     pub(crate) fn send(&self, device: &Device, message: Message) -> Result<(), Error> {
-        let id = &device.identity.device_id;
+        let id = &device.identity.to_string();
         let now = self.clock.unix_millis();
         let expiry = match message.expiry {
             Some(expiry) if expiry > now.saturating_add(MAX_TIME_TO_LIVE) => {
@@ -129,12 +130,13 @@ impl CloudToDevice {
     /// The next message for `connection`, which is locked from now on.
     pub(crate) fn deliver(
         &self,
-        device_id: &str,
+        identity: &Identity,
         connection: ConnectionId,
     ) -> Result<Option<Delivery>, StoreError> {
         let now = self.clock.unix_millis();
+        let id = &identity.to_string();
         let mut inner = self.lock();
-        let Some(queue) = inner.queues.get_mut(device_id) else {
+        let Some(queue) = inner.queues.get_mut(id) else {
             return Ok(None);
         };
         let Some(entry) = queue.deliver(connection, now, self.limits) else {
@@ -146,10 +148,8 @@ impl CloudToDevice {
             sequence: entry.sequence,
             again: entry.deliveries > 1,
         };
-        self.store.put(
-            &deliveries_key(device_id, entry.sequence),
-            &entry.deliveries,
-        )?;
+        self.store
+            .put(&deliveries_key(id, entry.sequence), &entry.deliveries)?;
         Ok(Some(delivery))
     }
 
@@ -160,7 +160,7 @@ impl CloudToDevice {
         sequence: u64,
     ) -> Result<(), StoreError> {
         let mut inner = self.lock();
-        let queue = inner.queues.get_mut(&device.identity.device_id);
+        let queue = inner.queues.get_mut(&device.identity.to_string());
         let settled = queue.and_then(|queue| queue.complete_unacknowledged(sequence));
         self.settle(&mut inner, device, settled.into_iter().collect())
     }
@@ -173,7 +173,7 @@ impl CloudToDevice {
         packet_id: u16,
     ) -> Result<Result<(), Option<u16>>, StoreError> {
         let mut inner = self.lock();
-        let Some(queue) = inner.queues.get_mut(&device.identity.device_id) else {
+        let Some(queue) = inner.queues.get_mut(&device.identity.to_string()) else {
             return Ok(Err(None));
         };
         match queue.acknowledge(connection, packet_id) {
@@ -193,7 +193,7 @@ impl CloudToDevice {
         connection: ConnectionId,
     ) -> Result<(), StoreError> {
         let mut inner = self.lock();
-        let settled = match inner.queues.get_mut(&device.identity.device_id) {
+        let settled = match inner.queues.get_mut(&device.identity.to_string()) {
             Some(queue) => queue.release(connection, self.limits),
             None => return Ok(()),
         };
@@ -206,11 +206,11 @@ impl CloudToDevice {
         self.tick_queue(&mut inner, device, self.clock.unix_millis())?;
         Ok(inner
             .queues
-            .get(&device.identity.device_id)
+            .get(&device.identity.to_string())
             .and_then(Queue::next_deadline))
     }
 
-    /// Devices that [`Self::tick`] has something to do for.
+    /// Clients that [`Self::tick`] has something to do for.
     pub(crate) fn due(&self) -> Vec<String> {
         let now = self.clock.unix_millis();
         let inner = self.lock();
@@ -232,7 +232,7 @@ impl CloudToDevice {
         let mut inner = self.lock();
         let settled = inner
             .queues
-            .get_mut(&device.identity.device_id)
+            .get_mut(&device.identity.to_string())
             .map(Queue::purge)
             .unwrap_or_default();
         let count = settled.len();
@@ -240,24 +240,24 @@ impl CloudToDevice {
         Ok(count)
     }
 
-    /// Forgets a device that was deleted, without feedback.
-    pub(crate) fn forget(&self, device_id: &str) -> Result<(), StoreError> {
+    /// Forgets a device or module that was deleted, without feedback.
+    pub(crate) fn forget(&self, client_id: &str) -> Result<(), StoreError> {
         let mut inner = self.lock();
-        inner.queues.remove(device_id);
-        self.store.remove_all(&format!("c2d/{device_id}/"))?;
-        self.store.remove_all(&format!("c2d-count/{device_id}/"))?;
+        inner.queues.remove(client_id);
+        self.store.remove_all(&format!("c2d/{client_id}/"))?;
+        self.store.remove_all(&format!("c2d-count/{client_id}/"))?;
         let mut batch = Batch::default();
-        batch.remove(format!("c2d-next/{device_id}"));
+        batch.remove(format!("c2d-next/{client_id}"));
         self.store.write(batch)
     }
 
     /// Messages that wait for the device or for its acknowledgement.
-    pub(crate) fn pending(&self, device_id: &str) -> usize {
-        self.lock().queues.get(device_id).map_or(0, Queue::len)
+    pub(crate) fn pending(&self, client_id: &str) -> usize {
+        self.lock().queues.get(client_id).map_or(0, Queue::len)
     }
 
     fn tick_queue(&self, inner: &mut Inner, device: &Device, now: u64) -> Result<(), StoreError> {
-        let settled = match inner.queues.get_mut(&device.identity.device_id) {
+        let settled = match inner.queues.get_mut(&device.identity.to_string()) {
             Some(queue) => queue.tick(now, self.limits),
             None => return Ok(()),
         };
@@ -271,7 +271,7 @@ impl CloudToDevice {
         device: &Device,
         settled: Vec<Settled>,
     ) -> Result<(), StoreError> {
-        let id = &device.identity.device_id;
+        let id = &device.identity.to_string();
         let now = self.clock.unix_millis();
         let mut batch = Batch::default();
         for Settled { entry, outcome } in settled {
@@ -332,12 +332,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn message_key(device_id: &str, sequence: u64) -> String {
-    format!("c2d/{device_id}/{sequence:020}")
+fn message_key(client_id: &str, sequence: u64) -> String {
+    format!("c2d/{client_id}/{sequence:020}")
 }
 
-fn deliveries_key(device_id: &str, sequence: u64) -> String {
-    format!("c2d-count/{device_id}/{sequence:020}")
+fn deliveries_key(client_id: &str, sequence: u64) -> String {
+    format!("c2d-count/{client_id}/{sequence:020}")
 }
 
 const fn wants_feedback(ack: Option<Ack>, outcome: Outcome) -> bool {
@@ -362,6 +362,7 @@ fn feedback(device: &Device, entry: &Entry, outcome: Outcome, now: u64) -> Feedb
         status_code: outcome,
         description: description.into(),
         device_id: device.identity.device_id.clone(),
+        module_id: device.identity.module_id.clone(),
         device_generation_id: device.generation_id.clone(),
     }
 }

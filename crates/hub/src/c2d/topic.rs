@@ -3,10 +3,25 @@
 use super::message::{Ack, Message};
 use crate::clock;
 use crate::mqtt::bag;
+use crate::registry::Identity;
 
-/// `devices/{id}/messages/devicebound/{bag}`: system properties first, `$` encoded as `%24`, no `?`.
-pub(crate) fn topic(device_id: &str, message: &Message) -> String {
-    let to = format!("/devices/{device_id}/messages/devicebound");
+/// `devices/{d}[/modules/{m}]/messages/devicebound/`: what the topics of all messages of a client begin with.
+pub(crate) fn topic_prefix(client: &Identity) -> String {
+    format!("{}/messages/devicebound/", path(client))
+}
+
+fn path(client: &Identity) -> String {
+    let device = format!("devices/{}", client.device_id);
+    match &client.module_id {
+        Some(module) => format!("{device}/modules/{module}"),
+        None => device,
+    }
+}
+
+/// `devices/{d}[/modules/{m}]/messages/devicebound/{bag}`: system properties first, `$` encoded as `%24`, no `?`.
+pub(crate) fn topic(client: &Identity, message: &Message) -> String {
+    // The spelling of the address that Microsoft's service SDKs send to.
+    let to = format!("/{}/messages/deviceBound", path(client));
     let expiry = message.expiry.map(clock::iso_8601);
     let system = [
         ("$.mid", message.message_id.as_deref()),
@@ -26,7 +41,8 @@ pub(crate) fn topic(device_id: &str, message: &Message) -> String {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
     format!(
-        "devices/{device_id}/messages/devicebound/{}",
+        "{}{}",
+        topic_prefix(client),
         bag::build(system.chain(application))
     )
 }
@@ -53,8 +69,8 @@ mod tests {
             ..Message::new("hi")
         };
         assert_eq!(
-            topic("MyDevice01", &message),
-            "devices/MyDevice01/messages/devicebound/%24.mid=m1&%24.to=%2Fdevices%2FMyDevice01%2Fmessages%2Fdevicebound&k=a%2Bb"
+            topic(&Identity::device("MyDevice01"), &message),
+            "devices/MyDevice01/messages/devicebound/%24.mid=m1&%24.to=%2Fdevices%2FMyDevice01%2Fmessages%2FdeviceBound&k=a%2Bb"
         );
     }
 
@@ -72,10 +88,19 @@ mod tests {
             body: Vec::new(),
         };
         assert_eq!(
-            topic("d", &message),
-            "devices/d/messages/devicebound/%24.mid=m&%24.to=%2Fdevices%2Fd%2Fmessages%2Fdevicebound\
+            topic(&Identity::device("d"), &message),
+            "devices/d/messages/devicebound/%24.mid=m&%24.to=%2Fdevices%2Fd%2Fmessages%2FdeviceBound\
              &%24.exp=2026-01-01T00%3A00%3A00Z&%24.cid=c&%24.uid=u&%24.ct=application%2Fjson&%24.ce=utf-8\
              &iothub-ack=full&z=1&a=2"
+        );
+    }
+
+    #[test]
+    fn a_module_has_a_topic_of_its_own() {
+        assert_eq!(
+            topic(&Identity::module("d", "m"), &Message::new("hi")),
+            "devices/d/modules/m/messages/devicebound/\
+             %24.to=%2Fdevices%2Fd%2Fmodules%2Fm%2Fmessages%2FdeviceBound"
         );
     }
 }

@@ -77,6 +77,9 @@ impl MonitorEvents {
 pub(super) struct SendC2d {
     /// The device's id
     id: String,
+    /// The id of the device's module that is meant
+    #[arg(long, value_name = "ID")]
+    module: Option<String>,
     #[command(flatten)]
     state: State,
     /// The payload
@@ -128,10 +131,11 @@ impl SendC2d {
         };
         let body = serde_json::to_value(&message)
             .map_err(|error| Failure(format!("the message cannot be sent: {error}")))?;
-        let path = format!(
-            "/devices/{}/messages/deviceBound",
-            percent::encode(&self.id)
-        );
+        let mut path = format!("/devices/{}", percent::encode(&self.id));
+        if let Some(module) = &self.module {
+            path.push_str(&format!("/modules/{}", percent::encode(module)));
+        }
+        path.push_str("/messages/deviceBound");
         operator.call(Call::new(Method::POST, &path).with(body))?;
         Ok(())
     }

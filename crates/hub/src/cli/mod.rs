@@ -47,7 +47,7 @@ enum Command {
     ModuleIdentity(module::Command),
     /// Print device-to-cloud messages as they arrive, one JSON object a line
     MonitorEvents(messages::MonitorEvents),
-    /// Send a message to a device
+    /// Send a message to a device, or to one of its modules
     SendC2d(messages::SendC2d),
     /// Read and change device twins
     #[command(subcommand)]

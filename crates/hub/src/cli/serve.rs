@@ -67,7 +67,7 @@ pub(super) struct Serve {
         allow_negative_numbers = true
     )]
     sntp_offset: i64,
-    /// Answer SUBSCRIBE to filters that IoT Hub does not have, instead of closing the connection
+    /// Grant and serve filters that IoT Hub does not have, instead of closing the connection
     #[arg(long)]
     lenient_subscriptions: bool,
     /// Refuse what exceeds the rates and the daily quota of this tier, and the provisioning service's rates

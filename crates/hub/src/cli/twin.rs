@@ -101,9 +101,9 @@ pub(super) struct Invoke {
     /// The method's name
     #[arg(long, visible_alias = "mn", value_name = "NAME")]
     method_name: String,
-    /// The argument, such as {"times": 3}
-    #[arg(long, visible_alias = "mp", value_name = "JSON", default_value = "null", value_parser = json_value)]
-    method_payload: Value,
+    /// The argument, such as {"times": 3}; without it the device gets an empty payload
+    #[arg(long, visible_alias = "mp", value_name = "JSON", value_parser = json_value)]
+    method_payload: Option<Value>,
     /// Seconds that the device may take to answer, from 5 to 300
     #[arg(
         long,
@@ -125,12 +125,14 @@ impl Invoke {
     /// Prints what the device answered: `{"status":…,"payload":…}`.
     pub(super) fn run(self) -> Result<(), Failure> {
         let path = format!("/twins/{}/methods", percent::encode(&self.one.id));
-        let body = json!({
+        let mut body = json!({
             "methodName": self.method_name,
             "responseTimeoutInSeconds": self.timeout,
             "connectTimeoutInSeconds": self.connect_timeout,
-            "payload": self.method_payload,
         });
+        if let Some(payload) = self.method_payload {
+            body["payload"] = payload;
+        }
         let longest = Duration::from_secs(self.timeout.saturating_add(self.connect_timeout));
         let call = Call::new(Method::POST, &path).with(body).lasting(longest);
         let response = Operator::of(&self.one.state.directory)?.call(call)?;

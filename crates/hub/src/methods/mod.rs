@@ -8,6 +8,7 @@
 //! come.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +16,12 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::clock::Clock;
 use crate::core::Core;
-use crate::credentials::random;
 use crate::error::Error;
 use crate::json;
 use crate::registry::Identity;
-use crate::sessions::{Link, METHODS_FILTER, Push};
+use crate::sessions::{Link, Push};
 use crate::throttle::Operation;
 
 /// Most bytes of a payload, either way: 128 KB.
@@ -33,8 +34,8 @@ const MAX_NAME: usize = 100;
 pub(crate) struct MethodCall {
     /// The method's name; of a component `component*command`.
     pub(crate) name: String,
-    /// The argument; `Null` for none.
-    pub(crate) payload: Value,
+    /// The argument; without one the device gets an empty body.
+    pub(crate) payload: Option<Value>,
     /// How long the device may take to answer.
     pub(crate) response_timeout: Duration,
     /// How long to wait for the device to connect and to subscribe.
@@ -61,8 +62,22 @@ struct Waiting {
 }
 
 /// The calls that wait for an answer, by request id.
-#[derive(Debug, Default)]
-pub(crate) struct Methods(Mutex<HashMap<String, Waiting>>);
+#[derive(Debug)]
+pub(crate) struct Methods {
+    waiting: Mutex<HashMap<String, Waiting>>,
+    next: AtomicU64,
+}
+
+impl Default for Methods {
+    /// Nobody waits. Request ids count up from the time in seconds since 1970, so that a device which answers
+    /// what the hub asked before its restart answers no other call.
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            next: AtomicU64::new(Clock::new(0).unix_secs()),
+        }
+    }
+}
 
 /// A call that waits; forgotten when it is dropped.
 struct Pending<'m> {
@@ -78,11 +93,12 @@ impl Drop for Pending<'_> {
 
 impl Methods {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn expect(&self, client_id: &str) -> (Pending<'_>, oneshot::Receiver<Answer>) {
-        let request_id = random::uuid();
+        // A hexadecimal counter, as users of Azure show it; Microsoft's newest SDK takes 31 characters at most.
+        let request_id = format!("{:x}", self.next.fetch_add(1, Ordering::Relaxed));
         let (answer, receiver) = oneshot::channel();
         let client_id = client_id.to_owned();
         self.lock()
@@ -128,7 +144,8 @@ impl Core {
     ) -> Result<MethodResponse, Error> {
         self.registry.get(identity)?;
         check_name(&call.name)?;
-        let payload = call.payload.to_string().into_bytes();
+        let payload = call.payload.as_ref().map(Value::to_string);
+        let payload = payload.unwrap_or_default().into_bytes();
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::MessageTooLarge(format!(
                 "the payload has {} bytes; a method takes {MAX_PAYLOAD}",
@@ -138,15 +155,15 @@ impl Core {
         self.meter(Operation::Method(payload.len()))?;
         self.quota.spend(payload.len())?;
         let client_id = identity.to_string();
-        let link = self.reachable(&client_id, call.connect_timeout).await?;
         let (pending, answer) = self.methods.expect(&client_id);
-        link.push(Push {
-            topic: format!(
-                "$iothub/methods/POST/{}/?$rid={}",
-                call.name, pending.request_id
-            ),
-            payload,
-        });
+        let topic = format!(
+            "$iothub/methods/POST/{}/?$rid={}",
+            call.name, pending.request_id
+        );
+        let link = self
+            .reachable(&client_id, &topic, call.connect_timeout)
+            .await?;
+        link.push(Push { topic, payload });
         match timeout(call.response_timeout, answer).await {
             Ok(Ok((status, payload))) => {
                 // The device did what it was asked for: its answer is told even if the quota ends with it.
@@ -161,17 +178,18 @@ impl Core {
         }
     }
 
-    /// The connection of a client that takes direct methods.
+    /// The connection of a client that takes a direct method under this topic.
     async fn reachable(
         &self,
         client_id: &str,
+        topic: &str,
         patience: Duration,
     ) -> Result<std::sync::Arc<Link>, Error> {
         let deadline = Instant::now() + patience;
         let mut changes = self.sessions.changes();
         loop {
             let link = self.sessions.get(client_id);
-            if let Some(link) = link.filter(|link| link.granted(METHODS_FILTER).is_some()) {
+            if let Some(link) = link.filter(|link| link.takes_methods(topic)) {
                 return Ok(link);
             }
             match timeout_at(deadline, changes.changed()).await {

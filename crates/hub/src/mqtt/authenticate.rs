@@ -23,6 +23,8 @@ pub(crate) struct Authenticated {
     pub(crate) sender: Sender,
     /// `se` of its token, in seconds since 1970.
     pub(crate) expiry: Option<u64>,
+    /// The user name has an api-version: twins and methods are served.
+    pub(crate) versioned: bool,
 }
 
 /// Judges a CONNECT with the certificates that the TLS client sent, leaf first. The text says why not.
@@ -62,6 +64,7 @@ pub(crate) fn authenticate(
         },
         device,
         expiry,
+        versioned: name.versioned,
     })
 }
 

@@ -4,6 +4,7 @@ mod authenticate;
 pub(crate) mod bag;
 mod codec;
 mod connection;
+pub(crate) mod filter;
 mod listener;
 mod provisioning;
 mod requests;

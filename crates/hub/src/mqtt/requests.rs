@@ -1,8 +1,8 @@
 //! What a client publishes beside telemetry: requests to its twin, and answers to direct methods.
 //!
-//! A request to the twin is answered with QoS 0 and only if the client subscribed to
-//! `$iothub/twin/res/#` before; it is served in either case ("Communicate with an IoT hub using the MQTT
-//! protocol").
+//! A request to the twin is answered with QoS 0 and only if the client subscribed to the answer before, by
+//! `$iothub/twin/res/#` or a filter for this status; it is served in either case ("Communicate with an IoT hub
+//! using the MQTT protocol").
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::credentials::{percent, random};
 use crate::error::Error;
 use crate::methods;
 use crate::registry::Device;
-use crate::sessions::{Link, Push, TWIN_RESPONSES_FILTER};
+use crate::sessions::{Link, Push};
 use crate::throttle::Operation;
 
 /// Serves a PUBLISH that is not telemetry; gives the answer, if there is one to be sent.
@@ -33,7 +33,7 @@ pub(super) fn serve(
             let request_id = request_id.ok_or_else(|| {
                 CloseReason::Violation(format!("a twin GET without $rid: {:?}", publish.topic))
             })?;
-            let fault = injected(core, link);
+            let fault = unserved(core, link);
             Some(
                 match fault.map_or_else(|| get(core, device, &publish.payload), Err) {
                     Ok(payload) => answer(200, request_id, "", payload),
@@ -42,7 +42,7 @@ pub(super) fn serve(
             )
         }
         Topic::TwinPatch(_) => {
-            let result = match injected(core, link) {
+            let result = match unserved(core, link) {
                 Some(fault) => Err(fault),
                 None => core
                     .meter(Operation::TwinUpdate)
@@ -67,7 +67,7 @@ pub(super) fn serve(
             None
         }
     };
-    Ok(answer.filter(|_| link.granted(TWIN_RESPONSES_FILTER).is_some()))
+    Ok(answer.filter(|answer| link.granted(&answer.topic).is_some()))
 }
 
 /// The `$rid` of a request as it was written: it goes back byte for byte.
@@ -96,8 +96,13 @@ impl From<Error> for Failure {
     }
 }
 
-/// The failure that an operator asked for.
-fn injected(core: &Core, link: &Link) -> Option<Failure> {
+/// Why no request to the twin is served at present: the failure that an operator asked for, or a user name
+/// without api-version.
+fn unserved(core: &Core, link: &Link) -> Option<Failure> {
+    if !link.versioned {
+        let why = "the user name of CONNECT has no api-version; end it in /?api-version=2021-04-12";
+        return Some(Error::ArgumentInvalid(why.into()).into());
+    }
     let status = core.faults.twin(&link.client_id)?;
     Some(Failure {
         code: u32::from(status) * 1000 + 1,

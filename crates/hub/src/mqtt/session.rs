@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep_until};
 use super::authenticate::Authenticated;
 use super::codec::{Connect, Packet, Publish, encode};
 use super::connection::{Connection, OUTPUT_LIMIT};
-use super::requests;
-use super::topic::{self, Filter, Topic};
+use super::topic::{self, Topic};
+use super::{filter, requests};
 use crate::c2d;
 use crate::close::CloseReason;
 use crate::core::Core;
@@ -75,9 +75,9 @@ impl Session {
         };
         core.twins
             .announce(&who.device, who.sender.model_id.as_deref())?;
-        let (link, old) = core
-            .sessions
-            .enter(&connect.client_id, subscriptions, who.expiry);
+        let (link, old) =
+            core.sessions
+                .enter(&connect.client_id, subscriptions, who.expiry, who.versioned);
         if let Some(old) = old {
             core.c2d.release(&who.device, old.id)?;
         }
@@ -274,12 +274,12 @@ impl Session {
         let mut subscriptions = link.subscriptions();
         let mut granted = Vec::new();
         for (filter, requested) in filters {
-            let known = Filter::parse(&filter, &who.sender.identity).is_some();
-            if !known && !core.lenient_subscriptions {
-                return Err(CloseReason::Violation(format!(
-                    "IoT Hub has no filter {filter:?}"
-                )));
+            if core.lenient_subscriptions {
+                filter::check_form(&filter)
+            } else {
+                filter::check(&filter, &who.sender.identity)
             }
+            .map_err(CloseReason::Violation)?;
             let qos = requested.min(1);
             granted.push(qos);
             subscriptions.insert(filter, qos);
@@ -318,17 +318,14 @@ impl Session {
         let Opened {
             core, who, link, ..
         } = &self.opened;
-        if who.sender.identity.module_id.is_some() {
-            return Ok(());
-        }
-        let device_id = &who.sender.identity.device_id;
-        let Some(qos) = link.granted(&format!("devices/{device_id}/messages/devicebound/#")) else {
+        let identity = &who.sender.identity;
+        let Some(qos) = link.granted(&c2d::topic_prefix(identity)) else {
             return Ok(());
         };
-        while let Some(delivery) = core.c2d.deliver(device_id, link.id)? {
-            let topic = c2d::topic(device_id, &delivery.message);
+        while let Some(delivery) = core.c2d.deliver(identity, link.id)? {
+            let topic = c2d::topic(identity, &delivery.message);
             let body = &delivery.message.body;
-            let twice = core.faults.duplicate(device_id);
+            let twice = core.faults.duplicate(&link.client_id);
             if qos == 0 {
                 if twice {
                     self.connection

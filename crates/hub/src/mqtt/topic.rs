@@ -1,4 +1,4 @@
-//! The topics that a client may publish to, and the filters that it may subscribe to.
+//! The topics that a client may publish to.
 //!
 //! IoT Hub is no general broker: everything else closes the connection ("Communicate with an IoT hub using
 //! the MQTT protocol").
@@ -84,45 +84,6 @@ fn telemetry(topic: &str, rest: &str, client: &Identity) -> Result<Topic, String
     })
 }
 
-/// A filter that a client may subscribe to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Filter {
-    /// `devices/{d}/messages/devicebound/#`.
-    CloudToDevice,
-    /// `$iothub/methods/POST/#`.
-    Methods,
-    /// `$iothub/twin/res/#`.
-    TwinResponses,
-    /// `$iothub/twin/PATCH/properties/desired/#`.
-    DesiredProperties,
-    /// `devices/{d}/modules/{m}/inputs/#`; messages from other modules, which only IoT Edge routes.
-    ModuleInputs,
-}
-
-impl Filter {
-    /// Reads a filter in SUBSCRIBE by `client`.
-    pub(crate) fn parse(filter: &str, client: &Identity) -> Option<Self> {
-        match filter {
-            "$iothub/methods/POST/#" => return Some(Self::Methods),
-            "$iothub/twin/res/#" => return Some(Self::TwinResponses),
-            "$iothub/twin/PATCH/properties/desired/#" => return Some(Self::DesiredProperties),
-            _ => {}
-        }
-        let rest = filter
-            .strip_prefix("devices/")?
-            .strip_prefix(&client.device_id)?;
-        match &client.module_id {
-            None => (rest == "/messages/devicebound/#").then_some(Self::CloudToDevice),
-            Some(module) => {
-                let rest = rest
-                    .strip_prefix("/modules/")?
-                    .strip_prefix(module.as_str())?;
-                (rest == "/inputs/#").then_some(Self::ModuleInputs)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,41 +163,6 @@ mod tests {
         assert_eq!(
             device("$iothub/methods/res/-1/?$rid=1"),
             Ok(Topic::MethodResponse(-1, rid))
-        );
-    }
-
-    #[test]
-    fn only_the_services_own_filters_are_known() {
-        let client = Identity::device("d");
-        let known = [
-            ("devices/d/messages/devicebound/#", Filter::CloudToDevice),
-            ("$iothub/methods/POST/#", Filter::Methods),
-            ("$iothub/twin/res/#", Filter::TwinResponses),
-            (
-                "$iothub/twin/PATCH/properties/desired/#",
-                Filter::DesiredProperties,
-            ),
-        ];
-        for (filter, kind) in known {
-            assert_eq!(Filter::parse(filter, &client), Some(kind));
-        }
-        for filter in [
-            "#",
-            "",
-            "devices/e/messages/devicebound/#",
-            "devices/d/messages/devicebound/+",
-            "$iothub/#",
-        ] {
-            assert_eq!(Filter::parse(filter, &client), None, "{filter}");
-        }
-        let module = Identity::module("d", "m");
-        assert_eq!(
-            Filter::parse("devices/d/modules/m/inputs/#", &module),
-            Some(Filter::ModuleInputs)
-        );
-        assert_eq!(
-            Filter::parse("devices/d/messages/devicebound/#", &module),
-            None
         );
     }
 }

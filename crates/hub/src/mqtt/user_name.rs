@@ -16,27 +16,32 @@ pub(crate) struct UserName {
     pub(crate) identity: Identity,
     /// The Plug and Play model, `dtmi:…`.
     pub(crate) model_id: Option<String>,
+    /// There is an api-version. Without one the hub serves telemetry and messages, and neither twins nor
+    /// methods, as users report of Azure (github.com/andriyadi/AzureIoTHubMQTTClient, issue 5).
+    pub(crate) versioned: bool,
 }
 
 /// Reads a user name; the text says what is wrong with it.
 pub(crate) fn parse(user_name: &str) -> Result<UserName, String> {
     const FORM: &str = "it must be {host}/{deviceId}/?api-version=2021-04-12";
-    let segments: Vec<&str> = user_name.split('/').collect();
-    let (identity, last) = match segments.as_slice() {
-        [_, device, last] => (Identity::device(*device), *last),
-        [_, device, module, last] => (Identity::module(*device, *module), *last),
+    let mut segments: Vec<&str> = user_name.split('/').collect();
+    let last = segments.last().copied().unwrap_or_default();
+    // The form without question mark is old, and still taken.
+    let is_query = last.is_empty() || last.starts_with('?') || last.contains("api-version=");
+    let query = if is_query && segments.len() > 2 {
+        segments.truncate(segments.len() - 1);
+        last.strip_prefix('?').unwrap_or(last)
+    } else {
+        ""
+    };
+    let identity = match segments.as_slice() {
+        [_, device] if !device.is_empty() => Identity::device(*device),
+        [_, device, module] => Identity::module(*device, *module),
         _ => {
             return Err(format!(
-                "the user name has {} segments; {FORM}",
-                segments.len()
+                "the user name names no device, or more than a module of one; {FORM}"
             ));
         }
-    };
-    let query = match last.strip_prefix('?') {
-        Some(query) => query,
-        // The form without question mark is old, and still taken.
-        None if last.contains("api-version=") => last,
-        None => return Err(format!("the user name does not end in a query; {FORM}")),
     };
     let pairs = bag::parse(query).ok_or_else(|| {
         format!("the query of the user name is malformed; percent-encode its values; {FORM}")
@@ -45,12 +50,15 @@ pub(crate) fn parse(user_name: &str) -> Result<UserName, String> {
         let first = pairs.iter().find(|(key, _)| key == name)?;
         first.1.as_deref().filter(|value| !value.trim().is_empty())
     };
-    let api_version =
-        value("api-version").ok_or_else(|| format!("the user name has no api-version; {FORM}"))?;
+    let api_version = value("api-version");
     let model_id = value("model-id")
-        .filter(|_| api_version >= MODEL_ID_SINCE)
+        .filter(|_| api_version.is_some_and(|version| version >= MODEL_ID_SINCE))
         .map(str::to_owned);
-    Ok(UserName { identity, model_id })
+    Ok(UserName {
+        identity,
+        model_id,
+        versioned: api_version.is_some(),
+    })
 }
 
 #[cfg(test)]
@@ -66,6 +74,7 @@ mod tests {
         let plain = UserName {
             identity: Identity::device("MyDevice01"),
             model_id: None,
+            versioned: true,
         };
         for user_name in [
             "contoso.azure-devices.net/MyDevice01/?api-version=2021-04-12",
@@ -101,20 +110,41 @@ mod tests {
     }
 
     #[test]
+    fn a_name_without_an_api_version_still_says_who_connects() {
+        for (user_name, identity) in [
+            ("h/d", Identity::device("d")),
+            ("h/d/", Identity::device("d")),
+            ("h/d/?", Identity::device("d")),
+            ("h/d/?api-version", Identity::device("d")),
+            ("h/d/?api-version=", Identity::device("d")),
+            ("h/d/?api-version=%20", Identity::device("d")),
+            ("h/d/?DeviceClientType=x", Identity::device("d")),
+            ("h/d/m", Identity::module("d", "m")),
+            ("h/d/m/", Identity::module("d", "m")),
+            ("h/d/m/?model-id=dtmi%3Aa%3B1", Identity::module("d", "m")),
+        ] {
+            let expected = UserName {
+                identity,
+                model_id: None,
+                versioned: false,
+            };
+            assert_eq!(device(user_name), Ok(expected), "{user_name}");
+        }
+    }
+
+    #[test]
     fn what_the_hub_cannot_read_it_refuses() {
         for user_name in [
             "",
             "MyDevice01",
-            "h/MyDevice01",
-            "h/MyDevice01/",
-            "h/MyDevice01/?",
-            "h/MyDevice01/?api-version",
-            "h/MyDevice01/?api-version=",
-            "h/MyDevice01/?api-version=%20",
-            "h/MyDevice01/?DeviceClientType=x",
+            "h/",
+            "h//",
+            "h//?api-version=2021-04-12",
+            "h/?api-version=2021-04-12",
             "h/MyDevice01/?api-version=2021-04-12&DeviceClientType=a%",
             "h/MyDevice01/?api-version=2021-04-12&DeviceClientType=a/b/c",
             "a/b/c/d/?api-version=2021-04-12",
+            "a/b/c/d",
         ] {
             assert!(device(user_name).is_err(), "{user_name}");
         }

@@ -32,6 +32,14 @@ impl Identity {
         }
     }
 
+    /// The identity whose client id this is: `device` or `device/module`. No id contains a slash.
+    pub(crate) fn of_client(client_id: &str) -> Self {
+        match client_id.split_once('/') {
+            Some((device, module)) => Self::module(device, module),
+            None => Self::device(client_id),
+        }
+    }
+
     /// Checks both ids: at most 128 characters out of those that Azure allows ("Understand the identity
     /// registry in your IoT hub"), not encoded.
     pub fn check(&self) -> Result<(), Error> {

@@ -14,10 +14,15 @@ use crate::c2d::Message;
 use crate::core::Core;
 use crate::error::Error;
 use crate::policy::Right;
+use crate::registry::Identity;
 
 pub(super) fn routes() -> Router<Arc<Core>> {
     Router::new()
         .route("/devices/{id}/messages/deviceBound", post(send))
+        .route(
+            "/devices/{id}/modules/{module}/messages/deviceBound",
+            post(send_to_module),
+        )
         .route("/messages/serviceBound/feedback", get(feedback))
         .route(
             "/messages/serviceBound/feedback/{token}",
@@ -32,7 +37,18 @@ async fn send(
     Json(message): Json<Message>,
 ) -> Result<StatusCode, Error> {
     caller.needs(Right::ServiceConnect)?;
-    core.send_c2d(&id, message)?;
+    core.send_c2d(&Identity::device(id), message)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn send_to_module(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Path((id, module)): Path<(String, String)>,
+    Json(message): Json<Message>,
+) -> Result<StatusCode, Error> {
+    caller.needs(Right::ServiceConnect)?;
+    core.send_c2d(&Identity::module(id, module), message)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

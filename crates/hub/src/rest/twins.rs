@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::caller::Caller;
@@ -117,30 +117,42 @@ async fn put_module(
 #[serde(rename_all = "camelCase")]
 struct CallBody {
     method_name: String,
-    response_timeout_in_seconds: Option<u64>,
-    connect_timeout_in_seconds: Option<u64>,
-    #[serde(default)]
-    payload: Value,
+    response_timeout_in_seconds: Option<Value>,
+    connect_timeout_in_seconds: Option<Value>,
+    /// `null` is a payload, and not the same as none.
+    #[serde(default, deserialize_with = "present")]
+    payload: Option<Value>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 impl CallBody {
     fn into_call(self) -> Result<MethodCall, Error> {
-        let seconds = |name: &str, value: u64, least: u64| {
-            if (least..=300).contains(&value) {
-                return Ok(Duration::from_secs(value));
-            }
-            Err(Error::ArgumentInvalid(format!(
-                "{name} must be within [{least}; 300]"
-            )))
-        };
-        let response = self.response_timeout_in_seconds.unwrap_or(RESPONSE_TIMEOUT);
-        let connect = self.connect_timeout_in_seconds.unwrap_or(0);
+        let response = self.response_timeout_in_seconds;
+        let connect = self.connect_timeout_in_seconds;
         Ok(MethodCall {
             name: self.method_name,
             payload: self.payload,
-            response_timeout: seconds("responseTimeoutInSeconds", response, 5)?,
-            connect_timeout: seconds("connectTimeoutInSeconds", connect, 0)?,
+            response_timeout: seconds("responseTimeoutInSeconds", response, 5, RESPONSE_TIMEOUT)?,
+            connect_timeout: seconds("connectTimeoutInSeconds", connect, 0, 0)?,
         })
+    }
+}
+
+/// Seconds from `least` to 300, as a number or in digits: `az` sends text.
+fn seconds(name: &str, value: Option<Value>, least: u64, default: u64) -> Result<Duration, Error> {
+    let given = match value {
+        None | Some(Value::Null) => Some(default),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(value) => value.as_u64(),
+    };
+    match given {
+        Some(seconds) if (least..=300).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Error::ArgumentInvalid(format!(
+            "{name} must be within [{least}; 300]"
+        ))),
     }
 }
 

@@ -172,13 +172,19 @@ impl Section {
         self.accept(properties, metadata, patch, stamp)
     }
 
-    /// Puts `properties` in place of what was there.
+    /// Puts `properties` in place of what was there. Gives the merge patch that leads from the one to the other,
+    /// with the new version: what is gone is `null`.
     fn replace(
         &mut self,
         properties: Map<String, Value>,
         stamp: &Map<String, Value>,
     ) -> Result<Value, String> {
-        self.accept(Map::new(), Map::new(), properties, stamp)
+        let before = self.properties.clone();
+        self.accept(Map::new(), Map::new(), properties, stamp)?;
+        let mut patch = self.properties.clone();
+        null_what_is_gone(&before, &mut patch);
+        patch.insert("$version".into(), self.version.into());
+        Ok(Value::Object(patch))
     }
 
     /// Merges `patch` into `properties` and takes the result.
@@ -222,6 +228,19 @@ fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
             other => {
                 target.insert(key, other);
             }
+        }
+    }
+}
+
+/// Adds a `null` to `after` for each property of `before` that it lacks, at every depth.
+fn null_what_is_gone(before: &Map<String, Value>, after: &mut Map<String, Value>) {
+    for (key, old) in before {
+        match (old, after.get_mut(key)) {
+            (_, None) => {
+                after.insert(key.clone(), Value::Null);
+            }
+            (Value::Object(old), Some(Value::Object(new))) => null_what_is_gone(old, new),
+            _ => {}
         }
     }
 }
@@ -292,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn desired_changes_are_told_in_merge_form_and_replacements_in_full() {
+    fn desired_changes_are_told_in_merge_form_and_replacements_with_nulls_for_what_is_gone() {
         let mut twin = new_twin();
         let change =
             json!({"tags": {"site": "a"}, "properties": {"desired": {"x": 1, "y": {"z": 2}}}});
@@ -317,10 +336,38 @@ mod tests {
         let change = json!({"properties": {"desired": {"w": 9, "$version": 3, "$metadata": {}}}});
         assert_eq!(
             twin.change(&change, true, NOW),
-            Ok(Some(json!({"w": 9, "$version": 4})))
+            Ok(Some(json!({"w": 9, "x": null, "$version": 4})))
         );
         assert_eq!(twin.version, 5);
     }
+
+    #[test]
+    fn whoever_merges_the_notification_of_a_replacement_has_the_new_properties() {
+        let sections = [
+            json!({}),
+            json!({"a": 1, "b": {"c": {"d": 1, "e": 2}, "f": [1]}, "g": {"h": 1}}),
+            json!({"a": {"x": 1}, "b": {"c": {"e": 2}}, "g": 5}),
+            json!({"b": {"c": {}, "f": [2]}, "g": {}, "i": null}),
+        ];
+        for before in &sections {
+            for after in &sections {
+                let mut twin = new_twin();
+                for section in [before, after] {
+                    let change = json!({"properties": {"desired": section}});
+                    let old = twin.desired.properties.clone();
+                    let told = twin.change(&change, true, NOW);
+                    let Ok(Some(Value::Object(mut told))) = told else {
+                        panic!("{told:?}");
+                    };
+                    told.shift_remove("$version");
+                    let mut merged = old;
+                    merge(&mut merged, told);
+                    assert_eq!(merged, twin.desired.properties, "{before} to {after}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_etag_is_the_version_and_a_new_twin_was_never_updated() {
         let mut twin = new_twin();

@@ -6,7 +6,7 @@ use super::Twin;
 use crate::core::Core;
 use crate::error::Error;
 use crate::registry::{Authentication, Device, Identity};
-use crate::sessions::{DESIRED_FILTER, Push};
+use crate::sessions::Push;
 use crate::throttle::Operation;
 
 impl Core {
@@ -33,9 +33,10 @@ impl Core {
         self.quota.spend(change.to_string().len())?;
         let tell = |version: u64, notification: &Value| {
             let link = self.sessions.get(&identity.to_string());
-            if let Some(link) = link.filter(|link| link.granted(DESIRED_FILTER).is_some()) {
+            let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={version}");
+            if let Some(link) = link.filter(|link| link.granted(&topic).is_some()) {
                 link.push(Push {
-                    topic: format!("$iothub/twin/PATCH/properties/desired/?$version={version}"),
+                    topic,
                     payload: notification.to_string().into_bytes(),
                 });
             }
