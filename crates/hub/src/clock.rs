@@ -70,6 +70,14 @@ pub(crate) fn iso_8601(unix_millis: u64) -> String {
         .unwrap_or_else(|| "9999-12-31T23:59:59Z".into())
 }
 
+/// The same; Azure's time of what never happened if it is 0.
+pub(crate) fn time_or_never(unix_millis: u64) -> String {
+    match unix_millis {
+        0 => "0001-01-01T00:00:00Z".into(),
+        time => iso_8601(time),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,8 @@ pub(crate) enum CloseReason {
     Refused(u8, String),
     /// The client did what IoT Hub does not allow.
     Violation(String),
+    /// The client speaks another protocol; the text says which.
+    Foreign(&'static str),
     /// Nothing came for this long, which is more than 1.5 times the keepalive.
     KeepAlive(Duration),
     /// There was more of this than the hub's tier takes.
@@ -75,6 +77,7 @@ impl fmt::Display for CloseReason {
             }
             Self::Refused(code, why) => write!(f, "CONNECT refused with return code {code}: {why}"),
             Self::Violation(what) => write!(f, "the client broke the rules: {what}"),
+            Self::Foreign(what) => f.write_str(what),
             Self::KeepAlive(limit) => {
                 write!(
                     f,

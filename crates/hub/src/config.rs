@@ -151,6 +151,9 @@ pub struct Limits {
     pub c2d_max_delivery_count: u32,
     /// Feedback records are batched for at most this long: 15 s.
     pub feedback_interval: Duration,
+    /// How long an operator's client may take for the TLS handshake, for the head of a request, and for its body:
+    /// 30 s.
+    pub operator_timeout: Duration,
     /// Bytes of stored events, as lines of JSON, that are kept at most on disk: 64 MB. In memory the same events
     /// take up to three times as much.
     pub event_bytes: usize,
@@ -167,6 +170,7 @@ impl Default for Limits {
             c2d_time_to_live: Duration::from_secs(3600),
             c2d_max_delivery_count: 10,
             feedback_interval: Duration::from_secs(15),
+            operator_timeout: Duration::from_secs(30),
             event_bytes: 64 * 1024 * 1024,
         }
     }

@@ -26,7 +26,7 @@ pub(crate) struct Core {
     pub(crate) host_name: String,
     /// Times and sizes.
     pub(crate) limits: Limits,
-    /// Grant and serve unknown filters.
+    /// Answer SUBSCRIBE to unknown filters.
     pub(crate) lenient_subscriptions: bool,
     /// The hub's time.
     pub(crate) clock: Arc<Clock>,
@@ -66,6 +66,10 @@ impl Core {
         self.meter(Operation::C2d)?;
         self.quota.spend(size)?;
         self.c2d.send(&device, message)?;
+        log::debug!(
+            "a message of {size} bytes waits for {:?}",
+            identity.to_string()
+        );
         if let Some(link) = self.sessions.get(&identity.to_string()) {
             link.wake.notify_one();
         }
@@ -90,7 +94,14 @@ impl Core {
         change: impl FnOnce(&mut Device),
     ) -> Result<Device, Error> {
         let before = self.registry.get(identity)?;
-        let after = self.registry.update(identity, etag, change)?;
+        let now = self.clock.unix_millis();
+        let after = self.registry.update(identity, etag, |device| {
+            let status = device.status;
+            change(device);
+            if device.status != status {
+                device.status_changed = now;
+            }
+        })?;
         if after.status == Status::Disabled {
             self.sessions
                 .cut(&identity.to_string(), CloseReason::Disabled);
@@ -111,6 +122,7 @@ impl Core {
             let client_id = gone.identity.to_string();
             self.sessions.cut(&client_id, CloseReason::Deleted);
             self.sessions.forget(&client_id)?;
+            self.sessions.forget_activity(&client_id)?;
             self.twins.forget(&client_id)?;
             self.faults.clear(&client_id);
             self.c2d.forget(&client_id)?;

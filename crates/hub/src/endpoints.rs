@@ -28,6 +28,15 @@ pub(crate) struct Endpoints {
 /// The policy that the commands act under.
 pub(crate) const POLICY: &str = "iothubowner";
 
+/// `name:port`, or the name alone where the port is that of HTTPS (RFC 9110, section 4.2.2).
+pub(crate) fn authority(host_name: &str, port: u16) -> String {
+    const HTTPS: u16 = 443;
+    match port {
+        HTTPS => host_name.to_owned(),
+        port => format!("{host_name}:{port}"),
+    }
+}
+
 impl Endpoints {
     const FILE: &'static str = "endpoints.json";
     /// It holds a key.
@@ -51,7 +60,7 @@ impl Endpoints {
 
     /// Writes both files, readable by this user only.
     pub(crate) fn publish(&self, core: &Core, directory: &Path) -> Result<(), StartError> {
-        let host = format!("{}:{}", self.host_name, self.operator.port());
+        let host = authority(&self.host_name, self.operator.port());
         let connection_string = core
             .policies
             .connection_string(&host, POLICY)
@@ -78,5 +87,16 @@ impl Endpoints {
             .find_map(|pair| pair.strip_prefix("SharedAccessKey="));
         let key = key.ok_or_else(|| io::Error::other("the connection string has no key"))?;
         Ok((endpoints, key.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::authority;
+
+    #[test]
+    fn the_port_of_https_is_not_named() {
+        assert_eq!(authority("hub", 443), "hub");
+        assert_eq!(authority("hub", 8443), "hub:8443");
     }
 }

@@ -143,8 +143,14 @@ pub enum Error {
     DeviceNotOnline(String),
     /// The device did not answer a direct method in time.
     GatewayTimeout(String),
-    /// The device answered a direct method with something that is not JSON.
+    /// Something is not JSON, or not of the shape that is expected.
     Deserialization(String),
+    /// The body is not JSON by its type.
+    UnsupportedMediaType(String),
+    /// The body did not arrive in time.
+    TimedOut(String),
+    /// There is such an enrolment already.
+    EnrollmentAlreadyExists(String),
     /// The lock on a message is gone.
     MessageLockLost(String),
     /// The hub itself failed, for example because the disk is full.
@@ -169,6 +175,9 @@ impl Error {
             Self::DeviceNotOnline(_) => 404_103,
             Self::GatewayTimeout(_) => 504_101,
             Self::Deserialization(_) => 400_012,
+            Self::UnsupportedMediaType(_) => 415_001,
+            Self::TimedOut(_) => 408_001,
+            Self::EnrollmentAlreadyExists(_) => 409_201,
             Self::MessageLockLost(_) => 412_002,
             Self::Server(_) => 500_001,
         }
@@ -191,6 +200,9 @@ impl Error {
             Self::DeviceNotOnline(_) => "DeviceNotOnline",
             Self::GatewayTimeout(_) => "GatewayTimeout",
             Self::Deserialization(_) => "DeserializationError",
+            Self::UnsupportedMediaType(_) => "UnsupportedMediaType",
+            Self::TimedOut(_) => "RequestTimedOut",
+            Self::EnrollmentAlreadyExists(_) => "EnrollmentAlreadyExists",
             Self::MessageLockLost(_) => "DeviceMessageLockLost",
             Self::Server(_) => "ServerError",
         }
@@ -211,6 +223,11 @@ impl fmt::Display for Error {
                     "there is a device {id:?} already; delete it, or choose another id"
                 )
             }
+            Self::EnrollmentAlreadyExists(id) => write!(
+                f,
+                "there is an enrolment {id:?} already; remove it, choose another id, or replace it (dps enroll \
+                 --replace, which keeps symmetric keys; If-Match: * over REST)"
+            ),
             Self::DeviceNotOnline(id) => write!(
                 f,
                 "device {id:?} is not connected, or has not subscribed to direct methods"
@@ -231,6 +248,8 @@ impl fmt::Display for Error {
             | Self::Throttled(text)
             | Self::GatewayTimeout(text)
             | Self::Deserialization(text)
+            | Self::UnsupportedMediaType(text)
+            | Self::TimedOut(text)
             | Self::MessageLockLost(text)
             | Self::Server(text) => f.write_str(text),
         }

@@ -5,6 +5,7 @@
 //! the next packets and are counted down or stay until they are cleared. None is kept beyond the process.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,29 @@ pub enum Fault {
         /// How many.
         times: u32,
     },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DropConnection => f.write_str("its connection is dropped"),
+            Self::HalfOpen => f.write_str("its connection is left half open"),
+            Self::TakeOver => f.write_str("its connection is taken over"),
+            Self::ExpireToken => f.write_str("its token expires"),
+            Self::RefuseConnect { code, times } => {
+                write!(
+                    f,
+                    "CONNECT is refused with return code {code}, {times} times"
+                )
+            }
+            Self::DelayPuback { milliseconds } => write!(f, "PUBACKs come {milliseconds} ms late"),
+            Self::SuppressPuback => f.write_str("no PUBACKs are sent"),
+            Self::FailTwin { status, times } => {
+                write!(f, "requests to the twin fail with {status}, {times} times")
+            }
+            Self::DuplicateC2d { times } => write!(f, "messages come twice, {times} times"),
+        }
+    }
 }
 
 /// When a PUBLISH with QoS 1 is acknowledged.
@@ -233,7 +257,7 @@ impl Core {
             Fault::FailTwin { status, times } => change(&|waiting| waiting.twin = (status, times)),
             Fault::DuplicateC2d { times } => change(&|waiting| waiting.duplicates = times),
         }
-        log::info!("fault for {client_id:?}: {fault:?}");
+        log::info!("fault for {client_id:?}: {fault}");
         Ok(())
     }
 }

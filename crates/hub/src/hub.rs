@@ -14,6 +14,7 @@ use crate::close::{Close, CloseReason};
 use crate::config::Config;
 use crate::core::Core;
 use crate::credentials::x509;
+use crate::endpoints::authority;
 use crate::error::{Error, StartError};
 use crate::events::Event;
 use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
@@ -323,9 +324,10 @@ impl Hub {
         self.sntp_offset.store(seconds, Ordering::Relaxed);
     }
 
-    /// What an operator's tool is configured with: `HostName=…:port;SharedAccessKeyName=…;SharedAccessKey=…`.
+    /// What an operator's tool is configured with: `HostName=…[:port];SharedAccessKeyName=…;SharedAccessKey=…`,
+    /// without the port if it is 443.
     pub fn service_connection_string(&self, policy: &str) -> Result<String, Error> {
-        let host = format!("{}:{}", self.host_name(), self.operator_endpoint().port());
+        let host = authority(self.host_name(), self.operator_endpoint().port());
         self.core.policies.connection_string(&host, policy)
     }
 

@@ -83,6 +83,7 @@ mod quota;
 mod registry;
 mod rest;
 mod sessions;
+mod shown;
 mod sntp;
 mod start;
 mod store;

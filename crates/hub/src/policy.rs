@@ -88,13 +88,13 @@ impl Policies {
             .map(|(_, _, keys)| keys.primary.as_str())
     }
 
-    /// Checks a token that names a policy: its key, that the policy has `right`, and that it is for
-    /// `target` and not expired. The text says why not.
+    /// Checks a token that names a policy: its key, that the policy has `right`, and that it is for one of the
+    /// `targets` and not expired. The text says why not.
     pub(crate) fn check(
         &self,
         token: &Token<'_>,
         right: Right,
-        target: &str,
+        targets: &[impl AsRef<str>],
         now: u64,
         skew: u64,
     ) -> Result<(), String> {
@@ -111,9 +111,9 @@ impl Policies {
             return Err(format!("policy {named:?} does not permit this"));
         }
         token
-            .check(
+            .check_any(
                 [keys.primary.as_str(), keys.secondary.as_str()],
-                target,
+                targets,
                 now,
                 skew,
             )

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::close::CloseReason;
@@ -41,11 +42,29 @@ pub(crate) struct Link {
     /// The user name had an api-version.
     pub(crate) versioned: bool,
     frozen: AtomicBool,
+    /// When the connection began, in milliseconds since 1970.
+    began: u64,
+    /// When the client sent or took a message last.
+    last_activity: AtomicU64,
     subscriptions: Mutex<Subscriptions>,
     cut: watch::Sender<Option<CloseReason>>,
 }
 
+/// When something happened to a client last, in milliseconds since 1970; 0 if it never did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Activity {
+    /// It connected, or its connection ended.
+    pub(crate) state_changed: u64,
+    /// It connected, or sent or took a message.
+    pub(crate) last: u64,
+}
+
 impl Link {
+    /// The client sent or took a message.
+    pub(crate) fn touch(&self, now: u64) {
+        self.last_activity.fetch_max(now, Ordering::Relaxed);
+    }
+
     /// Ends the connection.
     pub(crate) fn cut(&self, reason: CloseReason) {
         self.cut.send_if_modified(|cut| {
@@ -150,6 +169,7 @@ impl Sessions {
         subscriptions: Subscriptions,
         expiry: Option<u64>,
         versioned: bool,
+        now: u64,
     ) -> (Arc<Link>, Option<Arc<Link>>) {
         let link = Arc::new(Link {
             id: self.next.fetch_add(1, Ordering::Relaxed),
@@ -158,6 +178,8 @@ impl Sessions {
             pushes: Mutex::default(),
             expiry,
             versioned,
+            began: now,
+            last_activity: AtomicU64::new(now),
             frozen: AtomicBool::new(false),
             subscriptions: Mutex::new(subscriptions),
             cut: watch::Sender::new(None),
@@ -196,6 +218,33 @@ impl Sessions {
         }
         drop(live);
         self.changed.notify_all();
+    }
+
+    /// Keeps when a connection ended, which [`Self::leave`] was told of.
+    pub(crate) fn keep_activity(&self, link: &Link, now: u64) -> Result<(), StoreError> {
+        let activity = Activity {
+            state_changed: now,
+            last: link.last_activity.load(Ordering::Relaxed),
+        };
+        self.store.put(&activity_key(&link.client_id), &activity)
+    }
+
+    /// When something happened to a client last.
+    pub(crate) fn activity(&self, client_id: &str) -> Activity {
+        match self.get(client_id) {
+            Some(link) => Activity {
+                state_changed: link.began,
+                last: link.last_activity.load(Ordering::Relaxed),
+            },
+            None => self.store.get(&activity_key(client_id)).unwrap_or_default(),
+        }
+    }
+
+    /// Forgets it of a client that was deleted.
+    pub(crate) fn forget_activity(&self, client_id: &str) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.remove(activity_key(client_id));
+        self.store.write(batch)
     }
 
     /// The live connection of a client.
@@ -278,4 +327,8 @@ impl Sessions {
 
 fn key(client_id: &str) -> String {
     format!("session/{client_id}")
+}
+
+fn activity_key(client_id: &str) -> String {
+    format!("activity/{client_id}")
 }

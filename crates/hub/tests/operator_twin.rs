@@ -190,7 +190,7 @@ fn a_fault_is_injected_and_cleared() {
     assert_eq!(as_owner(&hub, "DELETE /faults/d", None).status, 204);
     Client::accepted(&hub, &device, Options::default());
     let unknown = json!({"fault": "meteorite"});
-    assert_eq!(as_owner(&hub, "POST /faults/d", Some(unknown)).status, 422);
+    assert_eq!(as_owner(&hub, "POST /faults/d", Some(unknown)).status, 400);
 }
 
 #[test]

@@ -10,7 +10,7 @@ const MAX_MESSAGE: usize = 65_536;
 
 /// A cloud-to-device message as an operator sends it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Message {
     /// `$.mid`: names it in feedback records.
     pub message_id: Option<String>,

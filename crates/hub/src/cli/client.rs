@@ -23,7 +23,7 @@ use tokio_rustls::{TlsConnector, rustls};
 use super::Failure;
 use crate::clock::Clock;
 use crate::credentials::sas;
-use crate::endpoints::{Endpoints, POLICY};
+use crate::endpoints::{Endpoints, POLICY, authority};
 
 /// Every request is answered within this time, or its answer begins.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ impl Operator {
         let read = |name: &str| std::fs::read(directory.join(name));
         let (endpoints, key) = Endpoints::read(directory).map_err(|_| no_hub(directory))?;
         let ca = read("ca.pem").map_err(|_| no_hub(directory))?;
-        let resource = format!("{}:{}", endpoints.host_name, endpoints.operator.port());
+        let resource = authority(&endpoints.host_name, endpoints.operator.port());
         let expiry = Clock::new(0).unix_secs() + TOKEN_LIFE;
         let authorization = sas::sign(&resource, &key, expiry, Some(POLICY))
             .ok_or_else(|| Failure("the hub's key in the state directory is damaged".into()))?;
@@ -203,11 +203,7 @@ impl Operator {
             .uri(format!("{}{joint}api-version=2021-04-12", call.path))
             .header(
                 HOST,
-                format!(
-                    "{}:{}",
-                    self.endpoints.host_name,
-                    self.endpoints.operator.port()
-                ),
+                authority(&self.endpoints.host_name, self.endpoints.operator.port()),
             )
             .header(AUTHORIZATION, &self.authorization);
         if call.if_match {

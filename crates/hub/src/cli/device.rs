@@ -10,8 +10,10 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use super::client::{Call, Operator};
+use super::output::{print, say};
 use super::{Failure, State};
 use crate::credentials::{percent, x509};
+use crate::registry::Identity;
 use crate::store;
 use crate::tls::{self, DeviceAuthority};
 
@@ -112,6 +114,8 @@ impl Create {
                 "--certificate goes with --auth x509-thumbprint or x509-ca".into(),
             ));
         }
+        // The id becomes a part of names of files.
+        Identity::device(self.one.id.as_str()).check()?;
         let operator = self.one.operator()?;
         let made = match (self.auth, &self.certificate) {
             (Auth::Sas, _) => None,
@@ -149,23 +153,58 @@ impl Create {
             }
         };
         let body = json!({ "deviceId": self.one.id, "authentication": authentication });
+        let files = made.map(|made| self.write(&made)).transpose()?;
         let device = operator.call(Call::new(Method::PUT, &self.one.path()).with(body))?;
-        if let Some(made) = made {
-            self.write(&made)?;
+        if let Some(files) = files {
+            say(&format!("wrote {}", files.keep()));
         }
         print(&connection_string(operator.host_name(), &device))
     }
 
-    fn write(&self, made: &tls::Credentials) -> Result<(), Failure> {
+    /// Writes certificate and key; they go again unless they are kept.
+    fn write(&self, made: &tls::Credentials) -> Result<NewFiles, Failure> {
         let file = |kind: &str| self.out.join(format!("{}.{kind}.pem", self.one.id));
-        write(&file("cert"), &made.certificate_pem, false)?;
-        write(&file("key"), &made.key_pem, true)?;
-        command_line::tell(format_args!(
-            "wrote {} and {}",
-            file("cert").display(),
-            file("key").display()
-        ));
-        Ok(())
+        let mut files = NewFiles(Vec::new());
+        files.write(file("cert"), &made.certificate_pem, false)?;
+        files.write(file("key"), &made.key_pem, true)?;
+        Ok(files)
+    }
+}
+
+/// Files that were written for a device that is not registered yet: removed when this is dropped.
+struct NewFiles(Vec<PathBuf>);
+
+impl NewFiles {
+    /// Never over a file that is there already.
+    fn write(&mut self, file: PathBuf, contents: &str, private: bool) -> Result<(), Failure> {
+        let failed = |error| Failure(format!("cannot write {}: {error}", file.display()));
+        let mut options = store::options(private);
+        let mut open = options
+            .write(true)
+            .create_new(true)
+            .open(&file)
+            .map_err(failed)?;
+        self.0.push(file.clone());
+        open.write_all(contents.as_bytes()).map_err(failed)
+    }
+
+    /// The device is registered: the files stay. Gives their names.
+    fn keep(mut self) -> String {
+        let files = std::mem::take(&mut self.0);
+        let names: Vec<_> = files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        names.join(" and ")
+    }
+}
+
+impl Drop for NewFiles {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            // What cannot be removed is told by the next attempt.
+            let _ = std::fs::remove_file(file);
+        }
     }
 }
 
@@ -219,21 +258,4 @@ fn certificate(file: &Path, pem: &str) -> Result<CertificateDer<'static>, Failur
             file.display()
         ))
     })
-}
-
-/// Never over a file that is there already.
-fn write(file: &Path, contents: &str, private: bool) -> Result<(), Failure> {
-    let write = || {
-        let mut file = store::options(private)
-            .write(true)
-            .create_new(true)
-            .open(file)?;
-        file.write_all(contents.as_bytes())
-    };
-    write().map_err(|error| Failure(format!("cannot write {}: {error}", file.display())))
-}
-
-pub(super) fn print(line: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{line}")
-        .map_err(|error| Failure(format!("cannot write to standard output: {error}")))
 }

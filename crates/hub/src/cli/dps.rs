@@ -9,7 +9,7 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use super::client::{Call, Operator};
-use super::device::print;
+use super::output::print;
 use super::{Failure, State};
 use crate::credentials::{percent, x509};
 use crate::dps;
@@ -65,6 +65,9 @@ struct Fate {
     /// Fail the allocation with this error code, such as 400207
     #[arg(long, value_name = "CODE")]
     fail: Option<u32>,
+    /// Replace the enrolment that is there; symmetric keys stay as they are
+    #[arg(long)]
+    replace: bool,
 }
 
 #[derive(Args)]
@@ -122,14 +125,14 @@ impl Command {
                 };
                 let mut body = fate.body(attestation);
                 body["deviceId"] = json!(device_id);
-                one.put("/enrollments", body)
+                one.put("/enrollments", body, fate.replace)
             }
             Self::EnrollGroup(EnrollGroup { one, ca, fate }) => {
                 let attestation = match &ca {
                     None => symmetric_key(),
                     Some(file) => json!({ "type": "x509Ca", "certificate": read(file)? }),
                 };
-                one.put("/enrollmentGroups", fate.body(attestation))
+                one.put("/enrollmentGroups", fate.body(attestation), fate.replace)
             }
             Self::Remove(one) => one.remove("/enrollments"),
             Self::RemoveGroup(one) => one.remove("/enrollmentGroups"),
@@ -190,9 +193,12 @@ impl One {
         format!("{collection}/{}", percent::encode(&self.id))
     }
 
-    fn put(&self, collection: &str, body: Value) -> Result<(), Failure> {
+    fn put(&self, collection: &str, body: Value, replace: bool) -> Result<(), Failure> {
         let path = self.path(collection);
-        let call = Call::new(Method::PUT, &path).with(body);
+        let mut call = Call::new(Method::PUT, &path).with(body);
+        if replace {
+            call = call.existing();
+        }
         let enrollment = Operator::of(&self.state.directory)?.call(call)?;
         print(&format!("{enrollment:#}"))
     }

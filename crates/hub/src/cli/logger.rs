@@ -5,19 +5,32 @@ use std::io::Write;
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::clock::{Clock, iso_8601};
+use crate::shown;
+
+/// What this crate calls itself in its records.
+const OWN: &str = "local_hub";
 
 struct Stderr;
 
 impl Log for Stderr {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    /// What other crates say about their insides is for trace only.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        let own = target
+            .strip_prefix(OWN)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+        own || log::max_level() == LevelFilter::Trace
     }
 
     fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         let now = iso_8601(Clock::new(0).unix_millis());
         let level = record.level().as_str().to_ascii_lowercase();
         // A log that cannot be written has nowhere to complain.
-        let _ = writeln!(std::io::stderr(), "{now} {level:5} {}", record.args());
+        let text = record.args().to_string();
+        let _ = writeln!(std::io::stderr(), "{now} {level:5} {}", shown::line(&text));
     }
 
     fn flush(&self) {}

@@ -1,13 +1,12 @@
 //! `local-hub monitor-events`, `local-hub send-c2d` and `local-hub show-quota-metrics`.
 
-use std::io::Write;
 use std::ops::ControlFlow;
 
 use clap::{Args, ValueEnum};
 use hyper::Method;
 
 use super::client::{Call, Operator};
-use super::device::print;
+use super::output::{print, say};
 use super::{Failure, State};
 use crate::c2d::{Ack, Message};
 use crate::clock::Clock;
@@ -56,8 +55,7 @@ impl MonitorEvents {
             return Ok(());
         }
         let take = |line: &str| {
-            if let Err(error) = writeln!(std::io::stdout(), "{line}") {
-                let failure = Failure(format!("cannot write to standard output: {error}"));
+            if let Err(failure) = print(line) {
                 return ControlFlow::Break(Err(failure));
             }
             left -= 1;
@@ -67,9 +65,7 @@ impl MonitorEvents {
                 ControlFlow::Continue(())
             }
         };
-        operator.lines(&path, take, || {
-            command_line::tell(format_args!("waiting for events"))
-        })
+        operator.lines(&path, take, || say("waiting for events"))
     }
 }
 

@@ -7,6 +7,7 @@ mod fault;
 mod logger;
 mod messages;
 mod module;
+mod output;
 mod serve;
 mod twin;
 
@@ -93,9 +94,16 @@ struct State {
     directory: PathBuf,
 }
 
-/// Why a command failed: a sentence for the one who typed it.
+/// Why a command failed: a sentence for the one who typed it, or nothing if nobody reads any more.
 #[derive(Debug)]
 struct Failure(String);
+
+impl Failure {
+    /// Nobody reads what the command prints: no reason to complain.
+    fn unread() -> Self {
+        Self(String::new())
+    }
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,8 +139,9 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(why)) if why.is_empty() => ExitCode::SUCCESS,
         Err(failure) => {
-            command_line::tell(format_args!("error: {failure}"));
+            output::say(&format!("error: {failure}"));
             ExitCode::FAILURE
         }
     }

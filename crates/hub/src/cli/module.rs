@@ -5,7 +5,8 @@ use hyper::Method;
 use serde_json::json;
 
 use super::client::{Call, Operator};
-use super::device::{connection_string, print};
+use super::device::connection_string;
+use super::output::print;
 use super::{Failure, State};
 use crate::credentials::percent;
 

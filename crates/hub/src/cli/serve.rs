@@ -7,10 +7,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use log::LevelFilter;
 
+use super::output::written;
 use super::{Failure, State, logger};
 use crate::config::{CertificateFault, Chain, Config};
 use crate::hub::Hub;
 use crate::quota::DailyQuota;
+use crate::shown;
 use crate::tier::Tier;
 
 #[derive(Args)]
@@ -113,8 +115,13 @@ impl Serve {
             .map_err(|error| Failure(format!("cannot wait for signals: {error}")))?;
         // Before `ready` is printed: whoever reads it may send a signal at once.
         let interrupted = waiting.block_on(async { Interrupted::new() })?;
-        announce(&hub)
-            .map_err(|error| Failure(format!("cannot write to standard output: {error}")))?;
+        match announce(&hub) {
+            // Whoever read the announcement went away, as `| head -1` does: devices still want the hub.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                log::warn!("nobody reads standard output any more; the hub serves on");
+            }
+            result => written(result)?,
+        }
         waiting.block_on(interrupted.wait());
         hub.shutdown();
         Ok(())
@@ -210,11 +217,8 @@ fn announce(hub: &Hub) -> std::io::Result<()> {
     if let Some(sntp) = hub.sntp_endpoint() {
         writeln!(out, "sntp      {sntp}")?;
     }
-    writeln!(
-        out,
-        "ca        {}",
-        hub.state_directory().join("ca.pem").display()
-    )?;
+    let ca = hub.state_directory().join("ca.pem").display().to_string();
+    writeln!(out, "ca        {}", shown::line(&ca))?;
     writeln!(
         out,
         "certificate message of {} bytes",

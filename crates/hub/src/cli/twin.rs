@@ -8,7 +8,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::client::{Call, Operator};
-use super::device::print;
+use super::output::print;
 use super::{Failure, State};
 use crate::credentials::percent;
 

@@ -65,8 +65,8 @@ impl fmt::Display for SasError {
             }
             Self::Expired { seconds_ago } => write!(
                 f,
-                "the token's se passed {seconds_ago} s ago, which is more than the tolerated skew; check the \
-                 device's clock"
+                "the token expired: its se passed {seconds_ago} s ago, which is more than the tolerated skew; \
+                 check the clock of the one who made it"
             ),
         }
     }
@@ -135,13 +135,28 @@ impl<'a> Token<'a> {
         now: u64,
         skew: u64,
     ) -> Result<(), SasError> {
+        self.check_any(keys, &[target], now, skew)
+    }
+
+    /// The same, for any of several names of the resource in question.
+    pub(crate) fn check_any<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k str>,
+        targets: &[impl AsRef<str>],
+        now: u64,
+        skew: u64,
+    ) -> Result<(), SasError> {
         if !keys.into_iter().any(|key| self.is_signed_by(key)) {
             return Err(SasError::Signature);
         }
-        if !covers(&self.resource, target) {
+        let covered = targets
+            .iter()
+            .any(|target| covers(&self.resource, target.as_ref()));
+        if !covered {
+            let target = targets.first().map(|target| target.as_ref().to_owned());
             return Err(SasError::Scope {
                 named: self.resource.clone(),
-                target: target.to_owned(),
+                target: target.unwrap_or_default(),
             });
         }
         if self.expiry.saturating_add(skew) < now {
@@ -150,6 +165,11 @@ impl<'a> Token<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Has ids in `sr` compare without case, as registration ids do.
+    pub(crate) fn ignore_case(&mut self) {
+        self.resource.make_ascii_lowercase();
     }
 
     fn is_signed_by(&self, key: &str) -> bool {

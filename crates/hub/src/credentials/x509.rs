@@ -105,14 +105,38 @@ pub(crate) fn check_authority(
     client_id: &str,
     now: u64,
 ) -> Result<(), CertificateError> {
+    check_chain(chain, authorities, client_id, now, |found| {
+        found == client_id
+    })
+}
+
+/// The same for a registration id, which compares without case.
+pub(crate) fn check_registration(
+    chain: &[CertificateDer<'_>],
+    authorities: &[CertificateDer<'_>],
+    registration_id: &str,
+    now: u64,
+) -> Result<(), CertificateError> {
+    check_chain(chain, authorities, registration_id, now, |found| {
+        found.eq_ignore_ascii_case(registration_id)
+    })
+}
+
+fn check_chain(
+    chain: &[CertificateDer<'_>],
+    authorities: &[CertificateDer<'_>],
+    wanted: &str,
+    now: u64,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<(), CertificateError> {
     let (leaf, intermediates) = chain.split_first().ok_or(CertificateError::Malformed)?;
     let parsed = parse(leaf)?;
     check_dates(&parsed, now)?;
     let found = common_name(&parsed).unwrap_or_default();
-    if found != client_id {
+    if !is_wanted(found) {
         return Err(CertificateError::CommonName {
             found: found.to_owned(),
-            wanted: client_id.to_owned(),
+            wanted: wanted.to_owned(),
         });
     }
     let unsuitable = |error: webpki::Error| CertificateError::Chain(error.to_string());

@@ -50,7 +50,7 @@ impl fmt::Debug for Attestation {
 
 /// One enrolment, of an individual or of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Enrollment {
     /// How a registration proves who it is.
     pub attestation: Attestation,
@@ -92,6 +92,22 @@ impl Enrollment {
             assigning: 0,
             retry_after: default_retry_after(),
             failure: None,
+        }
+    }
+
+    /// Takes the symmetric keys that are not given from the enrolment that this one replaces.
+    pub(super) fn keep_keys(&mut self, old: Self) {
+        if let (Attestation::SymmetricKey(keys), Attestation::SymmetricKey(old)) =
+            (&mut self.attestation, old.attestation)
+        {
+            for (key, old) in [
+                (&mut keys.primary_key, old.primary_key),
+                (&mut keys.secondary_key, old.secondary_key),
+            ] {
+                if key.is_empty() {
+                    *key = old;
+                }
+            }
         }
     }
 
@@ -191,7 +207,7 @@ impl Judge<'_> {
                 let authority = CertificateDer::from_pem_slice(certificate.as_bytes())
                     .map_err(|_| "the group's CA is damaged")?;
                 let (chain, id) = (&proof.certificates, self.registration_id);
-                x509::check_authority(chain, &[authority], id, self.now)
+                x509::check_registration(chain, &[authority], id, self.now)
                     .map_err(|error| error.to_string())?;
                 Ok(by_thumbprint(leaf))
             }
@@ -200,7 +216,9 @@ impl Judge<'_> {
 
     fn check_token(&self, keys: &SymmetricKeys, password: &[u8]) -> Result<(), String> {
         let text = std::str::from_utf8(password).map_err(|_| "the password is not text")?;
-        let token = Token::parse(text).map_err(|error| error.to_string())?;
+        let mut token = Token::parse(text).map_err(|error| error.to_string())?;
+        // The device may write its registration id as it likes.
+        token.ignore_case();
         let target = format!("{}/registrations/{}", self.id_scope, self.registration_id);
         let keys = [keys.primary_key.as_str(), keys.secondary_key.as_str()];
         token

@@ -11,6 +11,7 @@
 //! An operation is forgotten when the hub stops: the device asks to be registered again.
 
 mod enrollment;
+mod request;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,6 +67,7 @@ pub(crate) struct Provisioning {
     store: Arc<Store>,
     id_scope: String,
     operations: Mutex<VecDeque<Operation>>,
+    enrolling: Mutex<()>,
 }
 
 impl Provisioning {
@@ -84,6 +86,7 @@ impl Provisioning {
             store,
             id_scope,
             operations: Mutex::default(),
+            enrolling: Mutex::default(),
         })
     }
 
@@ -115,6 +118,41 @@ impl Provisioning {
         let enrollment = enrollment.checked(group)?;
         self.store.put(&key(name, group), &enrollment)?;
         Ok(enrollment)
+    }
+
+    /// The same, for a name that is not enrolled yet.
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        group: bool,
+        enrollment: Enrollment,
+    ) -> Result<Enrollment, Error> {
+        let _enrolling = self
+            .enrolling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.get(name, group).is_some() {
+            return Err(Error::EnrollmentAlreadyExists(name.to_owned()));
+        }
+        self.enroll(name, group, enrollment)
+    }
+
+    /// The same, for a name that is enrolled; symmetric keys that are not given stay as they are.
+    pub(crate) fn replace(
+        &self,
+        name: &str,
+        group: bool,
+        mut enrollment: Enrollment,
+    ) -> Result<Enrollment, Error> {
+        let _enrolling = self
+            .enrolling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let old = self
+            .get(name, group)
+            .ok_or_else(|| Error::EnrollmentNotFound(name.to_owned()))?;
+        enrollment.keep_keys(old);
+        self.enroll(name, group, enrollment)
     }
 
     /// Removes an enrolment. Devices that were assigned stay.
@@ -181,16 +219,9 @@ impl Core {
             log::warn!("registration {registration_id:?} is one too many in a minute (429001)");
             return throttled(wait, now);
         }
-        let named = serde_json::from_slice::<Value>(body).ok();
-        let named = named
-            .as_ref()
-            .and_then(|body| body.get("registrationId")?.as_str());
-        if named.is_none_or(|named| !named.eq_ignore_ascii_case(registration_id)) {
-            return failure(
-                400_004,
-                "The body has no registrationId, or another one's",
-                now,
-            );
+        if let Err((code, why)) = request::check(body, registration_id) {
+            log::warn!("registration {registration_id:?} sent a body that is refused: {why}");
+            return failure(code, &why, now);
         }
         let dps = &self.provisioning;
         let judge = Judge {

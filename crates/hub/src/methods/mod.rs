@@ -163,6 +163,12 @@ impl Core {
         let link = self
             .reachable(&client_id, &topic, call.connect_timeout)
             .await?;
+        log::debug!(
+            "{client_id:?} is called by method {:?} with {} bytes, request id {}",
+            call.name,
+            payload.len(),
+            pending.request_id
+        );
         link.push(Push { topic, payload });
         match timeout(call.response_timeout, answer).await {
             Ok(Ok((status, payload))) => {

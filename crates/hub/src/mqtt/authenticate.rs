@@ -92,7 +92,7 @@ fn check_token(
     let skew = core.limits.sas_skew.as_secs();
     if token.policy.is_some() {
         core.policies
-            .check(&token, Right::DeviceConnect, &target, now, skew)?;
+            .check(&token, Right::DeviceConnect, &[&target], now, skew)?;
         return Ok((
             r#"{"scope":"hub","type":"sas","issuer":"iothub"}"#,
             Some(token.expiry),

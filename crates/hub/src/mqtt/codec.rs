@@ -107,6 +107,8 @@ pub(crate) enum Malformed {
     Qos2,
     /// The variable header or payload is not what the type asks for.
     Body(&'static str, MqttError),
+    /// CONNECT names another protocol, of this level.
+    Protocol(u8),
     /// Another field is wrong.
     Field(&'static str),
 }
@@ -125,6 +127,15 @@ impl fmt::Display for Malformed {
             Self::Flags(name) => write!(f, "wrong flags in the fixed header of {name}"),
             Self::Qos2 => f.write_str("QoS 2, which IoT Hub does not have"),
             Self::Body(name, error) => write!(f, "a malformed {name} ({error})"),
+            Self::Protocol(5) => f.write_str(
+                "it speaks MQTT 5; this hub has MQTT 3.1.1: set the client's protocol version to 3.1.1 (level 4)",
+            ),
+            Self::Protocol(3) => f.write_str(
+                "it speaks MQTT 3.1; this hub has MQTT 3.1.1: set the client's protocol version to 3.1.1 (level 4)",
+            ),
+            Self::Protocol(level) => {
+                write!(f, "CONNECT for a protocol of level {level}; this hub has MQTT 3.1.1 (level 4)")
+            }
             Self::Field(what) => f.write_str(what),
         }
     }
@@ -239,7 +250,21 @@ fn packet_id(id: u16) -> Result<u16, Malformed> {
     }
 }
 
+/// Protocol name and level (section 3.1.2); what is too short for them is left to the parser.
+fn check_protocol(body: &[u8]) -> Result<(), Malformed> {
+    let name = body.first_chunk().and_then(|length| {
+        body.get(2..)?
+            .get(..usize::from(u16::from_be_bytes(*length)))
+    });
+    let level = name.and_then(|name| body.get(2 + name.len()));
+    match (name, level) {
+        (Some(b"MQTT"), Some(4)) | (_, None) | (None, _) => Ok(()),
+        (Some(_), Some(level)) => Err(Malformed::Protocol(*level)),
+    }
+}
+
 fn connect(body: &[u8]) -> Result<Connect, Malformed> {
+    check_protocol(body)?;
     let (packet, length) = wire::Connect::parse(body).map_err(|e| Malformed::Body("CONNECT", e))?;
     whole(length, body)?;
     // Protocol name (6 bytes) and level (1), then the flags.

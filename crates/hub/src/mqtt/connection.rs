@@ -53,6 +53,11 @@ impl Connection {
         codec::decode(&mut self.input).map_err(|error| CloseReason::Violation(error.to_string()))
     }
 
+    /// What came and is no packet yet, or never will be.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.input
+    }
+
     /// Waits for more bytes. Nothing is lost if the wait is given up.
     pub(crate) async fn read(&mut self) -> Result<(), CloseReason> {
         // Otherwise it would be read in pieces of 64 bytes.

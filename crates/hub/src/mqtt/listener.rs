@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use super::authenticate::authenticate;
 use super::codec::{Connect, Packet, encode};
 use super::connection::Connection;
+use super::foreign;
 use super::provisioning::{ProvisioningSession, Registration, registration};
 use super::session::{Opened, Session};
 use crate::close::CloseReason;
@@ -22,6 +23,9 @@ use crate::throttle::Operation;
 
 /// "Too many open files" of one process, on every Unix that Rust runs on.
 const EMFILE: i32 = 24;
+
+/// How long the rest of a first line may take that is not MQTT.
+const FIRST_LINE: Duration = Duration::from_millis(500);
 
 /// What is served on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +132,11 @@ impl Client {
         tcp: TcpStream,
         acceptor: TlsAcceptor,
     ) -> Result<Connected, (Option<Connection>, CloseReason)> {
+        let mut first = [0; foreign::ENOUGH];
+        let seen = tcp.peek(&mut first).await.unwrap_or_default();
+        if let Some(what) = first.get(..seen).and_then(foreign::before_tls) {
+            return Err((None, CloseReason::Foreign(what)));
+        }
         let tls = match acceptor.accept(tcp).await {
             Ok(tls) => tls,
             Err(error) => return Err((None, CloseReason::Tls(explain(&error.to_string())))),
@@ -156,13 +165,14 @@ impl Client {
 
     async fn first_packet(&mut self, connection: &mut Connection) -> Result<Connect, CloseReason> {
         let connect = loop {
-            match connection.packet()? {
-                Some(Packet::Connect(connect)) => break *connect,
-                Some(other) => {
+            match connection.packet() {
+                Ok(Some(Packet::Connect(connect))) => break *connect,
+                Ok(Some(other)) => {
                     let what = format!("{} before CONNECT", other.name());
                     return Err(CloseReason::Violation(what));
                 }
-                None => connection.read().await?,
+                Ok(None) => connection.read().await?,
+                Err(reason) => return Err(named(connection, reason).await),
             }
         };
         self.client_id = Some(connect.client_id.clone());
@@ -233,6 +243,22 @@ impl Client {
         log::info!("{:?} connected from {}", opened.client_id(), self.peer);
         Ok(Accepted::Hub(Box::new(opened)))
     }
+}
+
+/// A client whose first bytes are no packet may speak another protocol: names that one.
+async fn named(connection: &mut Connection, reason: CloseReason) -> CloseReason {
+    let begins_with_a_letter = connection
+        .unread()
+        .first()
+        .is_some_and(u8::is_ascii_uppercase);
+    while begins_with_a_letter && connection.unread().len() < foreign::ENOUGH {
+        // The rest of the first line is on its way, or nothing is.
+        match timeout(FIRST_LINE, connection.read()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    foreign::within_tls(connection.unread()).map_or(reason, CloseReason::Foreign)
 }
 
 /// Adds what to do about it to the handshake failures that people meet.

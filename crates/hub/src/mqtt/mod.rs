@@ -5,6 +5,7 @@ pub(crate) mod bag;
 mod codec;
 mod connection;
 pub(crate) mod filter;
+mod foreign;
 mod listener;
 mod provisioning;
 mod requests;

@@ -73,7 +73,7 @@ impl ProvisioningSession {
         if registration.id_scope != core.provisioning.id_scope() {
             return Err(format!("there is no id scope {:?}", registration.id_scope));
         }
-        if connect.client_id != registration.id || !is_registration_id(&id) {
+        if !connect.client_id.eq_ignore_ascii_case(&id) || !is_registration_id(&id) {
             return Err(
                 "the client id is not the registration id of the user name, or is none".into(),
             );
@@ -215,6 +215,11 @@ impl ProvisioningSession {
         if let Some(packet_id) = publish.packet_id {
             self.connection.queue(encode::puback(packet_id))?;
         }
+        log::debug!(
+            "registration {:?} is answered {} to {request}",
+            self.registration_id,
+            answer.status
+        );
         match request_id(&publish.topic) {
             Some(request_id) => self.answer(request_id, &answer),
             None => Ok(()),

@@ -33,30 +33,13 @@ pub(super) fn serve(
             let request_id = request_id.ok_or_else(|| {
                 CloseReason::Violation(format!("a twin GET without $rid: {:?}", publish.topic))
             })?;
-            let fault = unserved(core, link);
-            Some(
-                match fault.map_or_else(|| get(core, device, &publish.payload), Err) {
-                    Ok(payload) => answer(200, request_id, "", payload),
-                    Err(error) => failure(core, request_id, &error),
-                },
-            )
+            Some(match get(core, device, link, &publish.payload) {
+                Ok(payload) => answer(200, request_id, "", payload),
+                Err(error) => failure(core, request_id, &error),
+            })
         }
         Topic::TwinPatch(_) => {
-            let result = match unserved(core, link) {
-                Some(fault) => Err(fault),
-                None => core
-                    .meter(Operation::TwinUpdate)
-                    .and_then(|()| core.quota.spend(publish.payload.len()))
-                    .and_then(|()| core.twins.report(device, &publish.payload))
-                    .map_err(Failure::from),
-            };
-            if let Err(error) = &result {
-                log::warn!(
-                    "{:?} sent a patch that is refused: {}",
-                    link.client_id,
-                    error.why
-                );
-            }
+            let result = patch(core, device, link, &publish.payload);
             request_id.map(|request_id| match result {
                 Ok(version) => answer(204, request_id, &format!("&$version={version}"), Vec::new()),
                 Err(error) => failure(core, request_id, &error),
@@ -110,18 +93,56 @@ fn unserved(core: &Core, link: &Link) -> Option<Failure> {
     })
 }
 
-fn get(core: &Core, device: &Device, payload: &[u8]) -> Result<Vec<u8>, Failure> {
-    if !matches!(payload, b"" | b" ") {
-        let why = format!(
-            "a twin GET has an empty body; this one has {} bytes",
-            payload.len()
-        );
-        return Err(Error::ArgumentInvalid(why).into());
+/// Reads the twin, in JSON.
+fn get(core: &Core, device: &Device, link: &Link, payload: &[u8]) -> Result<Vec<u8>, Failure> {
+    let read = || {
+        if !matches!(payload, b"" | b" ") {
+            let why = format!(
+                "a twin GET has an empty body; this one has {} bytes",
+                payload.len()
+            );
+            return Err(Error::ArgumentInvalid(why).into());
+        }
+        core.meter(Operation::TwinRead)?;
+        let twin = core.twins.get(device).for_device().to_string();
+        core.quota.spend(twin.len())?;
+        Ok(twin.into_bytes())
+    };
+    let result = unserved(core, link).map_or_else(read, Err);
+    match &result {
+        Ok(twin) => log::debug!("{:?} read its twin: {} bytes", link.client_id, twin.len()),
+        Err(error) => log::warn!(
+            "{:?} asked for its twin, which is refused: {}",
+            link.client_id,
+            error.why
+        ),
     }
-    core.meter(Operation::TwinRead)?;
-    let twin = core.twins.get(device).for_device().to_string();
-    core.quota.spend(twin.len())?;
-    Ok(twin.into_bytes())
+    result
+}
+
+/// Applies a patch of the reported properties; gives their new version.
+fn patch(core: &Core, device: &Device, link: &Link, patch: &[u8]) -> Result<u64, Failure> {
+    let result = match unserved(core, link) {
+        Some(fault) => Err(fault),
+        None => core
+            .meter(Operation::TwinUpdate)
+            .and_then(|()| core.quota.spend(patch.len()))
+            .and_then(|()| core.twins.report(device, patch))
+            .map_err(Failure::from),
+    };
+    match &result {
+        Ok(version) => log::debug!(
+            "{:?} reported {} bytes: version {version}",
+            link.client_id,
+            patch.len()
+        ),
+        Err(error) => log::warn!(
+            "{:?} sent a patch that is refused: {}",
+            link.client_id,
+            error.why
+        ),
+    }
+    result
 }
 
 fn answer(status: u32, request_id: &str, more: &str, payload: Vec<u8>) -> Push {
@@ -160,9 +181,14 @@ fn method_response(
     let request_id = query
         .iter()
         .find_map(|(key, value)| value.as_ref().filter(|_| key == "$rid"));
+    let size = payload.len();
     match request_id {
         None => log::warn!("{client_id:?} answered a method without $rid; dropped"),
-        Some(request_id) if core.methods.answer(client_id, request_id, status, payload) => {}
+        Some(request_id) if core.methods.answer(client_id, request_id, status, payload) => {
+            log::debug!(
+                "{client_id:?} answered method call {request_id:?} with {status} and {size} bytes"
+            );
+        }
         Some(request_id) => log::warn!(
             "{client_id:?} answered method call {request_id:?}, for which nobody waits any more; dropped"
         ),

@@ -75,9 +75,13 @@ impl Session {
         };
         core.twins
             .announce(&who.device, who.sender.model_id.as_deref())?;
-        let (link, old) =
-            core.sessions
-                .enter(&connect.client_id, subscriptions, who.expiry, who.versioned);
+        let (link, old) = core.sessions.enter(
+            &connect.client_id,
+            subscriptions,
+            who.expiry,
+            who.versioned,
+            core.clock.unix_millis(),
+        );
         if let Some(old) = old {
             core.c2d.release(&who.device, old.id)?;
         }
@@ -174,6 +178,10 @@ impl Session {
     }
 
     fn handle(&mut self, packet: Packet) -> Result<(), CloseReason> {
+        if matches!(packet, Packet::Publish(_) | Packet::Puback(_)) {
+            let now = self.opened.core.clock.unix_millis();
+            self.opened.link.touch(now);
+        }
         match packet {
             Packet::Connect(_) => Err(CloseReason::Violation("a second CONNECT".into())),
             Packet::Disconnect => Err(CloseReason::Disconnected),
@@ -251,7 +259,7 @@ impl Session {
             core, who, link, ..
         } = &self.opened;
         match core.c2d.acknowledge(&who.device, link.id, packet_id)? {
-            Ok(()) => {}
+            Ok(()) => log::debug!("{:?} acknowledged message {packet_id}", link.client_id),
             Err(Some(head)) => log::warn!(
                 "{:?} acknowledged message {packet_id} before {head}; ignored, since PUBACKs must be sent in \
                  the order of receipt",
@@ -281,6 +289,10 @@ impl Session {
             }
             .map_err(CloseReason::Violation)?;
             let qos = requested.min(1);
+            log::debug!(
+                "{:?} subscribed to {filter:?} with QoS {qos}",
+                link.client_id
+            );
             granted.push(qos);
             subscriptions.insert(filter, qos);
         }
@@ -297,6 +309,10 @@ impl Session {
     fn unsubscribe(&mut self, packet_id: u16, filters: &[String]) -> Result<(), CloseReason> {
         let mut subscriptions = self.opened.link.subscriptions();
         subscriptions.retain(|filter, _| !filters.contains(filter));
+        let client_id = &self.opened.link.client_id;
+        for filter in filters {
+            log::debug!("{client_id:?} unsubscribed from {filter:?}");
+        }
         self.opened.change(subscriptions)?;
         self.connection.queue(encode::unsuback(packet_id))
     }
@@ -323,6 +339,13 @@ impl Session {
             return Ok(());
         };
         while let Some(delivery) = core.c2d.deliver(identity, link.id)? {
+            log::debug!(
+                "{:?} is sent message {} of {} bytes with QoS {qos}{}",
+                link.client_id,
+                delivery.packet_id,
+                delivery.message.body.len(),
+                if delivery.again { ", again" } else { "" }
+            );
             let topic = c2d::topic(identity, &delivery.message);
             let body = &delivery.message.body;
             let twice = core.faults.duplicate(&link.client_id);
@@ -382,6 +405,7 @@ impl Opened {
             will,
         };
         let now = self.core.clock.unix_millis();
+        let (body, properties) = (publish.payload.len(), bag.len());
         let (event, size) = events::event_from(&self.who.sender, bag, publish.payload, flags, now)
             .map_err(|size| {
                 CloseReason::Violation(format!("a message of {size} bytes; 262144 are allowed"))
@@ -392,7 +416,17 @@ impl Opened {
         })?;
         self.core.events.append(event).map_err(|error| {
             CloseReason::Storage(format!("the hub cannot store telemetry: {error}"))
-        })
+        })?;
+        log::debug!(
+            "{:?} {}: {body} bytes and {properties} properties",
+            self.link.client_id,
+            if will {
+                "left its will"
+            } else {
+                "sent telemetry"
+            }
+        );
+        Ok(())
     }
 
     fn change(&self, subscriptions: Subscriptions) -> Result<(), CloseReason> {
@@ -415,8 +449,23 @@ impl Opened {
             log::error!("{error}");
         }
         self.core.sessions.leave(&self.link);
+        self.keep_activity();
         if let Some(newer) = self.core.sessions.get(&self.link.client_id) {
             newer.wake.notify_one();
+        }
+    }
+
+    /// Unless the device was deleted, and perhaps made again.
+    fn keep_activity(&self) {
+        let device = self.core.registry.get(&self.who.device.identity);
+        let generation_id = &self.who.device.generation_id;
+        if device.is_ok_and(|device| device.generation_id == *generation_id)
+            && let Err(error) = {
+                let now = self.core.clock.unix_millis();
+                self.core.sessions.keep_activity(&self.link, now)
+            }
+        {
+            log::error!("{error}");
         }
     }
 

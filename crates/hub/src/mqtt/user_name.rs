@@ -28,7 +28,7 @@ pub(crate) fn parse(user_name: &str) -> Result<UserName, String> {
     let last = segments.last().copied().unwrap_or_default();
     // The form without question mark is old, and still taken.
     let is_query = last.is_empty() || last.starts_with('?') || last.contains("api-version=");
-    let query = if is_query && segments.len() > 2 {
+    let query = if is_query && segments.len() > 1 {
         segments.truncate(segments.len() - 1);
         last.strip_prefix('?').unwrap_or(last)
     } else {

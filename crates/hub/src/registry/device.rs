@@ -146,6 +146,15 @@ pub struct Device {
     pub etag: String,
     /// Whether it may connect.
     pub status: Status,
+    /// Why; in the words of the one who changed it last.
+    #[serde(default)]
+    pub status_reason: Option<String>,
+    /// When `status` changed, in milliseconds since 1970; 0 if it never did.
+    #[serde(default)]
+    pub status_changed: u64,
+    /// Of a module: who looks after it.
+    #[serde(default)]
+    pub managed_by: Option<String>,
     /// How it proves who it is.
     pub authentication: Authentication,
 }

@@ -68,14 +68,29 @@ impl Registry {
         authentication: Authentication,
         status: Status,
     ) -> Result<Device, Error> {
+        self.create_with(identity, authentication, status, |_| {})
+    }
+
+    /// The same, and `complete` fills in the rest of the entry.
+    pub(crate) fn create_with(
+        &self,
+        identity: Identity,
+        authentication: Authentication,
+        status: Status,
+        complete: impl FnOnce(&mut Device),
+    ) -> Result<Device, Error> {
         identity.check()?;
-        let device = Device {
+        let mut device = Device {
             generation_id: random::generation_id(),
             etag: random::etag(),
             status,
+            status_reason: None,
+            status_changed: 0,
+            managed_by: None,
             authentication: checked(authentication)?,
             identity,
         };
+        complete(&mut device);
         let key = device.identity.to_string();
         let mut inner = self.lock();
         if inner.devices.contains_key(&key) {

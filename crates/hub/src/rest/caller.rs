@@ -1,5 +1,6 @@
 //! Who sent a request: the holder of a token under one of the hub's policies.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -11,72 +12,46 @@ use crate::credentials::sas::Token;
 use crate::error::Error;
 use crate::policy::Right;
 
-/// A request's token and conditions, to be checked by [`Self::needs`].
-pub(super) struct Caller {
-    core: Arc<Core>,
-    authorization: String,
-    /// What the token has to be for: `host[:port]` as the client wrote it, and the path.
-    host: String,
-    path: String,
-    if_match: Option<String>,
+/// A right that a handler needs, as a type: an extractor knows no values.
+pub(super) trait Needs {
+    /// The right.
+    const RIGHT: Right;
 }
 
-impl FromRequestParts<Arc<Core>> for Caller {
+macro_rules! rights {
+    ($($name:ident),*) => {$(
+        /// The right of the same name.
+        pub(super) struct $name;
+
+        impl Needs for $name {
+            const RIGHT: Right = Right::$name;
+        }
+    )*};
+}
+
+rights!(RegistryRead, RegistryWrite, ServiceConnect);
+
+/// A caller whose token gives the right `R` on the hub, and the conditions of the request. The head of a request
+/// is judged before its body is read.
+pub(super) struct Caller<R> {
+    if_match: Option<String>,
+    right: PhantomData<R>,
+}
+
+impl<R: Needs> FromRequestParts<Arc<Core>> for Caller<R> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Error> {
-        let header = |name: HeaderName| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        let query = parts.uri.query().unwrap_or_default();
-        let version = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("api-version="));
-        if version.is_none_or(str::is_empty) {
-            return Err(Error::ArgumentInvalid(
-                "the request has no api-version; add ?api-version=2021-04-12".into(),
-            ));
-        }
+        authorize(parts, core, R::RIGHT)?;
+        check_version(parts)?;
         Ok(Self {
-            core: Arc::clone(core),
-            authorization: header(AUTHORIZATION).ok_or_else(|| {
-                Error::Unauthorized("the request has no Authorization header".into())
-            })?,
-            host: header(HOST).unwrap_or_default(),
-            path: parts.uri.path().to_owned(),
-            if_match: header(IF_MATCH),
+            if_match: header(parts, IF_MATCH).map(str::to_owned),
+            right: PhantomData,
         })
     }
 }
 
-impl Caller {
-    /// Refuses a caller whose token does not give this right on the hub.
-    ///
-    /// The token may be for the hub's name, with or without the port that a client on another port than
-    /// 443 has in its connection string.
-    pub(super) fn needs(&self, right: Right) -> Result<(), Error> {
-        let token = Token::parse(&self.authorization)
-            .map_err(|error| Error::Unauthorized(error.to_string()))?;
-        let now = self.core.clock.unix_secs();
-        let skew = self.core.limits.sas_skew.as_secs();
-        let name = &self.core.host_name;
-        let check = |host: &str| {
-            let target = format!("{host}{}", self.path);
-            self.core.policies.check(&token, right, &target, now, skew)
-        };
-        let with_port = self
-            .host
-            .rsplit_once(':')
-            .map(|(_, port)| format!("{name}:{port}"));
-        check(name)
-            .or_else(|why| with_port.as_deref().map_or(Err(why), check))
-            .map_err(Error::Unauthorized)
-    }
-
+impl<R> Caller<R> {
     /// The condition of a change: `None` if there is no `If-Match`, `Some(None)` for `*`, or an etag.
     pub(super) fn condition(&self) -> Option<Option<&str>> {
         self.if_match.as_deref().map(|value| match value.trim() {
@@ -84,4 +59,45 @@ impl Caller {
             etag => Some(etag.trim_matches('"')),
         })
     }
+}
+
+fn header(parts: &Parts, name: HeaderName) -> Option<&str> {
+    parts
+        .headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+}
+
+fn check_version(parts: &Parts) -> Result<(), Error> {
+    let query = parts.uri.query().unwrap_or_default();
+    let version = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("api-version="));
+    if version.is_none_or(str::is_empty) {
+        return Err(Error::ArgumentInvalid(
+            "the request has no api-version; add ?api-version=2021-04-12".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a request whose token does not give this right on the hub.
+///
+/// The token may be for the hub's name, with or without the port that a client on another port than 443 has
+/// in its connection string.
+pub(super) fn authorize(parts: &Parts, core: &Core, right: Right) -> Result<(), Error> {
+    let text = header(parts, AUTHORIZATION)
+        .ok_or_else(|| Error::Unauthorized("the request has no Authorization header".into()))?;
+    let token = Token::parse(text).map_err(|error| Error::Unauthorized(error.to_string()))?;
+    let (name, path) = (&core.host_name, parts.uri.path());
+    let mut targets = vec![format!("{name}{path}")];
+    let host = header(parts, HOST).unwrap_or_default();
+    if let Some((_, port)) = host.rsplit_once(':') {
+        targets.push(format!("{name}:{port}{path}"));
+    }
+    let now = core.clock.unix_secs();
+    let skew = core.limits.sas_skew.as_secs();
+    core.policies
+        .check(&token, right, &targets, now, skew)
+        .map_err(Error::Unauthorized)
 }

@@ -2,34 +2,34 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::Router;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::put;
-use axum::{Json, Router};
 use serde::Deserialize;
 
-use super::caller::Caller;
+use super::caller::{Caller, RegistryWrite};
+use super::extract::{Body, Path};
 use crate::core::Core;
 use crate::error::Error;
-use crate::policy::Right;
 
 pub(super) fn routes() -> Router<Arc<Core>> {
     Router::new().route("/certificates/{name}", put(upload))
 }
 
 #[derive(Deserialize)]
-struct Body {
+#[serde(deny_unknown_fields)]
+struct Upload {
     /// The certificate in PEM.
     certificate: String,
 }
 
 async fn upload(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<RegistryWrite>,
     Path(name): Path<String>,
-    Json(body): Json<Body>,
+    Body(body): Body<Upload>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::RegistryWrite)?;
     core.registry.upload_authority(&name, &body.certificate)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get};
@@ -10,11 +10,11 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::caller::Caller;
-use super::entity::{Body, entity, with_etag};
+use super::caller::{Caller, RegistryRead, RegistryWrite, ServiceConnect};
+use super::entity::{Entry, entity, with_etag};
+use super::extract::{Body, Path, Query};
 use crate::core::Core;
 use crate::error::Error;
-use crate::policy::Right;
 use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 
 /// Devices that one request lists at most.
@@ -38,35 +38,49 @@ pub(super) fn routes() -> Router<Arc<Core>> {
         .route("/quotaMetrics", get(quota_metrics))
 }
 
-fn read(core: &Core, caller: &Caller, identity: &Identity) -> Result<Response, Error> {
-    caller.needs(Right::RegistryRead)?;
+fn read(core: &Core, identity: &Identity) -> Result<Response, Error> {
     Ok(with_etag(core, &core.registry.get(identity)?))
 }
 
 /// Registers an identity, or changes it if the request has `If-Match`.
-fn put(core: &Core, caller: &Caller, identity: Identity, body: Body) -> Result<Response, Error> {
-    caller.needs(Right::RegistryWrite)?;
-    body.check_ids(&identity)?;
-    let authentication = body.authentication()?;
+fn put(
+    core: &Core,
+    caller: &Caller<RegistryWrite>,
+    identity: Identity,
+    entry: Entry,
+) -> Result<Response, Error> {
+    entry.check_ids(&identity)?;
+    let authentication = entry.authentication()?;
     let device = match caller.condition() {
         None => {
+            entry.check(&identity, None)?;
             let authentication =
                 authentication.unwrap_or(Authentication::Sas(SymmetricKeys::generated()));
+            let status = entry.status.unwrap_or_default();
             core.registry
-                .create(identity, authentication, body.status.unwrap_or_default())?
+                .create_with(identity, authentication, status, |device| {
+                    entry.apply(device)
+                })?
         }
-        Some(etag) => core.update_device(&identity, etag, |device| {
-            device.status = body.status.unwrap_or(device.status);
-            if let Some(authentication) = authentication {
-                device.authentication = authentication;
-            }
-        })?,
+        Some(etag) => {
+            let current = entity(core, &core.registry.get(&identity)?);
+            entry.check(&identity, Some(&current))?;
+            core.update_device(&identity, etag, |device| {
+                entry.apply(device);
+                if let Some(authentication) = authentication {
+                    device.authentication = authentication;
+                }
+            })?
+        }
     };
     Ok(with_etag(core, &device))
 }
 
-fn remove(core: &Core, caller: &Caller, identity: &Identity) -> Result<StatusCode, Error> {
-    caller.needs(Right::RegistryWrite)?;
+fn remove(
+    core: &Core,
+    caller: &Caller<RegistryWrite>,
+    identity: &Identity,
+) -> Result<StatusCode, Error> {
     core.delete_device(identity, caller.condition().flatten())?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -78,10 +92,9 @@ struct Top {
 
 async fn list(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<RegistryRead>,
     Query(Top { top }): Query<Top>,
 ) -> Result<Json<Vec<Value>>, Error> {
-    caller.needs(Right::RegistryRead)?;
     let devices = core
         .registry
         .all()
@@ -98,10 +111,9 @@ async fn list(
 
 async fn list_modules(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<RegistryRead>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<Value>>, Error> {
-    caller.needs(Right::RegistryRead)?;
     core.registry.get(&Identity::device(id.as_str()))?;
     let of_device =
         |device: &Device| device.identity.device_id == id && device.identity.module_id.is_some();
@@ -117,24 +129,24 @@ async fn list_modules(
 
 async fn read_device(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<RegistryRead>,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    read(&core, &caller, &Identity::device(id))
+    read(&core, &Identity::device(id))
 }
 
 async fn put_device(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    caller: Caller<RegistryWrite>,
     Path(id): Path<String>,
-    Json(body): Json<Body>,
+    Body(entry): Body<Entry>,
 ) -> Result<Response, Error> {
-    put(&core, &caller, Identity::device(id), body)
+    put(&core, &caller, Identity::device(id), entry)
 }
 
 async fn delete_device(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    caller: Caller<RegistryWrite>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
     remove(&core, &caller, &Identity::device(id))
@@ -142,24 +154,24 @@ async fn delete_device(
 
 async fn read_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<RegistryRead>,
     Path((id, module)): Path<(String, String)>,
 ) -> Result<Response, Error> {
-    read(&core, &caller, &Identity::module(id, module))
+    read(&core, &Identity::module(id, module))
 }
 
 async fn put_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    caller: Caller<RegistryWrite>,
     Path((id, module)): Path<(String, String)>,
-    Json(body): Json<Body>,
+    Body(entry): Body<Entry>,
 ) -> Result<Response, Error> {
-    put(&core, &caller, Identity::module(id, module), body)
+    put(&core, &caller, Identity::module(id, module), entry)
 }
 
 async fn delete_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    caller: Caller<RegistryWrite>,
     Path((id, module)): Path<(String, String)>,
 ) -> Result<StatusCode, Error> {
     remove(&core, &caller, &Identity::module(id, module))
@@ -167,10 +179,9 @@ async fn delete_module(
 
 async fn purge(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<RegistryWrite>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Error> {
-    caller.needs(Right::RegistryWrite)?;
     let device = core.registry.get(&Identity::device(id.as_str()))?;
     let purged = core.c2d.purge(&device)?;
     Ok(Json(
@@ -180,9 +191,8 @@ async fn purge(
 
 async fn registry_statistics(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<RegistryRead>,
 ) -> Result<Json<Value>, Error> {
-    caller.needs(Right::RegistryRead)?;
     let devices: Vec<_> = core
         .registry
         .all()
@@ -202,9 +212,8 @@ async fn registry_statistics(
 
 async fn service_statistics(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
 ) -> Result<Json<Value>, Error> {
-    caller.needs(Right::ServiceConnect)?;
     Ok(Json(
         json!({ "connectedDeviceCount": core.sessions.count() }),
     ))
@@ -213,9 +222,8 @@ async fn service_statistics(
 /// In the shape of `az iot hub show-quota-metrics`; without a quota there is nothing to show.
 async fn quota_metrics(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<RegistryRead>,
 ) -> Result<Json<Value>, Error> {
-    caller.needs(Right::RegistryRead)?;
     let metrics: Vec<_> = core
         .quota
         .usage()

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -16,10 +16,10 @@ use futures_core::Stream;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::caller::Caller;
+use super::caller::{Caller, ServiceConnect};
+use super::extract::Query;
 use crate::core::Core;
 use crate::error::Error;
-use crate::policy::Right;
 
 /// Lines that wait for a slow reader; the log keeps the rest.
 const LINES: usize = 64;
@@ -38,10 +38,9 @@ struct Wanted {
 
 async fn monitor(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Error> {
-    caller.needs(Right::ServiceConnect)?;
     let next = match wanted.from.as_deref() {
         Some("start") => 0,
         None | Some("now") => *core.events.watch().borrow(),

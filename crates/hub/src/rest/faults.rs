@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::Router;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use axum::{Json, Router};
 use serde::Deserialize;
 
-use super::caller::Caller;
+use super::caller::{Caller, ServiceConnect};
+use super::extract::{Body, Path};
 use crate::core::Core;
 use crate::error::Error;
 use crate::faults::Fault;
-use crate::policy::Right;
 use crate::registry::Identity;
 
 pub(super) fn routes() -> Router<Arc<Core>> {
@@ -28,42 +28,38 @@ pub(super) fn routes() -> Router<Arc<Core>> {
 
 async fn inject(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path(id): Path<String>,
-    Json(fault): Json<Fault>,
+    Body(fault): Body<Fault>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     core.inject(&Identity::device(id), fault)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn clear(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     core.faults.clear(&id);
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn inject_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path((id, module)): Path<(String, String)>,
-    Json(fault): Json<Fault>,
+    Body(fault): Body<Fault>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     core.inject(&Identity::module(id, module), fault)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn clear_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path((id, module)): Path<(String, String)>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     let identity = Identity::module(id, module);
     core.faults.clear(&identity.to_string());
     Ok(StatusCode::NO_CONTENT)
@@ -84,11 +80,10 @@ const fn once() -> u32 {
 
 async fn fail_registration(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path(id): Path<String>,
-    Json(fault): Json<RegistrationFault>,
+    Body(fault): Body<RegistrationFault>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     core.faults
         .fail_registration(&id, fault.status, fault.times)?;
     Ok(StatusCode::NO_CONTENT)
@@ -96,10 +91,9 @@ async fn fail_registration(
 
 async fn clear_registration(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     core.faults.clear_registration(&id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 
-use super::caller::Caller;
+use super::caller::{Caller, ServiceConnect};
+use super::extract::{Body, Path};
 use crate::c2d::Message;
 use crate::core::Core;
 use crate::error::Error;
-use crate::policy::Right;
 use crate::registry::Identity;
 
 pub(super) fn routes() -> Router<Arc<Core>> {
@@ -32,29 +32,29 @@ pub(super) fn routes() -> Router<Arc<Core>> {
 
 async fn send(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path(id): Path<String>,
-    Json(message): Json<Message>,
+    Body(message): Body<Message>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     core.send_c2d(&Identity::device(id), message)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn send_to_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path((id, module)): Path<(String, String)>,
-    Json(message): Json<Message>,
+    Body(message): Body<Message>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     core.send_c2d(&Identity::module(id, module), message)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// One batch of records; its lock token is the etag, and names the first and the last of them.
-async fn feedback(State(core): State<Arc<Core>>, caller: Caller) -> Result<Response, Error> {
-    caller.needs(Right::ServiceConnect)?;
+async fn feedback(
+    State(core): State<Arc<Core>>,
+    _: Caller<ServiceConnect>,
+) -> Result<Response, Error> {
     let batch = core.c2d.feedback(false);
     let (Some((first, _)), Some((last, _))) = (batch.first(), batch.last()) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -66,10 +66,9 @@ async fn feedback(State(core): State<Arc<Core>>, caller: Caller) -> Result<Respo
 
 async fn complete_feedback(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path(token): Path<String>,
 ) -> Result<StatusCode, Error> {
-    caller.needs(Right::ServiceConnect)?;
     let range = token
         .trim_matches('"')
         .split_once('-')

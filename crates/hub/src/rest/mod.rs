@@ -15,6 +15,7 @@
 //! | `GET /messages/serviceBound/feedback` | feedback of messages | service |
 //! | `DELETE /messages/serviceBound/feedback/{token}` | take it off | service |
 //! | `POST /devices/{id}/messages/deviceBound` | send a message (Azure: AMQP only) | service |
+//! | `POST /devices/{id}/modules/{module}/messages/deviceBound` | the same to a module | service |
 //! | `GET /messages/events[?device=ID&from=start]` | events, a JSON object a line (Azure: AMQP only) | service |
 //! | `PUT /certificates/{name}` | upload a CA (Azure: resource manager only) | registry write |
 //! | `GET /provisioning` | the id scope (not in Azure) | registry read |
@@ -22,7 +23,8 @@
 //! | `POST`, `DELETE /faults/{id}[/modules/{module}]` | have something go wrong, or right again (not in Azure) | service |
 //! | `POST`, `DELETE /registrations/{id}/faults` | the same of a registration with the provisioning service | service |
 //!
-//! Each needs `?api-version=`, of any value.
+//! Each needs `?api-version=`, of any value. A slash at the end of a path means nothing. The token is judged before
+//! a body is read, and what is wrong is told in JSON with `ErrorCode:`.
 
 mod caller;
 mod certificates;
@@ -30,16 +32,22 @@ mod devices;
 mod enrollments;
 mod entity;
 mod events;
+mod extract;
 mod faults;
 mod messages;
 mod reply;
 mod twins;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Uri;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -48,8 +56,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::core::Core;
 
-/// From accept to the end of the TLS handshake, and for the head of each request.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Most bytes of the head of a request.
+const MAX_HEAD: usize = 32 * 1024;
+/// Most headers of a request.
+const MAX_HEADERS: usize = 64;
 
 fn router(core: Arc<Core>) -> Router {
     Router::new()
@@ -60,17 +70,21 @@ fn router(core: Arc<Core>) -> Router {
         .merge(twins::routes())
         .merge(enrollments::routes())
         .merge(faults::routes())
-        .fallback(reply::no_such_route)
+        .fallback(reply::no_such_path)
+        // Of the routes that there are by now.
+        .method_not_allowed_fallback(reply::no_such_method)
         .with_state(core)
 }
 
 /// Serves the interface for as long as the runtime lives.
 pub(crate) async fn serve(core: Arc<Core>, listener: TcpListener, acceptor: TlsAcceptor) {
+    let patience = core.limits.operator_timeout;
     let router = router(core);
     loop {
         match listener.accept().await {
-            Ok((tcp, _)) => {
-                tokio::spawn(connection(tcp, acceptor.clone(), router.clone()));
+            Ok((tcp, peer)) => {
+                let served = connection(tcp, peer, acceptor.clone(), router.clone(), patience);
+                tokio::spawn(served);
             }
             Err(error) => {
                 log::error!("cannot accept an operator's connection: {error}");
@@ -80,19 +94,84 @@ pub(crate) async fn serve(core: Arc<Core>, listener: TcpListener, acceptor: TlsA
     }
 }
 
-async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, router: Router) {
+/// The first byte of a TLS handshake (RFC 5246, section 6.2.1).
+const TLS_HANDSHAKE: u8 = 22;
+
+async fn connection(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    acceptor: TlsAcceptor,
+    router: Router,
+    patience: Duration,
+) {
     let _ = tcp.set_nodelay(true);
-    let tls = match timeout(PATIENCE, acceptor.accept(tcp)).await {
-        Ok(Ok(tls)) => tls,
-        Ok(Err(error)) => return log::warn!("an operator's TLS handshake failed: {error}"),
+    let mut first = [TLS_HANDSHAKE];
+    let handshake = async {
+        let _ = tcp.peek(&mut first).await;
+        let [first] = first;
+        (first, acceptor.accept(tcp).await)
+    };
+    let tls = match timeout(patience, handshake).await {
+        Ok((_, Ok(tls))) => tls,
+        Ok((TLS_HANDSHAKE, Err(error))) => {
+            return log::warn!("an operator's TLS handshake at {peer} failed: {error}");
+        }
+        Ok((_, Err(_))) => {
+            return log::warn!("{peer} does not speak TLS to the operator's port; use https://");
+        }
         Err(_) => return,
     };
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-    if let Err(error) = http
-        .serve_connection(TokioIo::new(tls), TowerToHyperService::new(router))
-        .await
-    {
+    http.timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        trim_slash(request.uri_mut());
+        router.call(request)
+    });
+    if let Err(error) = http.serve_connection(TokioIo::new(tls), service).await {
         log::debug!("an operator's connection ended: {error}");
+    }
+}
+
+/// A slash at the end of the path means nothing: some clients append one.
+fn trim_slash(uri: &mut Uri) {
+    let path = uri.path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.is_empty() || trimmed.len() == path.len() {
+        return;
+    }
+    let path_and_query = match uri.query() {
+        Some(query) => format!("{trimmed}?{query}"),
+        None => trimmed.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = path_and_query.parse().ok();
+    if let Ok(trimmed) = Uri::from_parts(parts) {
+        *uri = trimmed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_of_a_path_is_cut_off() {
+        for (given, expected) in [
+            ("/devices/d/?api-version=x", "/devices/d?api-version=x"),
+            ("/devices//?api-version=x/", "/devices?api-version=x/"),
+            ("/devices/", "/devices"),
+            ("/devices", "/devices"),
+            ("https://h:1/devices/?a", "https://h:1/devices?a"),
+            ("/", "/"),
+            ("//", "//"),
+        ] {
+            let mut uri: Uri = given.parse().unwrap_or_else(|error| panic!("{error}"));
+            trim_slash(&mut uri);
+            assert_eq!(uri.to_string(), expected);
+        }
     }
 }

@@ -1,36 +1,44 @@
 //! Errors as IoT Hub's REST API words them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::caller::authorize;
 use crate::clock::iso_8601;
 use crate::core::Core;
 use crate::credentials::random;
 use crate::error::Error;
+use crate::policy::Right;
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let body = json!({
-            "Message": format!("ErrorCode:{};{self}", self.name()),
-            "ExceptionMessage": format!("Tracking ID:{}", random::uuid()),
-        });
-        respond(&self, body)
+        let status = u16::try_from(self.code() / 1000)
+            .ok()
+            .and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        refuse(status, self.name(), &self.to_string())
     }
 }
 
-fn respond(error: &Error, body: Value) -> Response {
-    let status = u16::try_from(error.code() / 1000)
-        .ok()
-        .and_then(|code| StatusCode::from_u16(code).ok());
-    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+fn refuse(status: StatusCode, name: &'static str, why: &str) -> Response {
+    let body = json!({
+        "Message": format!("ErrorCode:{name};{why}"),
+        "ExceptionMessage": format!("Tracking ID:{}", random::uuid()),
+    });
+    respond(status, name, body)
+}
+
+fn respond(status: StatusCode, name: &'static str, body: Value) -> Response {
     let mut response = (status, Json(body)).into_response();
     response
         .headers_mut()
-        .insert("iothub-errorcode", HeaderValue::from_static(error.name()));
+        .insert("iothub-errorcode", HeaderValue::from_static(name));
     response
 }
 
@@ -44,14 +52,42 @@ pub(super) fn timed_out(core: &Core, error: &Error, timeout: Duration) -> Respon
         "info": { "timeout": format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60) },
         "timestampUtc": iso_8601(core.clock.unix_millis()),
     });
-    respond(
-        error,
-        json!({ "Message": message.to_string(), "ExceptionMessage": "" }),
-    )
+    let status = match error {
+        Error::DeviceNotOnline(_) => StatusCode::NOT_FOUND,
+        _ => StatusCode::GATEWAY_TIMEOUT,
+    };
+    let body = json!({ "Message": message.to_string(), "ExceptionMessage": "" });
+    respond(status, error.name(), body)
 }
 
 /// The answer to a path that there is not.
-pub(super) async fn no_such_route(uri: Uri) -> (StatusCode, Json<serde_json::Value>) {
-    let message = format!("ErrorCode:InvalidOperation;there is no {}", uri.path());
-    (StatusCode::NOT_FOUND, Json(json!({ "Message": message })))
+pub(super) async fn no_such_path(State(core): State<Arc<Core>>, request: Request) -> Response {
+    unserved(&core, request, StatusCode::NOT_FOUND)
+}
+
+/// The answer to a method that a path does not have; the router adds `Allow`.
+pub(super) async fn no_such_method(State(core): State<Arc<Core>>, request: Request) -> Response {
+    unserved(&core, request, StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Whoever has no right at all is not told what there is.
+fn unserved(core: &Core, request: Request, status: StatusCode) -> Response {
+    let (parts, _) = request.into_parts();
+    let rights = [
+        Right::RegistryRead,
+        Right::RegistryWrite,
+        Right::ServiceConnect,
+        Right::DeviceConnect,
+    ];
+    let mut refused = None;
+    for right in rights {
+        match authorize(&parts, core, right) {
+            Ok(()) => {
+                let why = format!("there is no {} {}", parts.method, parts.uri.path());
+                return refuse(status, "InvalidOperation", &why);
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    refused.map_or_else(|| status.into_response(), Error::into_response)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::ETAG;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,12 +12,12 @@ use axum::{Json, Router};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::caller::Caller;
+use super::caller::{Caller, ServiceConnect};
+use super::extract::{Body, Path};
 use super::reply;
 use crate::core::Core;
 use crate::error::Error;
 use crate::methods::MethodCall;
-use crate::policy::Right;
 use crate::registry::Identity;
 
 /// Seconds that a device gets to answer a method, if the caller does not say.
@@ -43,19 +43,17 @@ fn with_etag(twin: Value) -> Response {
     response
 }
 
-fn read(core: &Core, caller: &Caller, identity: &Identity) -> Result<Response, Error> {
-    caller.needs(Right::ServiceConnect)?;
+fn read(core: &Core, identity: &Identity) -> Result<Response, Error> {
     Ok(with_etag(core.twin(identity)?))
 }
 
 fn change(
     core: &Core,
-    caller: &Caller,
+    caller: &Caller<ServiceConnect>,
     identity: &Identity,
     twin: &Value,
     replace: bool,
 ) -> Result<Response, Error> {
-    caller.needs(Right::ServiceConnect)?;
     let etag = caller.condition().flatten();
     let twin = core.change_twin(identity, etag, twin, replace)?;
     Ok(with_etag(twin))
@@ -63,52 +61,52 @@ fn change(
 
 async fn read_device(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    read(&core, &caller, &Identity::device(id))
+    read(&core, &Identity::device(id))
 }
 
 async fn patch_device(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    caller: Caller<ServiceConnect>,
     Path(id): Path<String>,
-    Json(body): Json<Value>,
+    Body(body): Body<Value>,
 ) -> Result<Response, Error> {
     change(&core, &caller, &Identity::device(id), &body, false)
 }
 
 async fn put_device(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    caller: Caller<ServiceConnect>,
     Path(id): Path<String>,
-    Json(body): Json<Value>,
+    Body(body): Body<Value>,
 ) -> Result<Response, Error> {
     change(&core, &caller, &Identity::device(id), &body, true)
 }
 
 async fn read_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path((id, module)): Path<(String, String)>,
 ) -> Result<Response, Error> {
-    read(&core, &caller, &Identity::module(id, module))
+    read(&core, &Identity::module(id, module))
 }
 
 async fn patch_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    caller: Caller<ServiceConnect>,
     Path((id, module)): Path<(String, String)>,
-    Json(body): Json<Value>,
+    Body(body): Body<Value>,
 ) -> Result<Response, Error> {
     change(&core, &caller, &Identity::module(id, module), &body, false)
 }
 
 async fn put_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    caller: Caller<ServiceConnect>,
     Path((id, module)): Path<(String, String)>,
-    Json(body): Json<Value>,
+    Body(body): Body<Value>,
 ) -> Result<Response, Error> {
     change(&core, &caller, &Identity::module(id, module), &body, true)
 }
@@ -156,13 +154,7 @@ fn seconds(name: &str, value: Option<Value>, least: u64, default: u64) -> Result
     }
 }
 
-async fn call(
-    core: &Core,
-    caller: &Caller,
-    identity: &Identity,
-    body: CallBody,
-) -> Result<Response, Error> {
-    caller.needs(Right::ServiceConnect)?;
+async fn call(core: &Core, identity: &Identity, body: CallBody) -> Result<Response, Error> {
     let call = body.into_call()?;
     let (response_timeout, connect_timeout) = (call.response_timeout, call.connect_timeout);
     match core.invoke_method(identity, call).await {
@@ -182,18 +174,18 @@ async fn call(
 
 async fn call_device(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path(id): Path<String>,
-    Json(body): Json<CallBody>,
+    Body(body): Body<CallBody>,
 ) -> Result<Response, Error> {
-    call(&core, &caller, &Identity::device(id), body).await
+    call(&core, &Identity::device(id), body).await
 }
 
 async fn call_module(
     State(core): State<Arc<Core>>,
-    caller: Caller,
+    _: Caller<ServiceConnect>,
     Path((id, module)): Path<(String, String)>,
-    Json(body): Json<CallBody>,
+    Body(body): Body<CallBody>,
 ) -> Result<Response, Error> {
-    call(&core, &caller, &Identity::module(id, module), body).await
+    call(&core, &Identity::module(id, module), body).await
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Twin;
+use crate::clock::time_or_never;
 use crate::core::Core;
 use crate::error::Error;
 use crate::registry::{Authentication, Device, Identity};
@@ -34,7 +35,17 @@ impl Core {
         let tell = |version: u64, notification: &Value| {
             let link = self.sessions.get(&identity.to_string());
             let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={version}");
-            if let Some(link) = link.filter(|link| link.granted(&topic).is_some()) {
+            let link = link.filter(|link| link.granted(&topic).is_some());
+            let told = if link.is_some() {
+                "and is told"
+            } else {
+                "and is not told now"
+            };
+            log::debug!(
+                "{:?} has desired properties of version {version} {told}",
+                identity.to_string()
+            );
+            if let Some(link) = link {
                 link.push(Push {
                     topic,
                     payload: notification.to_string().into_bytes(),
@@ -55,12 +66,15 @@ impl Core {
         entity["etag"] = twin.etag().into();
         entity["deviceEtag"] = device.etag.as_str().into();
         entity["status"] = json!(device.status);
+        entity["statusReason"] = json!(device.status_reason);
+        entity["statusUpdateTime"] = time_or_never(device.status_changed).into();
         entity["connectionState"] = if connected {
             "Connected"
         } else {
             "Disconnected"
         }
         .into();
+        entity["lastActivityTime"] = time_or_never(self.sessions.activity(&client_id).last).into();
         entity["cloudToDeviceMessageCount"] = self.c2d.pending(&client_id).into();
         let thumbprints = match &device.authentication {
             Authentication::X509Thumbprint { primary, secondary } => {

@@ -7,7 +7,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -43,13 +43,46 @@ impl Reply {
     }
 }
 
-/// One request on a connection of its own.
-pub fn request(hub: &Hub, line: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
+/// Sends these bytes on a connection of its own; gives what comes until the hub closes.
+pub fn raw_text(hub: &Hub, bytes: &[u8]) -> String {
     let tcp = TcpStream::connect(hub.operator_endpoint()).unwrap();
     tcp.set_read_timeout(Some(PATIENCE)).unwrap();
     let config = Arc::new(client_config(hub.ca_pem(), None));
     let connection = ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
     let mut stream = StreamOwned::new(connection, tcp);
+    // The hub may close before it has read everything, and without close_notify.
+    let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+    let mut answer = Vec::new();
+    let ended = stream.read_to_end(&mut answer);
+    if let Err(error) = ended {
+        assert!(
+            !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+            "the hub did not close"
+        );
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+/// The same; there must be an answer.
+pub fn raw(hub: &Hub, bytes: &[u8]) -> Reply {
+    let answer = raw_text(hub, bytes);
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    Reply {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        etag: head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("etag")
+                .then(|| value.trim().to_owned())
+        }),
+        head: head.to_ascii_lowercase(),
+        body: serde_json::from_str(body).unwrap_or(Value::Null),
+    }
+}
+
+/// One request on a connection of its own.
+pub fn request(hub: &Hub, line: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let mut text = format!(
         "{line} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -62,24 +95,7 @@ pub fn request(hub: &Hub, line: &str, headers: &[(&str, &str)], body: Option<Val
     if !body.is_empty() {
         text.push_str("Content-Type: application/json\r\n");
     }
-    stream
-        .write_all(format!("{text}\r\n{body}").as_bytes())
-        .unwrap();
-    let mut answer = Vec::new();
-    // The server may close without close_notify.
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    Reply {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        etag: head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("etag")
-                .then(|| value.trim().to_owned())
-        }),
-        head: head.to_ascii_lowercase(),
-        body: serde_json::from_str(body).unwrap_or(Value::Null),
-    }
+    raw(hub, format!("{text}\r\n{body}").as_bytes())
 }
 
 /// A request by the hub's owner; api-version is added.
