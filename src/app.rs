@@ -108,6 +108,10 @@ impl Application for App {
         self.sensor_failed = failed;
     }
 
+    fn not_measured(&mut self, messages: u32) {
+        self.sent = self.sent.wrapping_add(messages);
+    }
+
     fn cloud_message(&mut self, message: &CloudMessage<'_>) {
         let again = if message.redelivered { ", again" } else { "" };
         info!(

@@ -34,6 +34,10 @@ pub trait Application: Sized + 'static {
     /// Writes the members of one telemetry message. Nothing is sent if it writes none.
     fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>);
 
+    /// Takes note that so many messages fell due and were not measured, since the device was busy, such as with a
+    /// TLS handshake. An application that numbers its messages passes over their numbers.
+    fn not_measured(&mut self, _messages: u32) {}
+
     /// Takes a cloud-to-device message. It is acknowledged when this returns.
     fn cloud_message(&mut self, message: &CloudMessage<'_>);
 

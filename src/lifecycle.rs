@@ -6,13 +6,14 @@
 //! is it dropped and the provisioning service asked again.
 
 use crate::application::Application;
-use crate::device::{self, Buffers, Device};
+use crate::device::{self, Buffers, Carryover, Device};
 use crate::identity::{Identity, IdentityError};
 use crate::json::Value;
 use crate::logging::{info, warn};
 use crate::mqtt::RequestError;
 use crate::port::Platform;
 use crate::provisioning::{self, Assignment, Enrollment, Kept, Provisioner};
+use crate::storage;
 
 /// Refusals by the hub in a row after which an assignment is no longer believed. At 5 to 10 minutes from
 /// one to the next, these are 10 to 20 minutes.
@@ -36,7 +37,13 @@ pub enum End {
     Restart,
 }
 
+/// The key in [`crate::port::Storage`] of the number of messages that the last run left behind.
+const LEFT_KEY: &str = "left-behind";
+
 /// Runs until it is asked to stop, or to restart.
+///
+/// What is queued then is in `carryover`, and the next run in the same memory sends it; a first run takes the
+/// default. If there is none, since the process or the device ends, call [`leave_behind`]; a restart has done so.
 ///
 /// # Errors
 ///
@@ -47,12 +54,21 @@ pub fn run<P: Platform, A: Application>(
     buffers: &mut Buffers<'_>,
     mut application: A,
     platform: &mut P,
+    carryover: &mut Carryover,
 ) -> Result<End, RequestError> {
+    carryover.left_earlier(take_left_behind(platform));
     loop {
         let provisioned = match access {
             Access::Hub(_) => None,
             Access::Provisioning(enrollment, config) => {
-                match provision(enrollment, config, buffers, &mut application, platform)? {
+                match provision(
+                    enrollment,
+                    config,
+                    buffers,
+                    &mut application,
+                    platform,
+                    carryover,
+                )? {
                     Some(identity) => Some(identity),
                     None => return Ok(End::Stopped),
                 }
@@ -65,8 +81,13 @@ pub fn run<P: Platform, A: Application>(
         };
         let mut config = config.clone();
         config.gives_up_after = provisioned.as_ref().map(|_| REFUSALS);
-        application = match operate(identity, config, buffers, application, platform)? {
-            Ended::Asked(end) => return Ok(end),
+        application = match operate(identity, config, buffers, application, platform, carryover)? {
+            Ended::Asked(end) => {
+                if end == End::Restart {
+                    leave_behind(carryover, platform);
+                }
+                return Ok(end);
+            }
             Ended::Refused(application) => application,
         };
         warn!("the hub refused this device {REFUSALS} times; asking to be provisioned again");
@@ -93,17 +114,49 @@ fn operate<P: Platform, A: Application>(
     buffers: &mut Buffers<'_>,
     application: A,
     platform: &mut P,
+    carryover: &mut Carryover,
 ) -> Result<Ended<A>, RequestError> {
     // Run where it was made: a move would have room for a second one.
-    let mut made = Device::new(identity, config, buffers.reborrow(), application);
+    let mut made = Device::resume(identity, config, buffers.reborrow(), application, carryover);
     let device = made.as_mut().map_err(|error| *error)?;
     device::run(device, platform);
     let (restart, given_up) = (device.wants_restart(), device.has_given_up());
-    match made {
-        Ok(device) if given_up && !restart => Ok(Ended::Refused(device.into_application())),
-        _ if restart => Ok(Ended::Asked(End::Restart)),
-        _ => Ok(Ended::Asked(End::Stopped)),
+    let (application, left) = made?.into_parts();
+    *carryover = left;
+    Ok(match (restart, given_up) {
+        (true, _) => Ended::Asked(End::Restart),
+        (false, true) => Ended::Refused(application),
+        (false, false) => Ended::Asked(End::Stopped),
+    })
+}
+
+/// Gives up what is queued, since nothing follows in this memory, and keeps the number for the next start to tell.
+pub fn leave_behind<P: Platform>(carryover: &mut Carryover, platform: &mut P) {
+    let left = carryover.leave_behind();
+    if left > 0
+        && let Err(error) = storage::store(platform, LEFT_KEY, &left.to_le_bytes())
+    {
+        warn!("storage: the number of messages left behind could not be kept: {error}");
     }
+}
+
+/// The number of messages that the last run left behind. It is told once.
+#[inline(never)]
+fn take_left_behind<P: Platform>(platform: &mut P) -> u32 {
+    let mut buffer = [0; 4 + storage::CHECKSUM_LEN];
+    let loaded = storage::load(platform, LEFT_KEY, "it is not told", &mut buffer);
+    if let Ok(None) = loaded {
+        return 0;
+    }
+    if let Err(error) = platform.remove(LEFT_KEY) {
+        // It would be counted again at each start.
+        warn!("storage: the number of messages left behind could not be removed: {error}");
+        return 0;
+    }
+    let left = buffer
+        .first_chunk()
+        .filter(|_| matches!(loaded, Ok(Some(4))));
+    left.map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 /// The kept assignment, or a new one; `None` if it was asked to stop meanwhile.
@@ -113,6 +166,7 @@ fn provision<P: Platform, A: Application>(
     buffers: &mut Buffers<'_>,
     application: &mut A,
     platform: &mut P,
+    carryover: &mut Carryover,
 ) -> Result<Option<Identity>, RequestError> {
     if let Some(kept) = Kept::load(platform, enrollment)
         && let Some(identity) = adopt(&kept.assignment, enrollment)
@@ -129,7 +183,7 @@ fn provision<P: Platform, A: Application>(
         return Ok(Some(identity));
     }
     loop {
-        let Some(assignment) = register(enrollment, config, buffers, platform)? else {
+        let Some(assignment) = register(enrollment, config, buffers, platform, carryover)? else {
             return Ok(None);
         };
         if let Err(error) = Kept::store(platform, &assignment, enrollment) {
@@ -154,10 +208,13 @@ fn register<P: Platform>(
     config: &provisioning::Config<'_>,
     buffers: &mut Buffers<'_>,
     platform: &mut P,
+    carryover: &mut Carryover,
 ) -> Result<Option<Assignment>, RequestError> {
-    let mut made = Provisioner::new(enrollment, config.clone(), buffers.reborrow());
+    let mut made = Provisioner::new(enrollment, config.clone(), buffers.without_outbox());
     let provisioner = made.as_mut().map_err(|error| *error)?;
+    provisioner.set_report(*carryover.report());
     device::run(provisioner, platform);
+    carryover.set_report(*provisioner.report());
     Ok(made?.into_assignment())
 }
 

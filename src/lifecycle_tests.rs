@@ -7,10 +7,10 @@ use std::vec::Vec;
 use super::*;
 use crate::app::App;
 use crate::application::CloudMessage;
-use crate::device::Config;
 use crate::device::tests::sim::World;
 use crate::device::tests::{Memory, buffers};
-use crate::identity::SharedAccessKey;
+use crate::device::{Cause, Config, Report};
+use crate::identity::{DeviceId, HostName, SharedAccessKey};
 use crate::json::Object;
 use crate::port::Sensor;
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
@@ -41,6 +41,10 @@ struct Site {
 impl Application for Site {
     fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
         self.app.telemetry(sensor, message);
+    }
+
+    fn not_measured(&mut self, messages: u32) {
+        self.app.not_measured(messages);
     }
 
     fn cloud_message(&mut self, message: &CloudMessage<'_>) {
@@ -78,6 +82,7 @@ fn live_as(world: &mut World, enrollment: &Enrollment, application: Site) -> End
         &mut buffers(&mut memory),
         application,
         world,
+        &mut Carryover::default(),
     )
     .unwrap()
 }
@@ -233,5 +238,136 @@ fn a_medium_that_keeps_nothing_costs_a_question_at_each_start() {
         answer_assigned(&world);
         live_for(&mut world, HOUR);
         assert_eq!(world.hub.borrow().log.connects.len(), 2 * start);
+    }
+}
+
+/// An outage, then refusals until the service is asked, which assigns `host_name` and `device_id`; gives what was
+/// dropped in the end.
+fn reprovisioned(world: &mut World, host_name: &'static str, device_id: &'static str) -> Report {
+    keep(world, KEPT);
+    {
+        let mut hub = world.hub.borrow_mut();
+        // What is sent before is not acknowledged, and so in flight.
+        hub.acknowledges = false;
+        hub.drops_after = Some(Duration::from_secs(150));
+        hub.connacks.extend([0, 5, 5, 5]);
+    }
+    world.assigned = Some((host_name, device_id));
+    let body = std::format!(
+        r#"{{"status":"assigned","registrationState":{{"assignedHub":"{host_name}","deviceId":"{device_id}"}}}}"#
+    );
+    let answer = (200, String::new(), body);
+    world.hub.borrow_mut().answers.push_back(answer);
+    world.stop_after(2 * HOUR);
+    let mut memory = Memory::default();
+    let enrollment = enrollment();
+    let access = Access::Provisioning(&enrollment, provisioning::Config::default());
+    let config = Config {
+        twin: false,
+        telemetry_interval: Some(Duration::from_secs(60)),
+        ..Config::default()
+    };
+    let mut carryover = Carryover::default();
+    let (mut buffers, app) = (buffers(&mut memory), Site::default());
+    let end = run(&access, &config, &mut buffers, app, world, &mut carryover);
+    assert_eq!(end.unwrap(), End::Stopped);
+    *carryover.report()
+}
+
+#[test]
+fn queued_messages_go_to_the_hub_that_the_device_is_assigned_next() {
+    for (host_name, device_id) in [
+        // Another hub, and another id there: shorter, and longer.
+        ("fabrikam.azure-devices.net", "MyDevice01"),
+        ("fabrikam.azure-devices.net", "d"),
+        (
+            "fabrikam.azure-devices.net",
+            "a-device-with-a-much-longer-name-than-before",
+        ),
+    ] {
+        let mut world = world();
+        let report = reprovisioned(&mut world, host_name, device_id);
+        let hub = world.hub.borrow();
+        let counts: Vec<u64> = hub.log.stored.iter().map(|(count, _)| *count).collect();
+        assert_eq!(report.dropped.of(Cause::Reprovisioned), 0, "{report:?}");
+        let missing = counts.last().unwrap() - counts.len() as u64;
+        assert_eq!(missing, report.dropped.total(), "{report:?} {counts:?}");
+        assert_eq!(
+            counts.first(),
+            Some(&1),
+            "what was in flight to the old hub too"
+        );
+        assert!(
+            hub.log.stored.iter().all(|(_, dup)| !dup),
+            "nothing is a duplicate to the new hub"
+        );
+        let start = std::format!("devices/{device_id}/messages/events/");
+        assert!(
+            hub.log.topics.iter().all(|topic| topic.starts_with(&start)),
+            "{:?}",
+            hub.log.topics
+        );
+        let known =
+            report.telemetry_acknowledged + u64::from(report.queued) + report.dropped.total();
+        assert_eq!(report.telemetry_due, known, "{report:?}");
+    }
+}
+
+#[test]
+fn to_the_same_hub_and_id_what_was_in_flight_goes_again_marked() {
+    let mut world = world();
+    reprovisioned(&mut world, "contoso.azure-devices.net", "MyDevice01");
+    let hub = world.hub.borrow();
+    assert_eq!(hub.log.stored[0], (1, true));
+    assert!(hub.log.stored.last().is_some_and(|(_, dup)| !dup));
+}
+
+#[test]
+fn what_a_restart_leaves_behind_is_told_by_the_next_start() {
+    let mut world = World::new();
+    let identity = adopt(
+        &Assignment {
+            host_name: HostName::parse("contoso.azure-devices.net").unwrap(),
+            device_id: DeviceId::parse("MyDevice01").unwrap(),
+            payload: None,
+        },
+        &enrollment(),
+    )
+    .unwrap();
+    let access = Access::Hub(&identity);
+    let start = |world: &mut World| {
+        let mut memory = Memory::default();
+        let mut carryover = Carryover::default();
+        let app = Site::default();
+        let config = Config::default();
+        run(
+            &access,
+            &config,
+            &mut buffers(&mut memory),
+            app,
+            world,
+            &mut carryover,
+        )
+        .unwrap();
+        let told = *carryover.report();
+        leave_behind(&mut carryover, world);
+        (told, *carryover.report())
+    };
+    world.hub.borrow_mut().outages = std::vec![(90_000, 2 * 3_600_000)];
+    world.stop_after(HOUR);
+    let (told, ended) = start(&mut world);
+    assert!(told.queued > 20, "{told:?}");
+    assert_eq!(
+        (ended.queued, ended.dropped.of(Cause::LeftBehind)),
+        (0, told.queued)
+    );
+
+    for left in [told.queued, 0] {
+        world.stop_after(Duration::from_millis(world.now) + 4 * HOUR);
+        let (told, _) = start(&mut world);
+        assert_eq!(told.dropped.of(Cause::LeftBehind), left, "once");
+        let known = told.telemetry_acknowledged + u64::from(told.queued) + told.dropped.total();
+        assert_eq!(told.telemetry_due, known);
+        world.hub.borrow_mut().outages.clear();
     }
 }

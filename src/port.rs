@@ -44,10 +44,25 @@ pub trait Connector {
     /// What it opens.
     type Stream: Stream;
 
+    /// How far a connection is that is being opened; its default is one that was not begun. Dropping it gives
+    /// the attempt up.
+    type Opening: Default;
+
     /// Resolves, connects and completes the TLS handshake, presenting the client certificate that the
     /// platform was configured with, if any. The server's chain, name and dates must have been verified.
-    /// Blocks, for a time that the implementation bounds.
-    fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<Self::Stream, ConnectError>;
+    ///
+    /// `None` if it is not complete when `until` has come, or when somebody asks for something: call it again
+    /// with the same `opening` and endpoint, so that the device can measure what is due meanwhile. An
+    /// implementation that can only do it all at once blocks for longer, for a time that it bounds; what falls
+    /// due meanwhile is counted as not measured.
+    ///
+    /// The whole attempt ends within a time that the implementation bounds.
+    fn connect(
+        &mut self,
+        endpoint: Endpoint<'_>,
+        opening: &mut Self::Opening,
+        until: Instant,
+    ) -> Result<Option<Self::Stream>, ConnectError>;
 }
 
 /// An open TLS connection. Dropping it closes it.

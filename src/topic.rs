@@ -20,6 +20,8 @@ use crate::percent::{Encoded, Escaped};
 use crate::properties::Bag;
 use crate::text::find;
 
+/// The end of the fixed part of a telemetry topic. No id has a slash, so that it stands there first.
+pub(crate) const TELEMETRY: &str = "/messages/events/";
 const METHOD_REQUEST: &str = "$iothub/methods/POST/";
 const TWIN_RESPONSE: &str = "$iothub/twin/res/";
 const DESIRED_UPDATE: &str = "$iothub/twin/PATCH/properties/desired/";
@@ -107,7 +109,7 @@ pub enum Outbound<'a> {
 impl fmt::Display for Outbound<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Telemetry(identity) => write!(f, "{}/messages/events/", Own(identity)),
+            Self::Telemetry(identity) => write!(f, "{}{TELEMETRY}", Own(identity)),
             Self::MethodResponse { status, request_id } => {
                 write!(f, "$iothub/methods/res/{status}/?$rid={request_id}")
             }

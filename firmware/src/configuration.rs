@@ -157,6 +157,7 @@ impl Configuration {
             },
             model_id: Some(kconfig::CONFIG_AZURE_MODEL_ID).filter(|id| !id.is_empty()),
             twin: cfg!(CONFIG_AZURE_TWIN),
+            stop_timeout: seconds(kconfig::CONFIG_AZURE_STOP_TIMEOUT_S),
             backoff: backoff::Config {
                 min: Duration::from_millis(unsigned(kconfig::CONFIG_AZURE_BACKOFF_MIN_MS)),
                 max: seconds(kconfig::CONFIG_AZURE_BACKOFF_MAX_S),

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::kconfig;
 use azure_device::app::{App, Facts};
-use azure_device::device::Buffers;
+use azure_device::device::{Buffers, Carryover};
 use azure_device::lifecycle::{self, Access, End};
 use azure_device::logging::{error, info, warn};
 use azure_device::mqtt;
@@ -53,8 +53,9 @@ pub(crate) fn start() {
     else {
         return error!("start: the buffers are taken; rust_main ran twice");
     };
+    let mut carryover = Carryover::default();
     loop {
-        arena = run(buffers, arena, facts);
+        arena = run(buffers, arena, facts, &mut carryover);
     }
 }
 
@@ -98,12 +99,20 @@ fn join_wifi() {
 }
 
 /// One life of the device: from its provisioning to the next.
-fn run(buffers: &mut ffi::Buffers, arena: Arena, facts: Facts) -> Arena {
+fn run(
+    buffers: &mut ffi::Buffers,
+    arena: Arena,
+    facts: Facts,
+    carryover: &mut Carryover,
+) -> Arena {
     let mut arena = arena.clear();
     status::clear();
     match Configuration::load() {
-        Ok(Some(configuration)) => serve(buffers, &mut arena, &configuration, facts),
-        Ok(None) => cannot_go_on(&IDENTITY_NEEDED),
+        Ok(Some(configuration)) => serve(buffers, &mut arena, &configuration, facts, carryover),
+        Ok(None) => {
+            forget_queue(carryover);
+            cannot_go_on(&IDENTITY_NEEDED);
+        }
         Err(problem) => cannot_go_on(&problem),
     }
     #[cfg(CONFIG_AZURE_WIFI)]
@@ -111,11 +120,20 @@ fn run(buffers: &mut ffi::Buffers, arena: Arena, facts: Facts) -> Arena {
     arena
 }
 
+/// The identity was forgotten: whoever provisions the device next is not sent the messages of the last one.
+fn forget_queue(carryover: &mut Carryover) {
+    let left = carryover.leave_behind();
+    if left > 0 {
+        warn!("telemetry: {left} queued messages were forgotten with the identity");
+    }
+}
+
 fn serve(
     buffers: &mut ffi::Buffers,
     arena: &mut Arena,
     configuration: &Configuration,
     facts: Facts,
+    carryover: &mut Carryover,
 ) {
     let access = match configuration.access() {
         Ok(access) => access,
@@ -148,6 +166,7 @@ fn serve(
         &mut memory,
         App::new(facts),
         &mut platform,
+        carryover,
     ) {
         Ok(End::Stopped) => {}
         Ok(End::Restart) => {

@@ -60,9 +60,16 @@ impl Entropy for ZephyrPlatform {
 
 impl Connector for ZephyrPlatform {
     type Stream = TlsStream;
+    /// Zephyr's handshake blocks, also on a socket that does not: an attempt is one step.
+    type Opening = ();
 
-    fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<TlsStream, ConnectError> {
-        connector::connect(endpoint, &self.tags)
+    fn connect(
+        &mut self,
+        endpoint: Endpoint<'_>,
+        (): &mut (),
+        _until: Instant,
+    ) -> Result<Option<TlsStream>, ConnectError> {
+        connector::connect(endpoint, &self.tags).map(Some)
     }
 }
 

@@ -16,16 +16,28 @@ use crate::time::Instant;
 /// ```
 pub fn run<P: Platform>(device: &mut dyn Machine, platform: &mut P) {
     let mut stream: Option<P::Stream> = None;
+    let mut opening: Option<P::Opening> = None;
     let mut shown: Option<Status> = None;
     loop {
         platform.progress();
         let requests = platform.requests();
         device.requested(platform.now(), requests);
         let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
-        match device.task(now, unix, random) {
-            Task::End => return,
+        let task = device.task(now, unix, random);
+        if task != Task::OpenConnection {
+            opening = None;
+        }
+        match task {
+            Task::End => {
+                // How it ended.
+                device
+                    .report()
+                    .into_iter()
+                    .for_each(|report| platform.observe(report));
+                return;
+            }
             Task::SetClock => set_clock(device, platform),
-            Task::OpenConnection => stream = open(device, platform),
+            Task::OpenConnection => stream = open(device, platform, &mut opening),
             Task::Exchange { .. } => exchange(device, platform, &mut stream),
             Task::CloseConnection => {
                 stream = None;
@@ -56,17 +68,33 @@ fn set_clock<P: Platform>(device: &mut dyn Machine, platform: &mut P) {
     device.clock_set(now, before, result, random(platform));
 }
 
-fn open<P: Platform>(device: &mut dyn Machine, platform: &mut P) -> Option<P::Stream> {
-    if device.status(platform.now()) != Status::Off {
+/// Opens a connection, or goes on with it, until something else is due.
+fn open<P: Platform>(
+    device: &mut dyn Machine,
+    platform: &mut P,
+    opening: &mut Option<P::Opening>,
+) -> Option<P::Stream> {
+    if opening.is_none() && device.status(platform.now()) != Status::Off {
         platform.show(Status::Starting);
     }
-    let result = platform.connect(device.endpoint());
+    let (now, unix, bits) = (platform.now(), platform.unix(), random(platform));
+    device.serve_offline(now, unix, platform, bits);
+    let until = now.after(PROGRESS_INTERVAL);
+    let until = device
+        .offline_deadline()
+        .map_or(until, |due| until.min(due));
+    let mut begun = opening.take().unwrap_or_default();
+    let result = platform.connect(device.endpoint(), &mut begun, until);
     let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
     match result {
-        Ok(stream) => {
+        Ok(Some(stream)) => {
             device.opened(now, unix, random);
             device.condition(platform.condition());
             Some(stream)
+        }
+        Ok(None) => {
+            *opening = Some(begun);
+            None
         }
         Err(error) => {
             device.not_opened(now, error, random);

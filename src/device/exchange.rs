@@ -50,11 +50,12 @@ impl<A: Application> Device<'_, A> {
             self.handle(event, now)?;
         }
         self.serve_methods(now);
-        self.obey(now);
-        self.serve_twin(now);
+        // By the interval that was in force when it fell due.
         if self.telemetry_is_due(now) {
             self.send_telemetry(now, unix, sensor, random);
         }
+        self.obey(now);
+        self.serve_twin(now);
         if let State::Online(link) = self.state {
             self.advance(link, now);
         }
@@ -223,19 +224,27 @@ impl<A: Application> Device<'_, A> {
         match link.phase {
             Phase::Running if link.renew_at.is_some_and(|at| now >= at) => {
                 info!("SAS token: renewing it by a new connection");
-                self.drain(now, link, Next::Reconnect);
+                self.drain(now, link);
             }
             Phase::Running if self.control.restart => {
                 info!("restarting, as asked");
-                self.drain(now, link, Next::Stop);
+                self.stop(now);
             }
             Phase::Running => self.settle(now),
-            Phase::Draining { until, then } if self.session.in_flight() == 0 || now >= until => {
+            Phase::Draining { until, then } if self.is_drained(then) || now >= until => {
                 self.session.disconnect();
                 link.phase = Phase::Closing(then);
                 self.state = State::Online(link);
             }
             _ => {}
+        }
+    }
+
+    /// Whether nothing is left of what is awaited before a planned goodbye.
+    fn is_drained(&self, then: Next) -> bool {
+        match then {
+            Next::Reconnect => self.session.in_flight() == 0,
+            Next::Stop => self.session.outbox_count() == 0,
         }
     }
 
@@ -256,7 +265,7 @@ impl<A: Application> Device<'_, A> {
                 ];
                 planned.into_iter().flatten().min()
             }
-            Phase::Draining { .. } if self.session.in_flight() == 0 => Some(now),
+            Phase::Draining { then, .. } if self.is_drained(then) => Some(now),
             Phase::Draining { until, .. } => Some(until),
             _ => None,
         };
@@ -267,7 +276,7 @@ impl<A: Application> Device<'_, A> {
 
     /// `until`, or earlier if telemetry is due.
     pub(super) fn earliest(&self, until: Instant) -> Instant {
-        self.next_telemetry
+        self.sampling_deadline()
             .map_or(until, |telemetry| until.min(telemetry))
     }
 }

@@ -11,6 +11,7 @@ use crate::application::Application;
 use crate::backoff;
 use crate::failure::{self, Failure};
 use crate::identity::{Credential, Identity, UserName};
+use crate::logging::{info, warn};
 use crate::mqtt::{self, PacketId};
 use crate::port::{ClockError, ConnectError, Endpoint, Requests, Status};
 use crate::sas;
@@ -70,7 +71,8 @@ pub(super) enum Phase {
     Subscribing(PacketId),
     /// Everything is set up.
     Running,
-    /// No new message starts; PUBACKs of those under way are awaited until then.
+    /// Until then at most, PUBACKs are awaited: before a reconnect of the messages under way, and no new one
+    /// starts; before a stop of all that are queued.
     Draining { until: Instant, then: Next },
     /// DISCONNECT is on its way.
     Closing(Next),
@@ -232,6 +234,7 @@ impl<A: Application> Device<'_, A> {
                 phase: Phase::Draining { then: next, .. } | Phase::Closing(next),
                 ..
             }) => self.said_goodbye(now, next),
+            State::Online(_) if self.control.restart => self.said_goodbye(now, Next::Stop),
             State::Online(link) => {
                 let stable = link
                     .accepted
@@ -266,7 +269,7 @@ impl<A: Application> Device<'_, A> {
                 self.attempts.hurry(now);
                 State::Offline
             }
-            Next::Stop => State::Stopped,
+            Next::Stop => return self.stopped(),
         };
     }
 
@@ -279,22 +282,65 @@ impl<A: Application> Device<'_, A> {
             self.attempts.hurry(now);
         }
         if requests.stop {
-            match self.state {
-                State::Offline => self.state = State::Stopped,
-                State::Online(link) => self.drain(now, link, Next::Stop),
-                State::Stopped => {}
-            }
+            self.stop(now);
         }
     }
 
-    /// Starts a planned goodbye: what is under way gets its PUBACK first, what is not stays in the outbox.
-    pub(super) fn drain(&mut self, now: Instant, mut link: Link, then: Next) {
+    /// Starts a planned reconnect: what is under way gets its PUBACK first, what is not stays in the outbox.
+    pub(super) fn drain(&mut self, now: Instant, mut link: Link) {
         self.session.set_hold(true);
         link.phase = Phase::Draining {
             until: now.after(super::DRAIN_TIMEOUT),
-            then,
+            then: Next::Reconnect,
         };
         self.state = State::Online(link);
+    }
+
+    /// Starts to end: nothing more is measured, and what is queued is sent while there is time, if there is a
+    /// connection.
+    pub(super) fn stop(&mut self, now: Instant) {
+        self.stopping = true;
+        match self.state {
+            State::Offline => self.stopped(),
+            State::Online(link) => self.stop_online(now, link),
+            State::Stopped => {}
+        }
+    }
+
+    fn stop_online(&mut self, now: Instant, mut link: Link) {
+        match &mut link.phase {
+            // Asked for before: that time holds.
+            Phase::Draining {
+                then: Next::Stop, ..
+            } => {}
+            Phase::Closing(next) => *next = Next::Stop,
+            phase => {
+                let (queued, time) = (self.session.outbox_count(), self.config.stop_timeout);
+                if queued > 0 {
+                    info!(
+                        "stopping: sending {queued} queued messages, for {} s at most",
+                        time.as_secs()
+                    );
+                }
+                self.session.set_hold(false);
+                *phase = Phase::Draining {
+                    until: now.after(time),
+                    then: Next::Stop,
+                };
+            }
+        }
+        self.state = State::Online(link);
+    }
+
+    /// The device has ended: says how many messages it leaves.
+    fn stopped(&mut self) {
+        self.state = State::Stopped;
+        self.end_episode();
+        self.observe_session();
+        match self.report.queued {
+            0 => {}
+            queued => warn!("stopped: {queued} messages stay behind in the queue"),
+        }
     }
 
     fn failed(&mut self, now: Instant, failure: Failure, stable: bool, random: u64) {

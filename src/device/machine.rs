@@ -58,6 +58,10 @@ pub trait Machine {
         sensor: &mut dyn Sensor,
         random: u64,
     );
+    /// When there is something for [`Machine::serve_offline`].
+    fn offline_deadline(&self) -> Option<Instant> {
+        None
+    }
     /// What the indicator should show.
     fn status(&self, now: Instant) -> Status;
     /// Its counters, if it has any.
@@ -143,6 +147,10 @@ impl<A: Application> Machine for Device<'_, A> {
         random: u64,
     ) {
         Device::serve_offline(self, now, unix, sensor, random);
+    }
+
+    fn offline_deadline(&self) -> Option<Instant> {
+        self.sampling_deadline()
     }
 
     fn status(&self, now: Instant) -> Status {

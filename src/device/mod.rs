@@ -17,6 +17,7 @@
 //! not a restart; the ready-made SAS token cannot be renewed here.
 
 mod attempts;
+mod carryover;
 mod driver;
 mod dropped;
 mod exchange;
@@ -34,6 +35,7 @@ mod twin;
 use core::time::Duration;
 
 pub(crate) use self::attempts::{Attempts, is_sane};
+pub use self::carryover::Carryover;
 pub use self::driver::run;
 use self::dropped::Episode;
 pub use self::dropped::{Cause, Dropped};
@@ -70,6 +72,9 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 /// Milliseconds of light, and of darkness, while the indicator blinks.
 const BLINK_HALF: u64 = 250;
 
+/// Default of [`Config::stop_timeout`].
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a planned reconnect waits for PUBACKs. What is not acknowledged by then is sent again.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -95,6 +100,9 @@ pub struct Config<'a> {
     /// Refusals in a row (CONNACK 4 or 5) after which the device ends, to be provisioned again. `None`
     /// never ends it: [`crate::lifecycle`] sets this.
     pub gives_up_after: Option<u32>,
+    /// The longest time that a stop or a restart takes to send what is queued, on a connection that is open.
+    /// Default 10 s. Zero leaves at once.
+    pub stop_timeout: Duration,
     /// Waits between attempts.
     pub backoff: backoff::Config,
     /// MQTT's own times and limits.
@@ -112,6 +120,7 @@ impl Default for Config<'_> {
             will: None,
             twin: true,
             gives_up_after: None,
+            stop_timeout: STOP_TIMEOUT,
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),
         }
@@ -133,6 +142,13 @@ pub struct Buffers<'b> {
 }
 
 impl Buffers<'_> {
+    /// The same memory without the outbox, lent for a shorter time: whoever works in it leaves the messages alone.
+    pub fn without_outbox(&mut self) -> Buffers<'_> {
+        let mut buffers = self.reborrow();
+        buffers.mqtt.outbox = &mut [];
+        buffers
+    }
+
     /// The same memory, lent for a shorter time.
     pub fn reborrow(&mut self) -> Buffers<'_> {
         Buffers {
@@ -156,6 +172,8 @@ pub struct Device<'b, A> {
     twin_space: &'b mut [u8],
     attempts: Attempts,
     state: State,
+    /// Asked to stop: nothing more is measured.
+    stopping: bool,
     telemetry_interval: Option<Duration>,
     next_telemetry: Option<Instant>,
     control: Control,
@@ -189,19 +207,38 @@ impl<'b, A: Application> Device<'b, A> {
         buffers: Buffers<'b>,
         application: A,
     ) -> Result<Self, RequestError> {
+        let session = mqtt::Session::new(config.mqtt.clone(), buffers.mqtt)?;
+        let spaces = (buffers.scratch, buffers.twin);
+        Ok(Self::with_session(
+            identity,
+            config,
+            session,
+            spaces,
+            application,
+        ))
+    }
+
+    fn with_session(
+        identity: &'b Identity,
+        config: Config<'b>,
+        session: mqtt::Session<'b>,
+        (scratch, twin_space): (&'b mut [u8], &'b mut [u8]),
+        application: A,
+    ) -> Self {
         const {
             assert!(
                 can_serve(A::PROPERTIES),
                 "16 properties at most, with names of 64 bytes at most"
             );
         }
-        Ok(Self {
+        Self {
             identity,
-            session: mqtt::Session::new(config.mqtt.clone(), buffers.mqtt)?,
-            scratch: buffers.scratch,
-            twin_space: buffers.twin,
+            session,
+            scratch,
+            twin_space,
             attempts: Attempts::new(config.backoff),
             state: State::Offline,
+            stopping: false,
             telemetry_interval: config.telemetry_interval,
             next_telemetry: None,
             control: Control::new(config.telemetry_interval),
@@ -215,7 +252,7 @@ impl<'b, A: Application> Device<'b, A> {
             report: Report::default(),
             episode: Episode::default(),
             application,
-        })
+        }
     }
 
     /// Counters and the last failure, for a status command or a twin.
@@ -245,11 +282,6 @@ impl<'b, A: Application> Device<'b, A> {
         self.config
             .gives_up_after
             .is_some_and(|limit| self.refusals >= limit)
-    }
-
-    /// The application, when the device is not needed any more.
-    pub fn into_application(self) -> A {
-        self.application
     }
 
     /// The application on top.

@@ -1,7 +1,9 @@
 //! Telemetry: when it is due, what it consists of, and where it waits.
 //!
-//! A message is measured and time-stamped when it is due, connected or not, and then waits in the session's
-//! outbox, which is bounded and drops by the configured policy.
+//! From the first time that the device has joined, a message is measured and time-stamped when it is due, connected
+//! or not, and then waits in the session's outbox, which is bounded and drops by the configured policy. Messages are
+//! due at fixed times, an interval apart; one that could not be measured at its time is counted
+//! ([`Cause::NotSampled`]).
 
 use core::fmt::{self, Display};
 
@@ -56,7 +58,12 @@ impl Display for Unsent {
 
 impl<A: Application> Device<'_, A> {
     pub(super) fn telemetry_is_due(&self, now: Instant) -> bool {
-        self.next_telemetry.is_some_and(|due| now >= due)
+        self.sampling_deadline().is_some_and(|due| now >= due)
+    }
+
+    /// When the next message is due, unless the device is about to end.
+    pub(super) fn sampling_deadline(&self) -> Option<Instant> {
+        self.next_telemetry.filter(|_| !self.stopping)
     }
 
     /// What falls due while there is no connection.
@@ -72,9 +79,32 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
-    /// Makes the next message due now.
+    /// Makes the next message due now, if it is not due already.
     pub(super) fn send_now(&mut self, now: Instant) {
-        self.next_telemetry = Some(now);
+        self.next_telemetry = Some(self.next_telemetry.map_or(now, |due| due.min(now)));
+    }
+
+    /// Sets when the message after this one is due. Those that fell due while the device was busy are counted:
+    /// their readings cannot be had any more. They take their numbers with them, so that the gap is seen.
+    fn schedule(&mut self, now: Instant) {
+        let due = self.next_telemetry.take().unwrap_or(now);
+        let Some(interval) = self.telemetry_interval else {
+            return;
+        };
+        let interval = Instant::default().after(interval).as_millis().max(1);
+        let late = now.as_millis().saturating_sub(due.as_millis());
+        let missed = late / interval;
+        let next = due
+            .as_millis()
+            .saturating_add((missed + 1).saturating_mul(interval));
+        self.next_telemetry = Some(Instant::from_millis(next));
+        if missed > 0 {
+            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+            self.report.telemetry_due = self.report.telemetry_due.saturating_add(missed.into());
+            self.message_ids.skip(missed);
+            self.application.not_measured(missed);
+            self.dropped(now, Cause::NotSampled, missed);
+        }
     }
 
     /// Measures, writes and queues one message.
@@ -85,7 +115,7 @@ impl<A: Application> Device<'_, A> {
         sensor: &mut dyn Sensor,
         random: u64,
     ) {
-        self.next_telemetry = self.telemetry_interval.map(|interval| now.after(interval));
+        self.schedule(now);
         let overwritten = self.session.statistics().dropped;
         let queued = self.queue_telemetry(unix, sensor, random);
         let overwritten = self.session.statistics().dropped - overwritten;
@@ -169,6 +199,11 @@ fn write_topic(
 }
 
 impl MessageIds {
+    /// Passes over the ids of messages that were not measured.
+    fn skip(&mut self, messages: u32) {
+        self.count = self.count.wrapping_add(messages.into());
+    }
+
     /// The next id: 64 random bits of this start, and a count.
     pub(super) fn next(&mut self, random: u64) -> MessageId {
         self.count = self.count.wrapping_add(1);

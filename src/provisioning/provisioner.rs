@@ -129,6 +129,17 @@ impl<'b> Provisioner<'b> {
         self.assignment
     }
 
+    /// Goes on counting from this report.
+    pub(crate) const fn set_report(&mut self, report: Report) {
+        self.report = report;
+        self.report.joined = false;
+    }
+
+    /// Its counters.
+    pub(crate) const fn report(&self) -> &Report {
+        &self.report
+    }
+
     /// Why the last attempt failed, if it did.
     pub fn last_failure(&self) -> Option<Failure> {
         self.attempts.last_failure()

@@ -27,7 +27,7 @@ const LONGEST: f64 = 365.0 * 86_400.0;
 #[command(name = "azure-device", version, max_term_width = 100)]
 #[command(
     after_help = "Enter sends a telemetry message at once, like the button of a board. \
-    Ctrl-C says goodbye to the hub and ends; a second one ends at once."
+    Ctrl-C sends what is queued, says goodbye to the hub and ends; a second one ends at once."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -123,6 +123,9 @@ pub(crate) struct Device {
     /// Seconds of silence after which the device pings the hub; IoT Hub keeps up to 1177
     #[arg(long, value_name = "SECONDS", default_value = "240", value_parser = seconds)]
     pub(crate) keep_alive: Duration,
+    /// Seconds that Ctrl-C, SIGTERM and a reboot take at most to send what is queued; 0 leaves at once
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds_or_zero)]
+    pub(crate) stop_timeout: Duration,
     /// DTMI of the device's Plug and Play model
     #[arg(long, value_name = "DTMI")]
     pub(crate) model_id: Option<String>,
@@ -222,6 +225,13 @@ impl FromStr for Interval {
             "never" => Ok(Self(None)),
             text => seconds(text).map(Some).map(Self),
         }
+    }
+}
+
+fn seconds_or_zero(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(0.0) => Ok(Duration::ZERO),
+        _ => seconds(text).map_err(|_| "expected a number of seconds, such as 0 or 2.5".into()),
     }
 }
 

@@ -15,7 +15,7 @@ use mio::Waker;
 use rustls::RootCertStore;
 
 use crate::clock::{HostClock, Source};
-use crate::connector::{Timeouts, TlsConnector};
+use crate::connector::{Opening, Timeouts, TlsConnector};
 use crate::error::SetupError;
 use crate::indicator::StatusLine;
 use crate::poller::Poller;
@@ -71,7 +71,6 @@ pub struct HostPlatform {
     sensor: SimulatedSensor,
     poller: Poller,
     remote: Remote,
-    report: Report,
 }
 
 impl HostPlatform {
@@ -97,13 +96,7 @@ impl HostPlatform {
             sensor: SimulatedSensor::default(),
             poller,
             remote,
-            report: Report::default(),
         })
-    }
-
-    /// The device's counters, as they were last told.
-    pub(crate) const fn last_report(&self) -> Report {
-        self.report
     }
 
     /// The remote control of this device.
@@ -132,9 +125,9 @@ impl Remote {
         self.0.ask(&self.0.retry_now);
     }
 
-    /// Whether a stop was asked for that the device has not seen yet.
-    pub(crate) fn stop_is_asked(&self) -> bool {
-        self.0.stop.load(Ordering::Acquire)
+    /// Whether something was asked for that the device has not seen yet.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.any()
     }
 
     /// Has the device's thread look again at what it sleeps for.
@@ -222,7 +215,6 @@ impl Platform for HostPlatform {
     }
 
     fn observe(&mut self, report: &Report) {
-        self.report = *report;
         if let Some(indicator) = &mut self.indicator {
             indicator.observe(report);
         }
@@ -251,9 +243,16 @@ impl Entropy for HostPlatform {
 
 impl Connector for HostPlatform {
     type Stream = TlsStream;
+    type Opening = Opening;
 
-    fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<TlsStream, ConnectError> {
-        self.connector.connect(endpoint)
+    fn connect(
+        &mut self,
+        endpoint: Endpoint<'_>,
+        opening: &mut Opening,
+        until: Instant,
+    ) -> Result<Option<TlsStream>, ConnectError> {
+        let left = until.since(self.clock.now());
+        self.connector.connect(endpoint, opening, left)
     }
 }
 

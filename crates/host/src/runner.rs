@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use azure_device::application::Application;
 use azure_device::backoff;
-use azure_device::device::{Buffers, Config, Report};
+use azure_device::device::{Buffers, Carryover, Config, Report};
 use azure_device::lifecycle::{self, End};
 use azure_device::mqtt;
 
@@ -39,6 +39,7 @@ pub struct Settings {
     pub model_id: Option<String>,
     pub will: Option<String>,
     pub twin: bool,
+    pub stop_timeout: Duration,
     pub backoff: backoff::Config,
     pub mqtt: mqtt::Config,
     /// Size of the MQTT receive buffer in bytes. The default takes each message of IoT Hub in one.
@@ -52,6 +53,7 @@ impl Default for Settings {
             token_life,
             telemetry_interval,
             twin,
+            stop_timeout,
             backoff,
             mqtt,
             ..
@@ -64,6 +66,7 @@ impl Default for Settings {
             model_id: None,
             will: None,
             twin,
+            stop_timeout,
             backoff,
             mqtt,
             receive_buffer: RECEIVE,
@@ -80,6 +83,7 @@ impl Settings {
             telemetry_interval: self.telemetry_interval,
             model_id: self.model_id.as_deref(),
             twin: self.twin,
+            stop_timeout: self.stop_timeout,
             will: self.will.as_deref().map(str::as_bytes),
             backoff: self.backoff,
             mqtt: self.mqtt.clone(),
@@ -190,18 +194,27 @@ fn run<A: Application + Clone>(
             lifecycle::Access::Provisioning(enrollment, provisioning.config())
         }
     };
+    let mut carryover = Carryover::default();
     loop {
         let config = settings.config();
-        match lifecycle::run(
+        let end = lifecycle::run(
             &access,
             &config,
             &mut buffers,
             application.clone(),
             platform,
-        ) {
-            Ok(End::Restart) => log::info!("restarting, as an operator asked"),
+            &mut carryover,
+        );
+        match end {
+            Ok(End::Restart) => {
+                log::info!("restarting, as an operator asked");
+                carryover = Carryover::default();
+            }
             // Bad settings were told at the start.
-            Ok(End::Stopped) | Err(_) => return platform.last_report(),
+            Ok(End::Stopped) | Err(_) => {
+                lifecycle::leave_behind(&mut carryover, platform);
+                return *carryover.report();
+            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! A device's life on a virtual clock: hours pass in milliseconds.
 
+mod busy;
 mod dropped;
 pub(crate) mod lines;
 mod malformed;
 mod operator;
 pub(crate) mod sim;
+mod stopping;
 mod twin;
 
 use core::time::Duration;

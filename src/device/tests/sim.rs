@@ -29,6 +29,8 @@ pub(crate) struct Hub {
     pub(crate) drops_after: Option<Duration>,
     /// Times, in milliseconds, at which the hub goes away, and at which it is back.
     pub(crate) outages: Vec<(u64, u64)>,
+    /// Time after which they are.
+    pub(crate) puback_delay: Duration,
     /// Whether QoS 1 messages are acknowledged.
     pub(crate) acknowledges: bool,
     /// The id that it expects.
@@ -75,6 +77,9 @@ pub(crate) struct World {
     pub(crate) host_name: &'static str,
     /// Another place to connect to, and the id expected there: the provisioning service.
     pub(crate) other_host_name: Option<(&'static str, &'static str)>,
+    /// What the provisioning service assigns, when it is asked: a hub, which is without fault, and an id.
+    pub(crate) assigned: Option<(&'static str, &'static str)>,
+    next_hub: Option<(&'static str, &'static str)>,
     /// What the device has stored.
     pub(crate) stored: BTreeMap<String, Vec<u8>>,
     /// Whether nothing can be stored, read or removed.
@@ -91,6 +96,10 @@ pub(crate) struct World {
     pub(crate) raw: VecDeque<(u64, Vec<u8>)>,
     /// Requests that come up at these times.
     pub(crate) requests: VecDeque<(u64, Requests)>,
+    /// Time that opening a connection takes, whatever comes of it.
+    pub(crate) connect_takes: Duration,
+    /// Whether opening comes back when it is asked to, as on a host, or blocks, as on Zephyr.
+    pub(crate) connects_in_steps: bool,
     /// Times, in milliseconds, at which the sensor fails, and at which it answers again.
     pub(crate) sensor_fails: Vec<(u64, u64)>,
     pub(crate) shown: Vec<Status>,
@@ -102,6 +111,10 @@ pub(crate) struct World {
 #[derive(Debug, Default)]
 struct Link {
     to_device: VecDeque<u8>,
+    /// PUBACKs that are due at these times.
+    pubacks: VecDeque<(u64, [u8; 4])>,
+    /// The time, for who has no clock.
+    now: u64,
     from_device: Vec<u8>,
     ended: bool,
     cut_at: Option<u64>,
@@ -123,6 +136,7 @@ impl World {
             connect_errors: VecDeque::new(),
             drops_after: None,
             outages: Vec::new(),
+            puback_delay: Duration::ZERO,
             acknowledges: true,
             client_id: "MyDevice01",
             keeps_sessions: true,
@@ -137,6 +151,8 @@ impl World {
             now: 0,
             host_name: "contoso.azure-devices.net",
             other_host_name: None,
+            assigned: None,
+            next_hub: None,
             stored: BTreeMap::new(),
             storage_fails: false,
             clock_error: None,
@@ -146,6 +162,8 @@ impl World {
             pushes: VecDeque::new(),
             raw: VecDeque::new(),
             requests: VecDeque::new(),
+            connect_takes: Duration::ZERO,
+            connects_in_steps: false,
             sensor_fails: Vec::new(),
             shown: Vec::new(),
             random: 42,
@@ -181,7 +199,8 @@ impl World {
             .filter(|_| open.is_some());
         let raw = self.raw.front().map(|(at, _)| *at);
         let raw = raw.filter(|_| open.is_some());
-        let next = [Some(until), request, cut, push, raw]
+        let puback = open.and_then(|link| link.borrow().pubacks.front().map(|(at, _)| *at));
+        let next = [Some(until), request, cut, push, raw, puback]
             .into_iter()
             .flatten()
             .min()
@@ -193,6 +212,18 @@ impl World {
                 .expect("a cut belongs to a link")
                 .borrow_mut()
                 .ended = true;
+            return Wake::Readable;
+        }
+        if let Some(link) = &self.link {
+            link.borrow_mut().now = self.now;
+        }
+        if puback.is_some_and(|at| at <= self.now)
+            && let Some(link) = &self.link
+        {
+            let mut link = link.borrow_mut();
+            let due = link.pubacks.pop_front();
+            link.to_device
+                .extend(due.into_iter().flat_map(|(_, packet)| packet));
             return Wake::Readable;
         }
         if push.is_some_and(|at| at <= self.now)
@@ -253,12 +284,44 @@ impl Entropy for World {
 
 impl Connector for World {
     type Stream = Pipe;
+    type Opening = Option<u64>;
 
-    fn connect(&mut self, endpoint: Endpoint<'_>) -> Result<Pipe, ConnectError> {
+    fn connect(
+        &mut self,
+        endpoint: Endpoint<'_>,
+        opening: &mut Option<u64>,
+        until: Instant,
+    ) -> Result<Option<Pipe>, ConnectError> {
+        let begun = *opening.get_or_insert(self.now);
+        let complete = begun + self.connect_takes.as_millis() as u64;
+        if self.connects_in_steps {
+            let mut until = until.as_millis().min(complete);
+            if let Some((at, _)) = self.requests.front() {
+                until = until.min(*at);
+            }
+            self.now = self.now.max(until);
+            if self.now < complete {
+                return Ok(None);
+            }
+        }
+        self.now = self.now.max(complete);
+        self.open(endpoint).map(Some)
+    }
+}
+
+impl World {
+    fn open(&mut self, endpoint: Endpoint<'_>) -> Result<Pipe, ConnectError> {
         let mut hub = self.hub.borrow_mut();
         match self.other_host_name {
             Some((host_name, client_id)) if endpoint.host_name == host_name => {
                 (hub.client_id, hub.keeps_sessions) = (client_id, false);
+                self.next_hub = self.next_hub.or(self.assigned.take());
+            }
+            Some(_) if self.next_hub.is_some() => {
+                let (host_name, client_id) = self.next_hub.unwrap_or_default();
+                assert_eq!(endpoint.host_name, host_name);
+                (hub.client_id, hub.keeps_sessions) = (client_id, true);
+                (hub.acknowledges, hub.drops_after) = (true, None);
             }
             Some(_) => (hub.client_id, hub.keeps_sessions) = ("MyDevice01", true),
             None => assert_eq!(endpoint.host_name, self.host_name),
@@ -285,6 +348,7 @@ impl Connector for World {
         let cut_at = [dropped, outage].into_iter().flatten().min();
         let link = Rc::new(RefCell::new(Link {
             cut_at,
+            now,
             ..Link::default()
         }));
         self.link = Some(Rc::clone(&link));
@@ -561,7 +625,13 @@ impl Hub {
             self.log
                 .stored
                 .push((count.parse().expect("a number"), header & 8 != 0));
-            link.to_device.extend([0x40, 2, id[0], id[1]]);
+            let puback = [0x40, 2, id[0], id[1]];
+            match self.puback_delay {
+                Duration::ZERO => link.to_device.extend(puback),
+                delay => link
+                    .pubacks
+                    .push_back((link.now + delay.as_millis() as u64, puback)),
+            }
         }
     }
 }

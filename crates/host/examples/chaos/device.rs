@@ -153,6 +153,10 @@ impl Application for Watched {
         self.0.telemetry(sensor, message);
     }
 
+    fn not_measured(&mut self, messages: u32) {
+        self.0.not_measured(messages);
+    }
+
     fn cloud_message(&mut self, message: &CloudMessage<'_>) {
         let body = String::from_utf8_lossy(message.body);
         let again = if message.redelivered { " again" } else { "" };

@@ -55,9 +55,6 @@ pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
 pub(super) fn summary(report: &Report) -> String {
     let acknowledged = report.telemetry_acknowledged;
     let mut text = format!("has ended: {acknowledged} messages acknowledged");
-    if report.queued > 0 {
-        text += &format!(", {} still queued", report.queued);
-    }
     match report.dropped.total() {
         0 => text += ", none dropped",
         _ => text += &format!(", dropped {}", report.dropped),
@@ -145,6 +142,7 @@ fn settings(arguments: &Device) -> Settings {
         model_id: arguments.model_id.clone(),
         will: arguments.will.clone(),
         twin: !arguments.no_twin,
+        stop_timeout: arguments.stop_timeout,
         mqtt: mqtt::Config {
             keepalive: arguments.keep_alive,
             ..defaults.mqtt

@@ -48,6 +48,10 @@ impl Application for Tested {
         self.app.telemetry(sensor, message);
     }
 
+    fn not_measured(&mut self, messages: u32) {
+        self.app.not_measured(messages);
+    }
+
     fn cloud_message(&mut self, message: &CloudMessage<'_>) {
         self.app.cloud_message(message);
         let properties = message

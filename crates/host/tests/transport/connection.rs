@@ -12,7 +12,7 @@ use azure_device_host::HostPlatform;
 use azure_device_host::stream::TlsStream;
 use embedded_io::{Read, ReadReady, Write};
 
-use crate::support::{Authority, Client, Server, Tls, localhost, server_config};
+use crate::support::{Authority, Client, Server, Tls, localhost, open, server_config};
 
 /// A platform, its connection and the server's end of it, which `serve` has.
 fn connected<T: Send + 'static>(
@@ -22,7 +22,7 @@ fn connected<T: Send + 'static>(
     let config = server_config(authority.certify("localhost", |_| {}));
     let server = Server::tls(config, |tls| serve(tls.unwrap()));
     let mut platform = Client::trusting(&authority).platform();
-    let stream = platform.connect(localhost(server.port)).unwrap();
+    let stream = open(&mut platform, localhost(server.port)).unwrap();
     (platform, stream, server)
 }
 
@@ -184,8 +184,9 @@ fn a_stop_ends_connecting_at_once() {
         remote.stop();
     });
     let start = platform.now();
-    let error = platform.connect(localhost(server.port)).unwrap_err();
-    assert_eq!(error, ConnectError::Cancelled);
+    let (mut opening, later) = (Default::default(), soon(&platform));
+    let stream = platform.connect(localhost(server.port), &mut opening, later);
+    assert!(stream.unwrap().is_none(), "not complete, and no failure");
     assert!(platform.now().since(start) < Duration::from_secs(10));
     // The request itself is still to be taken.
     assert!(platform.requests().stop);
@@ -214,7 +215,7 @@ fn every_address_of_a_name_is_tried() {
         address: "localhost",
         ..localhost(port)
     };
-    let error = client.platform().connect(endpoint).unwrap_err();
+    let error = open(&mut client.platform(), endpoint).unwrap_err();
     let stage = matches!(error, ConnectError::Tls(..));
     assert!(stage, "{error:?}");
     assert!(accepting.join().unwrap());

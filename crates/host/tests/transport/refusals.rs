@@ -4,13 +4,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use azure_device::port::{Code, ConnectError, Connector, Endpoint, TcpFailure, TlsFailure};
+use azure_device::port::{Code, ConnectError, Endpoint, TcpFailure, TlsFailure};
 use azure_device_host::clock::Source;
 use azure_device_host::tls::ClientIdentity;
 use rcgen::{BasicConstraints, IsCa, date_time_ymd};
 
 use crate::support::{
-    Authority, Certified, Client, Server, handshake_only, localhost, server_config,
+    Authority, Certified, Client, Server, handshake_only, localhost, open, server_config,
     strict_server_config,
 };
 
@@ -265,7 +265,7 @@ fn a_name_that_does_not_resolve_is_a_failure_of_dns() {
         address: &too_long,
         ..localhost(8883)
     };
-    let error = platform.connect(endpoint).unwrap_err();
+    let error = open(&mut platform, endpoint).unwrap_err();
     assert!(matches!(error, ConnectError::Dns(_)), "{error:?}");
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use azure_device::port::{ConnectError, Connector, Endpoint};
+use azure_device::port::{Clock, ConnectError, Connector, Endpoint};
 use azure_device_host::clock::Source;
 use azure_device_host::connector::Timeouts;
 use azure_device_host::stream::TlsStream;
@@ -181,7 +181,21 @@ impl Client {
 
     /// What becomes of connecting to loopback in the belief that it is `localhost`.
     pub(crate) fn connect(self, port: u16) -> Result<TlsStream, ConnectError> {
-        self.platform().connect(localhost(port))
+        open(&mut self.platform(), localhost(port))
+    }
+}
+
+/// Opens a connection, in steps of a tenth of a second.
+pub(crate) fn open(
+    platform: &mut HostPlatform,
+    endpoint: Endpoint<'_>,
+) -> Result<TlsStream, ConnectError> {
+    let mut opening = Default::default();
+    loop {
+        let until = platform.now().after(Duration::from_millis(100));
+        if let Some(stream) = platform.connect(endpoint, &mut opening, until)? {
+            return Ok(stream);
+        }
     }
 }
 

@@ -1,0 +1,149 @@
+//! What outlives a device when it ends and another one starts in the same memory: after it was provisioned anew, or
+//! configured differently.
+//!
+//! The queued messages are the device's, not the hub's. For the same device of the same hub they go on as they were.
+//! For another hub they count as never sent, and for another id their topics are written anew.
+
+use super::{Buffers, Cause, Config, Device, Episode, MessageIds, Report};
+use crate::application::Application;
+use crate::identity::{DeviceId, HostName, Identity, ModuleId};
+use crate::logging::{info, warn};
+use crate::mqtt::{self, RequestError};
+use crate::text::render;
+use crate::time::Instant;
+use crate::topic::{Outbound, TELEMETRY};
+
+/// See the module. Its default is for the first device.
+#[derive(Clone, Debug, Default)]
+pub struct Carryover {
+    pub(super) report: Report,
+    backlog: mqtt::Backlog,
+    origin: Option<Origin>,
+    message_ids: MessageIds,
+    next_telemetry: Option<Instant>,
+    episode: Episode,
+}
+
+/// Whose messages they were, and for which hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    host_name: HostName,
+    device_id: DeviceId,
+    module_id: Option<ModuleId>,
+}
+
+impl Origin {
+    fn of(identity: &Identity) -> Self {
+        Self {
+            host_name: identity.host_name().clone(),
+            device_id: identity.device_id().clone(),
+            module_id: identity.module_id().cloned(),
+        }
+    }
+}
+
+impl Carryover {
+    /// Counters of the devices so far.
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Takes what happened meanwhile without a device, such as while it was provisioned.
+    pub(crate) const fn set_report(&mut self, report: Report) {
+        self.report = report;
+    }
+
+    /// Gives the queue up: no device follows in this memory. Its messages count as left behind; gives how many.
+    pub fn leave_behind(&mut self) -> u32 {
+        let left = core::mem::take(&mut self.report.queued);
+        self.report.dropped.add(Cause::LeftBehind, left);
+        self.backlog = mqtt::Backlog::default();
+        left
+    }
+
+    /// Counts messages that an earlier start left behind.
+    pub fn left_earlier(&mut self, messages: u32) {
+        let due = self.report.telemetry_due.saturating_add(messages.into());
+        self.report.telemetry_due = due;
+        self.report.dropped.add(Cause::LeftBehind, messages);
+    }
+}
+
+impl<'b, A: Application> Device<'b, A> {
+    /// A device that has not started, with what an earlier one in this memory left: its queue, its counters.
+    ///
+    /// # Errors
+    ///
+    /// As [`Device::new`]; `carryover` is as it was then.
+    pub fn resume(
+        identity: &'b Identity,
+        config: Config<'b>,
+        buffers: Buffers<'b>,
+        application: A,
+        carryover: &mut Carryover,
+    ) -> Result<Self, RequestError> {
+        let (session, lost) =
+            mqtt::Session::resume(config.mqtt.clone(), buffers.mqtt, &carryover.backlog)?;
+        let Carryover {
+            mut report,
+            origin,
+            message_ids,
+            next_telemetry,
+            episode,
+            ..
+        } = core::mem::take(carryover);
+        report.joined = false;
+        let next_telemetry = next_telemetry.filter(|_| config.telemetry_interval.is_some());
+        report.dropped.add(Cause::Reprovisioned, lost);
+        let spaces = (buffers.scratch, buffers.twin);
+        let mut device = Self {
+            message_ids,
+            next_telemetry,
+            episode,
+            report,
+            ..Self::with_session(identity, config, session, spaces, application)
+        };
+        if origin.is_some_and(|origin| origin != Origin::of(identity)) {
+            device.move_queue();
+        }
+        device.observe_session();
+        Ok(device)
+    }
+
+    /// Ends the device for another one to follow.
+    pub fn into_parts(mut self) -> (A, Carryover) {
+        self.observe_session();
+        let carryover = Carryover {
+            report: self.report,
+            origin: Some(Origin::of(self.identity)),
+            message_ids: self.message_ids,
+            next_telemetry: self.next_telemetry,
+            episode: self.episode,
+            backlog: self.session.into_backlog(),
+        };
+        (self.application, carryover)
+    }
+
+    /// The queue goes to another hub, or under another id.
+    fn move_queue(&mut self) {
+        let queued = self.session.outbox_count();
+        if queued == 0 {
+            return;
+        }
+        // CONNECT would not fit either, if this does not.
+        let Ok(start) = render(&mut *self.scratch, Outbound::Telemetry(self.identity)) else {
+            return warn!("telemetry: the scratch buffer is too small for a topic; raise its size");
+        };
+        let dropped = self.session.move_outbox(TELEMETRY, start);
+        self.report.dropped.add(Cause::Reprovisioned, dropped);
+        info!(
+            "telemetry: {} queued messages go to {} as {}",
+            self.session.outbox_count(),
+            self.identity.host_name(),
+            self.identity.client_id()
+        );
+        if dropped > 0 {
+            warn!("telemetry: {dropped} queued messages had no room with the new device id");
+        }
+    }
+}
