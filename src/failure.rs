@@ -249,11 +249,11 @@ fn tls(failure: TlsFailure, code: Code, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     match failure {
         TlsFailure::UnknownAuthority => write!(
             f,
-            "the hub's certificate leads to no trusted root{code}; install the root CA of this hub"
+            "the hub's certificate leads to no trusted root{code}; give it the root CA of this hub (a board: `azure set root-ca`, a computer: --ca FILE)"
         ),
         TlsFailure::SelfSigned => write!(
             f,
-            "the server's certificate is self-signed{code}; check that this is the hub, then install its root CA"
+            "the server's certificate is self-signed{code}; check that this is the hub, then give its root CA (a board: `azure set root-ca`, a computer: --ca FILE)"
         ),
         TlsFailure::WrongHostName => write!(
             f,

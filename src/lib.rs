@@ -14,7 +14,7 @@
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are.
 //! - [`topic`], [`properties`], [`json`]: IoT Hub's conventions on top of MQTT.
 //! - [`identity`], [`sas`], [`percent`], [`secret`]: who the device is and how it proves it.
-//! - [`storage`], [`text`], [`time`], [`logging`], [`port`]: foundations.
+//! - [`storage`], [`text`], [`time`], [`sntp`], [`logging`], [`port`]: foundations.
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].
 
@@ -49,6 +49,7 @@ pub mod properties;
 pub mod provisioning;
 pub mod sas;
 pub mod secret;
+pub mod sntp;
 pub mod storage;
 pub mod text;
 pub mod time;

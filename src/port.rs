@@ -82,9 +82,10 @@ pub trait Storage {
 }
 
 /// What a person sees of the device: the three LEDs of a development board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     /// Starting or connecting: green blinks or shines.
+    #[default]
     Starting,
     /// Joined the hub, nothing to do.
     Connected,

@@ -48,13 +48,13 @@ pub fn run<P: Platform>(device: &mut dyn Machine, platform: &mut P) {
                 sleep(device, platform, until);
             }
         }
+        if let Some(report) = device.report() {
+            platform.observe(report);
+        }
         let status = device.status(platform.now());
         if shown != Some(status) {
             shown = Some(status);
             platform.show(status);
-        }
-        if let Some(report) = device.report() {
-            platform.observe(report);
         }
     }
 }

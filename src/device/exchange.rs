@@ -73,7 +73,7 @@ impl<A: Application> Device<'_, A> {
                     self.report.telemetry_acknowledged.saturating_add(1);
                 self.observe_session();
                 if self.session.is_drained() && self.status == Status::Sending {
-                    self.status = Status::Connected;
+                    self.set_status(Status::Connected);
                 }
             }
             Event::LargeMessage { message, size } => self.large_begins(&message, size, now),
@@ -127,7 +127,7 @@ impl<A: Application> Device<'_, A> {
         );
         self.session.set_hold(false);
         self.refusals = 0;
-        self.status = Status::Connected;
+        self.set_status(Status::Connected);
         if let State::Online(link) = &mut self.state {
             link.accepted = Some(now);
             if link.phase == Phase::Connecting {
@@ -213,10 +213,17 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
+    /// Changes the state that the indicator and the report show.
+    pub(super) fn set_status(&mut self, status: Status) {
+        self.status = status;
+        self.report.status = status;
+    }
+
     /// Takes the session's figures into the report.
     pub(super) fn observe_session(&mut self) {
         self.report.queued = u32::try_from(self.session.outbox_count()).unwrap_or(u32::MAX);
         self.report.mqtt = *self.session.statistics();
+        self.report.indicator_is_dark = self.control.dark;
     }
 
     /// Planned changes of an open connection.

@@ -347,7 +347,7 @@ impl<A: Application> Device<'_, A> {
         self.attempts.failed(now, failure, stable, random);
         self.report.failures = self.report.failures.saturating_add(1);
         self.report.last_failure = self.attempts.last_failure();
-        self.status = Status::Failed;
+        self.set_status(Status::Failed);
         if failure.is_refused_credential() {
             self.refusals = self.refusals.saturating_add(1);
         }

@@ -3,7 +3,7 @@
 use super::Dropped;
 use crate::failure::Failure;
 use crate::mqtt;
-use crate::port::Condition;
+use crate::port::{Condition, Status};
 
 /// Counters since the start. They stop at their greatest value instead of wrapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub struct Report {
     pub dropped: Dropped,
     /// Cloud-to-device messages that the application took.
     pub messages_taken: u64,
+    /// The device's state, whether the indicator shows it or not.
+    pub status: Status,
+    /// Whether an operator keeps the indicator dark.
+    pub indicator_is_dark: bool,
     /// How the platform was at the last connect.
     pub condition: Condition,
     /// Messages from the hub that made no sense or did not fit, and were passed over.

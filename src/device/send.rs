@@ -126,7 +126,7 @@ impl<A: Application> Device<'_, A> {
         match queued {
             Ok(true) => {
                 if self.status == Status::Connected {
-                    self.status = Status::Sending;
+                    self.set_status(Status::Sending);
                 }
             }
             Ok(false) => debug!("telemetry: the application had nothing to send"),

@@ -14,6 +14,11 @@ use core::fmt;
 use super::{Credential, DeviceId, HostName, Identity, IdentityError, ModuleId, SharedAccessKey};
 use crate::sas::SasToken;
 
+/// Byte order mark (Unicode, section 23.8).
+const BOM: char = '\u{feff}';
+/// The quotes of shells and JSON, and those that word processors make of them.
+const QUOTES: [char; 6] = ['"', '\'', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}'];
+
 /// The parser of connection strings.
 #[derive(Clone, Copy, Debug)]
 pub enum ConnectionString {}
@@ -63,11 +68,13 @@ struct Fields<'t> {
 
 impl<'t> Fields<'t> {
     fn split(text: &'t str) -> Result<Self, ConnectionStringError> {
-        let text = text.trim_ascii();
+        // Windows' editors put a byte order mark before the text of a file; web pages, spaces that do not break.
+        let text =
+            text.trim_matches(|character: char| character.is_whitespace() || character == BOM);
         if text.is_empty() {
             return Err(ConnectionStringError::Empty);
         }
-        if text.starts_with(['"', '\'']) {
+        if text.starts_with(QUOTES) {
             return Err(ConnectionStringError::Quoted);
         }
         let mut fields = Self::default();

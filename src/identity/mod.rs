@@ -11,6 +11,7 @@ mod connection_string;
 mod credential;
 mod device_id;
 mod host_name;
+mod model_id;
 mod user_name;
 
 use core::fmt;
@@ -19,6 +20,7 @@ pub use connection_string::{ConnectionString, ConnectionStringError};
 pub use credential::{Credential, KeyError, SharedAccessKey};
 pub use device_id::{DeviceId, IdError, ModuleId};
 pub use host_name::{HostName, HostNameError};
+pub use model_id::{MAX_LEN as MAX_MODEL_ID_LEN, is_model_id};
 pub use user_name::{API_VERSION, ClientId, UserName};
 
 use crate::sas::{Resource, TokenError};

@@ -4,10 +4,13 @@ mod provisioning;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use azure_device::identity::{MAX_MODEL_ID_LEN, is_model_id};
+use azure_device::mqtt;
 use azure_device::secret::REDACTED;
 use clap::{Args, Parser, Subcommand};
 use command_line::{Advice, Stop};
@@ -117,18 +120,24 @@ pub(crate) struct Device {
     /// Seconds between telemetry messages; `never` for Enter only
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = Interval::from_str)]
     pub(crate) interval: Interval,
-    /// Seconds that a SAS token is valid; it is renewed after 70 to 85 % of them
-    #[arg(long, value_name = "SECONDS", default_value = "86400", value_parser = seconds)]
-    pub(crate) token_life: Duration,
-    /// Seconds of silence after which the device pings the hub; IoT Hub keeps up to 1177
-    #[arg(long, value_name = "SECONDS", default_value = "240", value_parser = seconds)]
+    /// Seconds that a SAS token is valid, from 120 on; it is renewed after 70 to 85 % of them. Only with a
+    /// shared access key [default: 86400]
+    #[arg(long, value_name = "SECONDS", value_parser = token_life)]
+    pub(crate) token_life: Option<Duration>,
+    /// Seconds of silence after which the device pings the hub, from 5 to 1177; IoT Hub keeps no more
+    #[arg(long, value_name = "SECONDS", default_value = "240", value_parser = keep_alive)]
     pub(crate) keep_alive: Duration,
     /// Seconds that Ctrl-C, SIGTERM and a reboot take at most to send what is queued; 0 leaves at once
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds_or_zero)]
     pub(crate) stop_timeout: Duration,
-    /// DTMI of the device's Plug and Play model
-    #[arg(long, value_name = "DTMI")]
-    pub(crate) model_id: Option<String>,
+    /// Seconds that finding the host's address, TCP, and the TLS handshake may take each, from 1 to 600. A link
+    /// whose answers take 10 seconds needs 20 for the handshake
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = connect_timeout)]
+    pub(crate) connect_timeout: Duration,
+    /// DTMI of the device's Plug and Play model; `none` announces none [default: this application's
+    /// (docs/device.dtdl.json), none with --no-twin]
+    #[arg(long, value_name = "DTMI", value_parser = Model::from_str)]
+    pub(crate) model_id: Option<Model>,
     /// Telemetry that the hub sends in the device's name when the connection breaks
     #[arg(long, value_name = "TEXT")]
     pub(crate) will: Option<String>,
@@ -223,7 +232,9 @@ impl FromStr for Interval {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "never" => Ok(Self(None)),
-            text => seconds(text).map(Some).map(Self),
+            text => seconds(text)
+                .map(|interval| Self(Some(interval)))
+                .map_err(|error| error + "; `never` sends when Enter is pressed only"),
         }
     }
 }
@@ -232,6 +243,50 @@ fn seconds_or_zero(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(0.0) => Ok(Duration::ZERO),
         _ => seconds(text).map_err(|_| "expected a number of seconds, such as 0 or 2.5".into()),
+    }
+}
+
+/// A model id, or `none`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Model(pub(crate) Option<String>);
+
+impl FromStr for Model {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self(None)),
+            text if is_model_id(text) => Ok(Self(Some(text.into()))),
+            _ => Err(format!(
+                "no DTMI of at most {MAX_MODEL_ID_LEN} bytes, which looks like dtmi:com:example:Thermostat;1; `none` \
+                 announces none"
+            )),
+        }
+    }
+}
+
+/// As `CONFIG_AZURE_TOKEN_LIFE_S`: a shorter life is over before a slow link has connected.
+fn token_life(text: &str) -> Result<Duration, String> {
+    whole_seconds(text, 120..=31_536_000)
+}
+
+/// As `CONFIG_AZURE_KEEPALIVE_S`: IoT Hub closes a connection that is silent for 1767 seconds, whatever was agreed.
+fn keep_alive(text: &str) -> Result<Duration, String> {
+    whole_seconds(text, 5..=mqtt::IOT_HUB_MAX_KEEPALIVE.as_secs())
+}
+
+fn connect_timeout(text: &str) -> Result<Duration, String> {
+    whole_seconds(text, 1..=600)
+}
+
+fn whole_seconds(text: &str, range: RangeInclusive<u64>) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if range.contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!(
+            "expected a whole number of seconds from {} to {}",
+            range.start(),
+            range.end()
+        )),
     }
 }
 
@@ -288,6 +343,30 @@ mod tests {
             "[]:1",
         ] {
             assert!(Endpoint::from_str(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_with_the_range() {
+        assert_eq!(token_life("120").unwrap(), Duration::from_secs(120));
+        assert_eq!(keep_alive("1177").unwrap(), Duration::from_secs(1177));
+        let model = Model::from_str("dtmi:com:example:Thing;1").unwrap();
+        assert!(model.0.is_some());
+        assert_eq!(Model::from_str("none").unwrap(), Model(None));
+        for (result, says) in [
+            (token_life("5").map(drop), "from 120 to 31536000"),
+            (keep_alive("2000").map(drop), "from 5 to 1177"),
+            (keep_alive("0").map(drop), "from 5 to 1177"),
+            (keep_alive("240.5").map(drop), "a whole number"),
+            (connect_timeout("0").map(drop), "from 1 to 600"),
+            (
+                Model::from_str("foo").map(drop),
+                "dtmi:com:example:Thermostat;1",
+            ),
+            (Interval::from_str("0").map(drop), "`never`"),
+        ] {
+            let error = result.unwrap_err();
+            assert!(error.contains(says), "{error}");
         }
     }
 

@@ -3,6 +3,8 @@
 //! The same clock judges certificates' dates and stamps tokens, as it does on a device. [`Source`] makes it
 //! wrong on purpose where a test or a demonstration needs that.
 
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,11 +12,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use azure_device::device::SANE_CLOCK;
 use azure_device::port::{Clock, ClockError};
 use azure_device::time::{Instant, UnixTime};
-use log::debug;
-use rsntp::{SntpClient, SynchronizationError};
+use log::{debug, warn};
 
-/// How long an SNTP server may take to answer.
-const SNTP_TIMEOUT: Duration = Duration::from_secs(5);
+use azure_device::sntp::{self, SntpError};
+
+/// Time for the answers of a time server, all its addresses together. A link of 5 seconds each way needs 10.
+const SNTP_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// Where the date comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,23 +56,61 @@ impl HostClock {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Asks every address of the server in turn, until one gives a time.
     fn ask(&self, server: &str) -> Result<UnixTime, ClockError> {
-        let config = rsntp::Config::default().timeout(SNTP_TIMEOUT);
-        let answer = SntpClient::with_config(config)
-            .synchronize(server)
+        let addresses: Vec<SocketAddr> = server
+            .to_socket_addrs()
             .map_err(|error| {
                 debug!("SNTP server {server}: {error}");
-                sntp_failure(&error)
-            })?;
-        let since_1970 = answer.datetime().unix_timestamp();
-        let now = since_1970.map_err(|_| ClockError::Implausible).map(unix)?;
-        if now < SANE_CLOCK {
-            debug!("SNTP server {server} says that it is {now}");
-            return Err(ClockError::Implausible);
+                ClockError::Unresolved
+            })?
+            .collect();
+        let mut failure = ClockError::NoAnswer;
+        let share = SNTP_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+        for address in addresses {
+            match exchange(address, share) {
+                Ok(Ok(now)) => {
+                    let start_unix = now.as_millis().saturating_sub(self.since_start());
+                    self.start_unix.store(start_unix, Ordering::Release);
+                    return Ok(now);
+                }
+                Ok(Err(reason)) => {
+                    warn!("the answer of the SNTP server {server} is not believed: {reason}");
+                    failure = ClockError::Implausible;
+                }
+                Err(error) => debug!("SNTP server {server} at {address}: {error}"),
+            }
         }
-        let start_unix = now.as_millis().saturating_sub(self.since_start());
-        self.start_unix.store(start_unix, Ordering::Release);
-        Ok(now)
+        Err(failure)
+    }
+}
+
+/// One question to one address, and the judgement of its answer.
+fn exchange(server: SocketAddr, patience: Duration) -> io::Result<Result<UnixTime, SntpError>> {
+    let any: SocketAddr = match server {
+        SocketAddr::V4(_) => ([0; 4], 0).into(),
+        SocketAddr::V6(_) => ([0; 16], 0).into(),
+    };
+    let socket = UdpSocket::bind(any)?;
+    // Only this server's packets arrive then, and the word that nobody listens there.
+    socket.connect(server)?;
+    let nonce = getrandom::u64().map_err(io::Error::other)?;
+    let asked = std::time::Instant::now();
+    socket.send(&sntp::request(nonce))?;
+    loop {
+        let left = patience.saturating_sub(asked.elapsed());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        let mut packet = [0; 2 * sntp::PACKET];
+        let length = socket.recv(&mut packet)?;
+        let packet = packet.get(..length).unwrap_or_default();
+        match sntp::read_answer(packet, nonce, asked.elapsed()) {
+            // Late answers to earlier questions, and inventions, do not end the wait.
+            Err(SntpError::NotAnAnswer) => {}
+            result => return Ok(result),
+        }
     }
 }
 
@@ -118,19 +159,6 @@ fn system() -> Option<UnixTime> {
 
 fn unix(since_1970: Duration) -> UnixTime {
     UnixTime::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn sntp_failure(error: &SynchronizationError) -> ClockError {
-    use std::io::ErrorKind::{ConnectionRefused, TimedOut, WouldBlock};
-    match error {
-        SynchronizationError::IOError(error) => match error.kind() {
-            TimedOut | WouldBlock | ConnectionRefused => ClockError::NoAnswer,
-            _ if error.raw_os_error().is_some() => ClockError::NoAnswer,
-            // The resolver's errors carry no number of the system's.
-            _ => ClockError::Unresolved,
-        },
-        SynchronizationError::ProtocolError(_) => ClockError::Implausible,
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,11 @@ const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 /// Answers one SNTP request with `unix_seconds` (RFC 5905, section 7.3: 48 bytes, mode 4, stratum 1).
 fn sntp_server(unix_seconds: u64) -> String {
+    sntp_server_with(unix_seconds, |_| {})
+}
+
+/// As [`sntp_server`], with an answer that `change` spoils. A forged packet comes before it.
+fn sntp_server_with(unix_seconds: u64, change: fn(&mut [u8; 48])) -> String {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -28,6 +33,10 @@ fn sntp_server(unix_seconds: u64) -> String {
             .to_be_bytes();
         reply[32..36].copy_from_slice(&seconds);
         reply[40..44].copy_from_slice(&seconds);
+        change(&mut reply);
+        let mut forged = reply;
+        forged[31] ^= 1;
+        socket.send_to(&forged, client).unwrap();
         socket.send_to(&reply, client).unwrap();
     });
     address
@@ -84,6 +93,21 @@ fn a_server_that_lives_in_the_past_is_not_believed() {
     let mut clock = HostClock::new(Source::Sntp(sntp_server(1_000_000_000)));
     assert_eq!(clock.synchronize(), Err(ClockError::Implausible));
     assert_eq!(clock.unix(), None);
+}
+
+#[test]
+fn an_answer_without_a_time_or_of_a_server_without_one_is_not_believed() {
+    let spoilt: [fn(&mut [u8; 48]); 4] = [
+        |answer| answer[40..48].fill(0),
+        |answer| answer[1] = 0,
+        |answer| answer[0] |= 0xc0,
+        |answer| answer[32..40].fill(0),
+    ];
+    for change in spoilt {
+        let mut clock = HostClock::new(Source::Sntp(sntp_server_with(2_085_978_495, change)));
+        assert_eq!(clock.synchronize(), Err(ClockError::Implausible));
+        assert_eq!(clock.unix(), None);
+    }
 }
 
 #[test]

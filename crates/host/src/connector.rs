@@ -31,13 +31,24 @@ pub struct Timeouts {
     pub handshake: Duration,
 }
 
+/// Longest time for a stage unless something else is configured. A handshake takes two round trips (RFC 5246,
+/// section 7.3), so a link of 5 seconds each way needs 20 seconds for it, and some more where packets are lost.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Timeouts {
+    /// The same time for each stage.
+    pub const fn all(time: Duration) -> Self {
+        Self {
+            resolve: time,
+            connect: time,
+            handshake: time,
+        }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            resolve: Duration::from_secs(10),
-            connect: Duration::from_secs(20),
-            handshake: Duration::from_secs(20),
-        }
+        Self::all(PATIENCE)
     }
 }
 

@@ -39,6 +39,11 @@ pub enum SetupError {
         /// What the verifier said.
         cause: rustls::Error,
     },
+    /// The device's certificate is of X.509 version 1 or 2, which TLS does not use.
+    CertificateVersion {
+        /// Where the certificate came from.
+        source: String,
+    },
     /// The private key does not belong to the certificate.
     KeyMismatch,
     /// The private key is of a kind that TLS cannot use here.
@@ -92,6 +97,12 @@ impl fmt::Display for SetupError {
                 f,
                 "{source} holds a certificate that cannot be trusted as a root ({cause}); \
                  give the CA certificate that signed the server's chain"
+            ),
+            Self::CertificateVersion { source } => write!(
+                f,
+                "the certificate in {source} is of X.509 version 1, and TLS takes version 3: make it again with an \
+                 extension, such as by `openssl x509 -req ... -extfile FILE` with a FILE that says \
+                 `extendedKeyUsage=clientAuth`, or by `openssl req -x509`"
             ),
             Self::KeyMismatch => f.write_str(
                 "the private key does not belong to the certificate; give the key that the first \

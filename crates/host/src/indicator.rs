@@ -14,6 +14,7 @@ pub struct StatusLine {
     shown: Option<Status>,
     queued: u32,
     dropped: u64,
+    dark: bool,
 }
 
 impl StatusLine {
@@ -24,13 +25,27 @@ impl StatusLine {
             shown: None,
             queued: 0,
             dropped: 0,
+            dark: false,
         }
     }
 
-    /// Takes the counters that lines about the connection end with.
+    /// Takes the counters that lines about the connection end with. While an operator keeps the indicator dark,
+    /// the device's state is told from here.
     pub fn observe(&mut self, report: &Report) {
         self.queued = report.queued;
         self.dropped = report.dropped.total();
+        if self.dark != report.indicator_is_dark {
+            self.dark = report.indicator_is_dark;
+            let text = if self.dark {
+                "keeps its indicator dark (indicator.enabled is false)"
+            } else {
+                "shows its indicator again"
+            };
+            print_line(AnsiColor::White, &self.name, text);
+        }
+        if self.dark {
+            self.change(report.status);
+        }
     }
 
     /// The messages that wait and those that were dropped, if there are any.
@@ -41,10 +56,8 @@ impl StatusLine {
             (queued, dropped) => format!(" ({queued} messages queued, {dropped} dropped)"),
         }
     }
-}
 
-impl Indicator for StatusLine {
-    fn show(&mut self, status: Status) {
+    fn change(&mut self, status: Status) {
         let before = self.shown.replace(status);
         let (colour, text) = match (before, status) {
             (Some(before), now) if before == now => return,
@@ -63,6 +76,14 @@ impl Indicator for StatusLine {
             _ => String::new(),
         };
         print_line(colour, &self.name, &format!("{text}{counters}"));
+    }
+}
+
+impl Indicator for StatusLine {
+    fn show(&mut self, status: Status) {
+        if !self.dark {
+            self.change(status);
+        }
     }
 }
 

@@ -11,14 +11,14 @@
 //! platform   all ports together, and the remote control that other threads hold
 //! connector  addresses, TCP, the handshake      stream    an open connection
 //! tls        verification, credentials, and the names of what can go wrong
-//! poller     sleeping                           clock, storage, indicator, sensor
+//! poller     sleeping                           clock, storage, indicator, sensor, text_file
 //! ```
 //!
 //! # Limits
 //!
 //! A name is resolved on a helper thread, since no portable interface can interrupt that: the device stops
 //! waiting for it in time, the thread ends when the resolver gives up. Asking an SNTP server blocks for up to
-//! five seconds, which a stop does not shorten.
+//! twelve seconds, which a stop does not shorten.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
@@ -34,6 +34,7 @@ pub mod runner;
 pub mod sensor;
 pub mod storage;
 pub mod stream;
+pub mod text_file;
 pub mod tls;
 
 pub use error::SetupError;

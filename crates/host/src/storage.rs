@@ -74,8 +74,17 @@ impl FileStorage {
 
 impl Storage for FileStorage {
     fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
-        let mut file = match File::open(self.path(key)) {
-            Ok(file) => file,
+        let path = self.path(key);
+        // Looked at before it is opened: to open a pipe waits for its other end.
+        let mut file = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => match File::open(path) {
+                Ok(file) => file,
+                Err(error) => return Err(medium(&error)),
+            },
+            Ok(_) => {
+                log::warn!("{} is no file, and is not read", path.display());
+                return Err(StorageError::Medium(0));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(medium(&error)),
         };
@@ -163,6 +172,20 @@ mod tests {
         assert!(folder.exists());
         drop(storage);
         assert!(!folder.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_folder_in_the_place_of_a_value_is_refused_at_once() {
+        let mut storage = FileStorage::temporary().unwrap();
+        let pipe = storage.path("pipe");
+        let made = std::process::Command::new("mkfifo").arg(pipe).status();
+        assert!(made.unwrap().success());
+        fs::create_dir(storage.path("folder")).unwrap();
+        for key in ["pipe", "folder"] {
+            let loaded = storage.load(key, &mut [0; 8]);
+            assert!(matches!(loaded, Err(StorageError::Medium(_))), "{loaded:?}");
+        }
     }
 
     #[test]

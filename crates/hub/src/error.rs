@@ -88,7 +88,7 @@ impl fmt::Display for StartError {
             Self::Remote(address) => write!(
                 f,
                 "{address} can be reached from other machines; listen on a loopback address such as 127.0.0.1, \
-                 or allow it explicitly"
+                 or allow it: `serve --allow-remote` (in code `Config::allow_remote`)"
             ),
             Self::HostName(name) => write!(
                 f,

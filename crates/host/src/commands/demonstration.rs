@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::AnsiColor;
-use azure_device::app::App;
+use azure_device::app::{App, MODEL_ID};
 use azure_device::identity::ConnectionString;
 use azure_device_host::Options;
 use azure_device_host::indicator::print_line;
@@ -121,6 +121,7 @@ impl Participant {
             address: Some(hub.endpoint().ip().to_string()),
             port: hub.endpoint().port(),
             telemetry_interval: Some(interval),
+            model_id: Some(MODEL_ID.into()),
             ..Settings::default()
         };
         let identity = ConnectionString::parse(connection_string)?;

@@ -1,19 +1,19 @@
 //! `azure-device device`: one device against Azure, a local hub or another broker.
 
 use std::env;
-use std::fs;
 
 use anstyle::AnsiColor;
-use azure_device::app::App;
+use azure_device::app::{App, MODEL_ID};
 use azure_device::device::Report;
 use azure_device::identity::{ConnectionString, Credential, Identity};
 use azure_device::mqtt;
 use azure_device_host::Options;
 use azure_device_host::access::Access;
 use azure_device_host::clock::Source;
-use azure_device_host::error::SetupError;
+use azure_device_host::connector::Timeouts;
 use azure_device_host::indicator::print_line;
 use azure_device_host::runner::{DeviceThread, Settings};
+use azure_device_host::text_file::read_text;
 use azure_device_host::tls::{ClientIdentity, azure_roots, roots_from_file};
 use zeroize::Zeroizing;
 
@@ -37,8 +37,8 @@ pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
         }
         None => {
             let identity = identity(&arguments.connection)?;
+            check_options(arguments, identity.credential())?;
             let options = options(arguments, identity.device_id().as_str())?;
-            check_certificate(&options, &identity)?;
             (Access::Hub(identity), options)
         }
     };
@@ -75,12 +75,8 @@ fn connection_string(
         return Ok((text.0.clone(), "--connection-string".into()));
     }
     if let Some(path) = &source.connection_string_file {
-        let text = fs::read_to_string(path).map_err(|cause| SetupError::Unreadable {
-            what: "connection string",
-            path: path.clone(),
-            cause,
-        })?;
-        return Ok((Zeroizing::new(text), path.display().to_string()));
+        let text = read_text("connection string", path)?;
+        return Ok((text, path.display().to_string()));
     }
     match env::var(VARIABLE) {
         Ok(text) => Ok((Zeroizing::new(text), VARIABLE.into())),
@@ -92,16 +88,27 @@ fn connection_string(
     }
 }
 
-fn check_certificate(options: &Options, identity: &Identity) -> Result<(), CommandError> {
-    if options.identity.is_none() && matches!(identity.credential(), Credential::X509) {
-        return Err(
-            "the connection string says x509=true, so the device needs its certificate and \
-                    key: add --certificate FILE and --key FILE"
-                .into(),
-        );
-    }
-    Ok(())
+/// Refuses options that this credential has no use for, and one that lacks an option.
+fn check_options(arguments: &Device, credential: &Credential) -> Result<(), CommandError> {
+    let given = arguments.certificate.is_some();
+    let text = match credential {
+        Credential::X509 if !given => {
+            "the connection string says x509=true, so the device needs its certificate and key: add --certificate \
+             FILE and --key FILE"
+        }
+        Credential::SharedAccessKey(_) | Credential::SasToken(_) if given => {
+            "the connection string has a shared access key or token, which the hub would take, and not the \
+             certificate: leave --certificate and --key away, or give a connection string with x509=true"
+        }
+        Credential::X509 | Credential::SasToken(_) if arguments.token_life.is_some() => TOKEN_LIFE,
+        _ => return Ok(()),
+    };
+    Err(text.into())
 }
+
+/// Said of an option that would be passed over.
+pub(super) const TOKEN_LIFE: &str = "--token-life is for tokens that the device signs with a shared access key, and it \
+     has none: leave it away";
 
 fn options(arguments: &Device, name: &str) -> Result<Options, CommandError> {
     let roots = match &arguments.ca {
@@ -113,6 +120,7 @@ fn options(arguments: &Device, name: &str) -> Result<Options, CommandError> {
         (Some(certificate), Some(key)) => Some(ClientIdentity::from_files(certificate, key)?),
         _ => None,
     };
+    options.timeouts = Timeouts::all(arguments.connect_timeout);
     options.clock = match &arguments.sntp {
         Some(Endpoint { host, port }) => {
             // An IPv6 address needs its brackets again.
@@ -137,9 +145,13 @@ fn settings(arguments: &Device) -> Settings {
     Settings {
         address,
         port: port.unwrap_or(defaults.port),
-        token_life: arguments.token_life,
+        token_life: arguments.token_life.unwrap_or(defaults.token_life),
         telemetry_interval: arguments.interval.0,
-        model_id: arguments.model_id.clone(),
+        model_id: match &arguments.model_id {
+            Some(model) => model.0.clone(),
+            // Plug and Play needs the twin.
+            None => (!arguments.no_twin).then(|| MODEL_ID.to_owned()),
+        },
         will: arguments.will.clone(),
         twin: !arguments.no_twin,
         stop_timeout: arguments.stop_timeout,

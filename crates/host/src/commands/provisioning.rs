@@ -1,18 +1,18 @@
 //! `azure-device device --id-scope …`: the enrolment, and where its assignment is kept.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use azure_device::identity::SharedAccessKey;
 use azure_device::port::Storage;
 use azure_device::provisioning::{Attestation, Enrollment, IdScope, Kept, RegistrationId};
 use azure_device_host::access::{self, Access};
-use azure_device_host::error::SetupError;
 use azure_device_host::storage::FileStorage;
+use azure_device_host::text_file::read_text;
 use zeroize::Zeroizing;
 
 use super::CommandError;
+use super::device::TOKEN_LIFE;
 use crate::cli::{Device, Provisioning};
 
 /// Where the registration's key is if no option says so.
@@ -58,6 +58,9 @@ fn enrollment(
     let by_key = |key| own(Attestation::SymmetricKey(key));
     let of_group = |key| Enrollment::of_group(id_scope.clone(), registration_id.clone(), &key);
     if arguments.certificate.is_some() {
+        if arguments.token_life.is_some() {
+            return Err(TOKEN_LIFE.into());
+        }
         return Ok(own(Attestation::X509));
     }
     if let Some(file) = &options.symmetric_key_file {
@@ -87,12 +90,8 @@ fn variable(name: &str) -> Option<Zeroizing<String>> {
 }
 
 fn key_from_file(file: &Path) -> Result<SharedAccessKey, CommandError> {
-    let text = fs::read_to_string(file).map_err(|cause| SetupError::Unreadable {
-        what: "symmetric key",
-        path: file.to_owned(),
-        cause,
-    })?;
-    key(&Zeroizing::new(text), &file.display().to_string())
+    let text = read_text("symmetric key", file)?;
+    key(&text, &file.display().to_string())
 }
 
 fn key(text: &str, origin: &str) -> Result<SharedAccessKey, CommandError> {

@@ -1,7 +1,6 @@
 //! The device's own certificate and key, from PEM.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 
 use rustls::pki_types::pem::{Error as PemError, PemObject};
@@ -9,6 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use crate::error::SetupError;
+use crate::text_file::{read_text, text_of, unindented};
 
 /// An X.509 certificate, the intermediates up to the authority that the hub knows, and the private key.
 pub struct ClientIdentity {
@@ -21,10 +21,13 @@ impl ClientIdentity {
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, SetupError> {
         Self::from_pem(
             (
-                &read_file("certificate", certificate)?,
+                read_text("certificate", certificate)?.as_bytes(),
                 &certificate.display().to_string(),
             ),
-            (&read_file("private key", key)?, &key.display().to_string()),
+            (
+                read_text("private key", key)?.as_bytes(),
+                &key.display().to_string(),
+            ),
         )
     }
 
@@ -36,11 +39,20 @@ impl ClientIdentity {
             source: source.to_owned(),
             cause,
         };
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(text)
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem(text).as_bytes())
             .collect::<Result<_, _>>()
             .map_err(|error| unusable(Some(error.to_string())))?;
-        if chain.is_empty() {
+        let Some(own) = chain.first() else {
             return Err(unusable(None));
+        };
+        match webpki::EndEntityCert::try_from(own) {
+            Ok(_) => {}
+            Err(webpki::Error::UnsupportedCertVersion) => {
+                return Err(SetupError::CertificateVersion {
+                    source: source.to_owned(),
+                });
+            }
+            Err(error) => return Err(unusable(Some(format!("{error:?}")))),
         }
         let (text, source) = key;
         let key = private_key(text, source)?;
@@ -62,6 +74,8 @@ impl fmt::Debug for ClientIdentity {
 }
 
 fn private_key(text: &[u8], source: &str) -> Result<PrivateKeyDer<'static>, SetupError> {
+    let text = pem(text);
+    let text = text.as_bytes();
     PrivateKeyDer::from_pem_slice(text).map_err(|error| {
         // PKCS#8 says it in its label (RFC 7468, section 11), PKCS#1 and SEC1 in a header (RFC 1421).
         let says = |marker: &[u8]| text.windows(marker.len()).any(|window| window == marker);
@@ -80,12 +94,7 @@ fn private_key(text: &[u8], source: &str) -> Result<PrivateKeyDer<'static>, Setu
     })
 }
 
-pub(super) fn read_file(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, SetupError> {
-    fs::read(path)
-        .map(Zeroizing::new)
-        .map_err(|cause| SetupError::Unreadable {
-            what,
-            path: path.to_owned(),
-            cause,
-        })
+/// PEM as the reader wants it: in UTF-8, without a byte order mark, each line at its margin.
+pub(super) fn pem(text: &[u8]) -> Zeroizing<String> {
+    unindented(&text_of(text).unwrap_or_default())
 }

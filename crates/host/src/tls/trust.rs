@@ -6,9 +6,10 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::credentials::read_file;
+use super::credentials::pem;
 use crate::error::SetupError;
 use crate::roots;
+use crate::text_file::read_text;
 
 /// The authorities of Azure's public cloud, which ship with the program.
 pub fn azure_roots() -> Result<RootCertStore, SetupError> {
@@ -21,8 +22,8 @@ pub fn azure_roots() -> Result<RootCertStore, SetupError> {
 
 /// The authorities in a PEM file, and no others.
 pub fn roots_from_file(path: &Path) -> Result<RootCertStore, SetupError> {
-    let text = read_file("certificate", path)?;
-    roots_from_pem(&text, &path.display().to_string())
+    let text = read_text("certificate", path)?;
+    roots_from_pem(text.as_bytes(), &path.display().to_string())
 }
 
 /// The authorities in a PEM text, and no others. `source` names the text in errors.
@@ -39,7 +40,7 @@ fn add(store: &mut RootCertStore, text: &[u8], source: &str) -> Result<(), Setup
         cause,
     };
     let before = store.len();
-    for certificate in CertificateDer::pem_slice_iter(text) {
+    for certificate in CertificateDer::pem_slice_iter(pem(text).as_bytes()) {
         let certificate = certificate.map_err(|error| unusable(Some(error.to_string())))?;
         store
             .add(certificate)

@@ -7,6 +7,7 @@ mod demonstration;
 mod faults;
 mod joining;
 mod operator;
+mod options;
 mod outage;
 mod program;
 mod provisioning;

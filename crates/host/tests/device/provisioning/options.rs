@@ -61,7 +61,7 @@ fn a_registration_needs_all_that_belongs_to_it_and_nothing_else() {
         (
             &[&both[..], &["--payload", "{"]].concat(),
             2,
-            "'--payload <JSON>': the JSON text ends",
+            "--payload <JSON> is not valid: the JSON text ends",
         ),
         (
             &[&both[..], &["--symmetric-key-file", "no-such"]].concat(),
