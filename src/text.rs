@@ -102,20 +102,61 @@ pub fn render(buffer: &mut [u8], value: impl fmt::Display) -> Result<&str, Overf
     Ok(text.into_str())
 }
 
-/// Displays text for a terminal, which control characters could rewrite: they are shown by their numbers.
+/// Displays a value for a terminal, in one line: each character that [`is_hidden`] is shown by its number.
+///
+/// The loggers and the shell show each line through it, so that no id, topic, property, body or server's text
+/// can move the cursor, reverse the reading order or begin a line of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Visible<'a>(pub &'a str);
+pub struct Visible<D>(pub D);
 
-impl fmt::Display for Visible<'_> {
+impl<D: fmt::Display> fmt::Display for Visible<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|character| {
-            if character.is_control() {
-                write!(f, "\\u{{{:x}}}", u32::from(character))
-            } else {
-                f.write_char(character)
-            }
-        })
+        write!(VisibleWriter(f), "{}", self.0)
     }
+}
+
+/// Passes text on as [`Visible`] shows it.
+struct VisibleWriter<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl Write for VisibleWriter<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, hidden)) = rest.char_indices().find(|&(_, found)| is_hidden(found)) {
+            let (plain, tail) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            write!(self.0, "\\u{{{:x}}}", u32::from(hidden))?;
+            rest = tail.get(hidden.len_utf8()..).unwrap_or_default();
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Whether a terminal obeys the character instead of showing it: control characters (C0, DEL, C1), line ends, and
+/// the format characters that hide text or change its direction (The Unicode Standard, general categories Cc, Zl
+/// and Zp, the property Bidi_Control, and what is Default_Ignorable_Code_Point beside variation selectors 1 to 16,
+/// which emoji need).
+pub const fn is_hidden(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Where `part`, which is not empty, first stands in `text`. Short texts do without the kilobyte and a half
@@ -188,6 +229,46 @@ mod tests {
         assert_eq!(text.as_str(), "a");
         text.clear();
         assert_eq!(text.as_str(), "");
+    }
+
+    /// What a text of a stranger can hold to mislead a terminal or its reader.
+    const HIDDEN: &str = "\0\t\n\r\u{1b}[2J\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{206f}\u{feff}\u{fffb}\u{e0041}";
+
+    #[test]
+    fn no_character_that_a_terminal_obeys_is_shown() {
+        let mut buffer = [0; 1024];
+        let shown = render(&mut buffer, Visible(HIDDEN)).unwrap();
+        assert!(!shown.chars().any(is_hidden), "{shown}");
+        assert!(
+            shown.starts_with("\\u{0}\\u{9}\\u{a}\\u{d}\\u{1b}[2J\\u{7f}\\u{85}\\u{9b}"),
+            "{shown}"
+        );
+        for character in '\0'..=char::MAX {
+            let must = character.is_control()
+                || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+                || matches!(
+                    character,
+                    '\u{2060}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{feff}'
+                );
+            assert!(is_hidden(character) || !must, "{character:?}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_shown_as_it_is() {
+        let mut buffer = [0; 128];
+        for text in [
+            "",
+            "21.5 °C",
+            "Zürich, São Paulo, Київ",
+            "温度 مرحبا שלום",
+            "a ❤️ b",
+        ] {
+            assert_eq!(render(&mut buffer, Visible(text)), Ok(text));
+        }
+        // A value is displayed in pieces; a piece can begin or end anywhere.
+        let value = format_args!("{}{:?}{}", "a\n", 'x', "\u{9b}");
+        assert_eq!(render(&mut buffer, Visible(value)), Ok("a\\u{a}'x'\\u{9b}"));
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //!
 //! Lines are formatted into a buffer on the stack and handed to the shim, which prints them, or logs them as
 //! module `azure` where Zephyr's logging is more than its minimal one: nothing is allocated, and longer lines
-//! are cut. The levels are `CONFIG_AZURE_LOG_LEVEL`'s; Zephyr has no trace, so that `trace!` appears as debug, if
-//! `CONFIG_AZURE_LOG_TRACE` asks for it.
+//! are cut, and foreign text in them cannot act on the terminal ([`Visible`]). The levels are
+//! `CONFIG_AZURE_LOG_LEVEL`'s; Zephyr has no trace, so that `trace!` appears as debug, if `CONFIG_AZURE_LOG_TRACE`
+//! asks for it.
 
 #![forbid(unsafe_code)]
 
 use core::fmt::{self, Write};
 
 use crate::kconfig;
+use azure_device::text::Visible;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::ffi;
@@ -54,7 +56,7 @@ impl Log for Logger {
             return;
         }
         let mut line = Line::<LINE>::new();
-        if line.write_fmt(*record.args()).is_err() {
+        if write!(line, "{}", Visible(record.args())).is_err() {
             line.mark_cut();
         }
         let level = match record.level() {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use anstyle::{AnsiColor, Style};
 use azure_device::device::Report;
 use azure_device::port::{Indicator, Status};
+use azure_device::text::Visible;
 
 /// Prints a line on standard output whenever the status changes.
 #[derive(Clone, Debug)]
@@ -87,9 +88,11 @@ impl Indicator for StatusLine {
     }
 }
 
-/// One line about `name` on standard output, whose colour is left away where nobody could see it.
+/// One line about `name` on standard output, as [`Visible`] shows it, whose colour is left away where nobody could
+/// see it.
 pub fn print_line(colour: AnsiColor, name: &str, text: &str) {
     let style = Style::new().fg_color(Some(colour.into()));
+    let (name, text) = (Visible(name).to_string(), Visible(text));
     let written = writeln!(
         anstream::stdout(),
         "{style}\u{25cf}{style:#} {name:<14} {text}"

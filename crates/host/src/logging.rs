@@ -1,9 +1,10 @@
-//! Log lines on standard error: the time, who, and what.
+//! Log lines on standard error: the time, who, and what. Foreign text cannot act on the terminal.
 
 use std::io::Write;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use azure_device::text::Visible;
 use azure_device::time::UnixTime;
 use log::{LevelFilter, Record};
 
@@ -56,5 +57,5 @@ fn line(
     if detailed {
         write!(out, "{}: ", record.target())?;
     }
-    writeln!(out, "{}", record.args())
+    writeln!(out, "{}", Visible(record.args()))
 }

@@ -8,6 +8,7 @@ mod logging;
 
 use std::process::ExitCode;
 
+use azure_device::text::Visible;
 use azure_device_host::indicator::write_failure;
 use cli::{Cli, Command};
 
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     match result.and_then(|()| written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            command_line::tell(format_args!("azure-device: {error}"));
+            command_line::tell(format_args!("azure-device: {}", Visible(error)));
             ExitCode::FAILURE
         }
     }

@@ -14,7 +14,7 @@ use crate::mqtt::{self, PacketType, Violation};
 const DESIRED: &[u8] = b"$iothub/twin/PATCH/properties/desired/?$version=9";
 
 /// A world whose hub has answered the first read and the first report.
-fn world() -> World {
+pub(super) fn world() -> World {
     let world = World::new();
     answer(&world, 200, "", TWIN);
     answer(&world, 204, "", "");

@@ -5,6 +5,7 @@ mod dropped;
 pub(crate) mod lines;
 mod malformed;
 mod operator;
+mod shown;
 pub(crate) mod sim;
 mod stopping;
 mod twin;

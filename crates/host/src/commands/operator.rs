@@ -141,7 +141,7 @@ impl<'h> Operator<'h> {
         let origin = &event.origin.device_id;
         let mut text = format!("stored {origin}: ");
         match str::from_utf8(&event.body) {
-            Ok(body) => text.extend(body.chars().flat_map(printable)),
+            Ok(body) => text.push_str(body),
             Err(_) => write!(text, "{} bytes", event.body.len()).unwrap_or_default(),
         }
         print_line(AnsiColor::Cyan, "hub", &text);
@@ -162,11 +162,4 @@ impl<'h> Operator<'h> {
             .send_c2d(device.id, message)
             .map_err(|error| format!("the hub took no message for {}: {error}", device.id))
     }
-}
-
-/// Control characters could rewrite a terminal.
-fn printable(character: char) -> impl Iterator<Item = char> {
-    let escaped = character.is_control().then(|| character.escape_default());
-    let plain = escaped.is_none().then_some(character);
-    escaped.into_iter().flatten().chain(plain)
 }

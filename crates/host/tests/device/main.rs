@@ -5,6 +5,7 @@
 mod authority;
 mod demonstration;
 mod faults;
+mod foreign_text;
 mod joining;
 mod operator;
 mod options;
