@@ -115,6 +115,21 @@ impl Failure {
         )
     }
 
+    /// Whether another client certificate could cure it: the hub, the provisioning service or their TLS accepts
+    /// this one not (the alerts of RFC 5246, section 7.2.2, that speak of the peer's certificate), or this device
+    /// cannot use it.
+    pub fn is_explained_by_certificate(&self) -> bool {
+        const CERTIFICATE_ALERTS: [u8; 8] = [42, 43, 44, 45, 46, 48, 49, 51];
+        match self {
+            Self::Connect(ConnectError::Tls(TlsFailure::ClientCredential, _)) => true,
+            Self::Connect(ConnectError::Tls(TlsFailure::Alert(alert), _)) => {
+                CERTIFICATE_ALERTS.contains(alert)
+            }
+            Self::Provisioning(ProvisioningFailure::Unauthorized(_)) => true,
+            _ => self.is_refused_credential(),
+        }
+    }
+
     /// The stage that failed, in one word.
     pub fn stage(&self) -> &'static str {
         match self {

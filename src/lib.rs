@@ -14,6 +14,7 @@
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are.
 //! - [`topic`], [`properties`], [`json`]: IoT Hub's conventions on top of MQTT.
 //! - [`identity`], [`sas`], [`percent`], [`secret`]: who the device is and how it proves it.
+//! - [`pair`]: a new certificate and its key, tried before the old pair is given up.
 //! - [`pem`], [`paste`]: certificates and keys as people paste them into a console.
 //! - [`storage`], [`text`], [`time`], [`sntp`], [`logging`], [`port`]: foundations.
 //!
@@ -43,6 +44,7 @@ pub mod json;
 pub mod lifecycle;
 pub mod logging;
 pub mod mqtt;
+pub mod pair;
 pub mod paste;
 pub mod pem;
 pub mod percent;

@@ -12,8 +12,10 @@
 //!      └── an error, Ctrl-C ──────────┘ └─ more bytes are passed over
 //! ```
 //!
-//! Memory: the content of one item, `SIZE` bytes. It is wiped when the paste ends or is refused.
+//! Memory: the content of one item, of the size that the owner sets, on the heap. It is wiped when the paste ends
+//! or is refused.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
@@ -100,11 +102,11 @@ pub enum Progress {
 }
 
 /// A paste under way.
-pub struct Paste<const SIZE: usize> {
+pub struct Paste {
     wanted: Wanted,
     decoder: Decoder,
     /// The line, or the content of a PEM block.
-    content: [u8; SIZE],
+    content: Box<[u8]>,
     length: usize,
     /// Certificates that were given.
     certificates: usize,
@@ -117,16 +119,16 @@ pub struct Paste<const SIZE: usize> {
     touched: bool,
 }
 
-impl<const SIZE: usize> Paste<SIZE> {
-    /// A paste of which nothing has come.
-    pub const fn new(wanted: Wanted, now: Instant) -> Self {
+impl Paste {
+    /// A paste of which nothing has come, with room for a line, or for the DER of a PEM block, of `size` bytes.
+    pub fn new(wanted: Wanted, size: usize, now: Instant) -> Self {
         Self {
             wanted,
             decoder: Decoder::new(match wanted {
                 Wanted::Certificates => Label::Certificate,
                 Wanted::Key | Wanted::Line => Label::PrivateKey,
             }),
-            content: [0; SIZE],
+            content: alloc::vec![0; size].into_boxed_slice(),
             length: 0,
             certificates: 0,
             hints: Hints::new(),
@@ -216,6 +218,11 @@ impl<const SIZE: usize> Paste<SIZE> {
         self.end(Outcome::Refused(error), QUIET);
     }
 
+    fn refuse_too_long(&mut self) {
+        let capacity = self.content.len();
+        self.refuse(PasteError::TooLong { capacity });
+    }
+
     /// The outcome is known; only the silence after the last byte counts any more.
     fn pass_over(&mut self, byte: u8) {
         if matches!(byte, CTRL_C | CTRL_D) {
@@ -249,7 +256,7 @@ impl<const SIZE: usize> Paste<SIZE> {
                     *place = byte;
                     self.length += 1;
                 }
-                None => self.refuse(PasteError::TooLong { capacity: SIZE }),
+                None => self.refuse_too_long(),
             },
         }
         None
@@ -289,7 +296,7 @@ impl<const SIZE: usize> Paste<SIZE> {
         let block = match self.decoder.push(byte, &mut self.content) {
             Ok(block) => block?,
             Err(PemError::TooLong) => {
-                self.refuse(PasteError::TooLong { capacity: SIZE });
+                self.refuse_too_long();
                 return None;
             }
             Err(error) => {
@@ -316,14 +323,14 @@ impl<const SIZE: usize> Paste<SIZE> {
     }
 }
 
-impl<const SIZE: usize> Drop for Paste<SIZE> {
+impl Drop for Paste {
     fn drop(&mut self) {
         self.content.zeroize();
     }
 }
 
 /// Shows nothing of the content.
-impl<const SIZE: usize> fmt::Debug for Paste<SIZE> {
+impl fmt::Debug for Paste {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Paste")
             .field("wanted", &self.wanted)

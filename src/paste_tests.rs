@@ -26,7 +26,7 @@ struct Seen {
 /// Pastes bursts of bytes, each `pause` milliseconds after the one before, and then waits.
 fn paste_in_bursts(wanted: Wanted, bursts: &[&[u8]], pause: u64) -> Seen {
     let mut now = 1_000;
-    let mut paste = Paste::<SIZE>::new(wanted, Instant::from_millis(now));
+    let mut paste = Paste::new(wanted, SIZE, Instant::from_millis(now));
     now += 1_000;
     let mut seen = Seen {
         lines: Vec::new(),
@@ -316,7 +316,7 @@ fn binary_files_never_reach_the_shell() {
 #[test]
 fn an_endless_paste_is_passed_over_in_the_memory_of_one_item() {
     for wanted in [Wanted::Line, Wanted::Key, Wanted::Certificates] {
-        let mut paste = Paste::<64>::new(wanted, Instant::from_millis(0));
+        let mut paste = Paste::new(wanted, 64, Instant::from_millis(0));
         for at in 0..1_000_000_u64 {
             let now = Instant::from_millis(at);
             assert_eq!(paste.push(b'x', now), None);
@@ -329,7 +329,7 @@ fn an_endless_paste_is_passed_over_in_the_memory_of_one_item() {
 
 #[test]
 fn a_rejected_item_ends_the_paste_after_a_silence() {
-    let mut paste = Paste::<SIZE>::new(Wanted::Key, Instant::from_millis(0));
+    let mut paste = Paste::new(Wanted::Key, SIZE, Instant::from_millis(0));
     let text = key();
     let mut now = 0;
     for byte in text.bytes() {
@@ -374,7 +374,7 @@ fn a_person_can_correct_a_line_and_give_up() {
 #[test]
 fn the_line_feed_of_the_command_itself_is_no_empty_line() {
     let now = Instant::from_millis(70);
-    let mut paste = Paste::<SIZE>::new(Wanted::Line, now);
+    let mut paste = Paste::new(Wanted::Line, SIZE, now);
     assert_eq!(paste.push(b'\n', now), None);
     assert!(matches!(paste.poll(now), Progress::Open { .. }));
     assert_eq!(paste.push(b'a', now), None);
@@ -398,7 +398,7 @@ fn a_paste_that_never_comes_is_given_up_after_five_minutes() {
 
 #[test]
 fn nothing_that_is_printed_holds_the_paste() {
-    let mut paste = Paste::<SIZE>::new(Wanted::Line, Instant::from_millis(0));
+    let mut paste = Paste::new(Wanted::Line, SIZE, Instant::from_millis(0));
     for byte in *b"secret" {
         paste.push(byte, Instant::from_millis(1));
     }

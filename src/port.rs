@@ -139,6 +139,8 @@ pub struct Requests {
     pub stop: bool,
     /// The network came up, or the configuration changed: an attempt that waits should start at once.
     pub retry_now: bool,
+    /// The client certificate changed: say goodbye, and connect again with the new one.
+    pub reconnect: bool,
 }
 
 /// How the platform is, for the twin and for a status command.

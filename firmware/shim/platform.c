@@ -188,7 +188,8 @@ const char *azure_application_version(void)
 void azure_memory(struct azure_memory *memory)
 {
 	memset(memory, 0, sizeof(*memory));
-#if defined(CONFIG_SYS_HEAP_RUNTIME_STATS) && CONFIG_SYS_HEAP_ARRAY_SIZE > 0
+	/* The posix architecture's heap and stacks are the computer's: Zephyr's figures would mean nothing. */
+#if defined(CONFIG_SYS_HEAP_RUNTIME_STATS) && CONFIG_SYS_HEAP_ARRAY_SIZE > 0 && !defined(CONFIG_ARCH_POSIX)
 	struct sys_heap **heaps;
 	int count = sys_heap_array_get(&heaps);
 
@@ -202,7 +203,6 @@ void azure_memory(struct azure_memory *memory)
 		}
 	}
 #endif
-	/* The posix architecture runs on the host's stacks. */
 #if defined(CONFIG_INIT_STACKS) && !defined(CONFIG_ARCH_POSIX) && defined(CONFIG_THREAD_STACK_INFO)
 	size_t unused;
 

@@ -1,54 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include <zephyr/kernel.h>
 #include <zephyr/shell/shell.h>
 
 #include "azure_shim.h"
 
-static bool captured;
-
-/* While the shell is captured it holds the lock that shell_print() waits for. */
-static void write_all(const struct shell *shell, const char *text)
-{
-	const struct shell_transport *transport = shell->iface;
-	size_t left = strlen(text);
-	size_t count;
-
-	while (left > 0 && transport->api->write(transport, text, left, &count) == 0) {
-		text += count;
-		left -= count;
-		if (count == 0) {
-			k_sleep(K_MSEC(1));
-		}
-	}
-}
-
 void azure_shell_print(const struct shell *shell, const char *line)
 {
-	if (captured) {
-		write_all(shell, line);
-		write_all(shell, "\r\n");
-	} else {
-		shell_print(shell, "%s", line);
+	shell_print(shell, "%s", line);
+}
+
+uint32_t azure_shell_read(const struct shell *shell, uint8_t *buffer, uint32_t length, uint32_t timeout_ms)
+{
+	struct k_event *signals = &shell->ctx->signal_event;
+	size_t count = 0;
+
+	/* A byte that comes after the clearing sets it again. */
+	(void)k_event_clear(signals, SHELL_SIGNAL_RXRDY);
+	(void)shell->iface->api->read(shell->iface, buffer, length, &count);
+	if (count == 0) {
+		(void)k_event_wait(signals, SHELL_SIGNAL_RXRDY, false, K_MSEC(timeout_ms));
+		(void)shell->iface->api->read(shell->iface, buffer, length, &count);
 	}
-}
-
-static void on_pasted(const struct shell *shell, uint8_t *data, size_t length)
-{
-	captured = true;
-	azure_rust_pasted(shell, data, length);
-	captured = false;
-}
-
-void azure_shell_capture(const struct shell *shell)
-{
-	shell_set_bypass(shell, on_pasted);
-}
-
-void azure_shell_release(const struct shell *shell)
-{
-	shell_set_bypass(shell, NULL);
+	return count;
 }
 
 static int run(const struct shell *shell, size_t argc, char **argv)

@@ -3,11 +3,11 @@
 #![forbid(unsafe_code)]
 
 use crate::kconfig;
-use azure_device::logging::debug;
-use azure_device::port::{Code, ConnectError, Endpoint, Stream, TcpFailure};
+use azure_device::logging::{debug, error};
+use azure_device::port::{Code, ConnectError, Endpoint, Stream, TcpFailure, TlsFailure};
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
-use crate::credentials::Tags;
+use crate::credentials::Credentials;
 use crate::ffi::{self, Address, Error, Handshake, Socket};
 use crate::logger::Line;
 use crate::requests;
@@ -20,8 +20,15 @@ const ADDRESSES: usize = 4;
 /// The longest that a write may block.
 const SEND_TIMEOUT_MS: u32 = kconfig::CONFIG_AZURE_SEND_TIMEOUT_S.unsigned_abs() as u32 * 1000;
 
-/// Resolves the endpoint and tries its addresses in turn, with the credentials of these tags.
-pub(crate) fn connect(endpoint: Endpoint<'_>, tags: &Tags) -> Result<TlsStream, ConnectError> {
+/// Resolves the endpoint and tries its addresses in turn, with the credentials that are due.
+pub(crate) fn connect(
+    endpoint: Endpoint<'_>,
+    credentials: &mut Credentials,
+) -> Result<TlsStream, ConnectError> {
+    let tags = credentials.prepare().map_err(|problem| {
+        error!("{problem}");
+        ConnectError::Tls(TlsFailure::ClientCredential, Code(0))
+    })?;
     let name = Line::<256>::of(format_args!("{}", endpoint.host_name));
     let address = Line::<256>::of(format_args!("{}", endpoint.address));
     let port = Line::<8>::of(format_args!("{}", endpoint.port));

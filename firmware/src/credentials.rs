@@ -2,7 +2,8 @@
 //!
 //! Each certificate has a tag of its own, since Zephyr keeps one credential of a kind under a tag; the key
 //! shares the tag of the device's own certificate. What "azure set" brought wins over what the image
-//! carries, separately for the roots and for certificate and key.
+//! carries, separately for the roots and for the pair of certificate and key. Which pair is used, an old one or a
+//! new one, [`azure_device::pair`] decides at each attempt to connect.
 
 #![forbid(unsafe_code)]
 
@@ -10,12 +11,20 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::kconfig;
-use azure_device::port::StorageError;
+use azure_device::device::Report;
+use azure_device::failure::Failure;
+use azure_device::logging::{error, info, warn};
+#[cfg(CONFIG_AZURE_SHELL)]
+use azure_device::pair::BuiltIn;
+use azure_device::pair::{CHAIN, Choice, Record, Slot, Trial, Verdict};
+use azure_device::port::{Code, ConnectError, StorageError, TlsFailure};
+use zephyr::sync::Mutex;
 
 use crate::configuration::built_in;
 use crate::ffi::{self, Arena, Kind};
 use crate::logger::Line;
-use crate::storage;
+use crate::storage::{self, Settings};
+use crate::{requests, status};
 
 /// How many certificates TLS can hold in all: prj.conf sizes Zephyr's tables for them.
 const TAGS: usize = kconfig::CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS.unsigned_abs();
@@ -23,15 +32,12 @@ const TAGS: usize = kconfig::CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS.unsigned_abs
 /// The tags that are in use. The first numbers are left to other parts of an image.
 const FIRST_TAG: i32 = 100;
 
-/// How many certificates a provisioned chain, or a provisioned set of roots, may have.
-pub(crate) const CHAIN: usize = 3;
-
-/// Where a set of provisioned credentials lies in the storage: `prefix/0`, `prefix/1` ...
-pub(crate) const CERTIFICATE: &str = "certificate";
+/// What the certificates, the roots and the key are called in the storage and in messages.
+const CERTIFICATE: &str = "certificate";
 /// See [`CERTIFICATE`].
 pub(crate) const ROOT: &str = "root-ca";
-/// See [`CERTIFICATE`]; there is one key.
-pub(crate) const KEY: &str = "key";
+/// See [`CERTIFICATE`].
+const KEY: &str = "key";
 
 /// The name of a stored credential.
 pub(crate) fn stored_name(prefix: &str, index: usize) -> Line<32> {
@@ -55,6 +61,12 @@ const MESSAGE_HEADER: usize = 4 + 3;
 const ENTRY_HEADER: usize = 3;
 
 impl Tags {
+    const NONE: Self = Self {
+        tags: [0; TAGS],
+        count: 0,
+        message: MESSAGE_HEADER,
+    };
+
     /// What a TLS socket takes.
     pub(crate) fn as_slice(&self) -> &[i32] {
         self.tags.get(..self.count).unwrap_or_default()
@@ -85,64 +97,218 @@ pub(crate) fn range() -> Range<i32> {
     FIRST_TAG..FIRST_TAG + i32::try_from(TAGS).unwrap_or(0)
 }
 
-/// Registers everything, as provisioned or as built in. With `identity`, certificate and key too.
+/// The pair that the image carries.
+#[cfg(CONFIG_AZURE_SHELL)]
+pub(crate) fn built_in_pair() -> BuiltIn<'static> {
+    BuiltIn {
+        chain: built_in::CHAIN,
+        key: built_in::KEY.first().copied(),
+    }
+}
+
+const fn has_built_in() -> bool {
+    !built_in::CHAIN.is_empty() && !built_in::KEY.is_empty()
+}
+
+/// The stored pairs have one user at a time: the shell that takes a part of one, or the device that reads it.
+static PAIRS: Mutex<()> = Mutex::new(());
+
+/// Runs `work` while nobody else uses the stored pairs.
+pub(crate) fn with_pairs<T>(work: impl FnOnce(&mut Settings) -> T) -> T {
+    match PAIRS.lock() {
+        Ok(_guard) => work(&mut Settings),
+        Err(never) => match never {},
+    }
+}
+
+/// The registered credentials, and what was learnt of the pairs.
+pub(crate) struct Credentials {
+    arena: Option<Arena>,
+    tags: Tags,
+    is_x509: bool,
+    /// What is registered: the pair's place and generation, if it is one.
+    registered: Option<(Option<Slot>, u32)>,
+    trial: Trial,
+    connections: u32,
+    failures: u32,
+}
+
+impl Credentials {
+    /// Nothing registered yet. With `is_x509`, the device shows a certificate.
+    pub(crate) fn new(arena: Arena, is_x509: bool) -> Self {
+        Self {
+            arena: Some(arena),
+            tags: Tags::NONE,
+            is_x509,
+            registered: None,
+            trial: Trial::default(),
+            connections: 0,
+            failures: 0,
+        }
+    }
+
+    /// Whether the device shows a certificate.
+    pub(crate) const fn is_x509(&self) -> bool {
+        self.is_x509
+    }
+
+    /// The arena, with what is registered in it.
+    pub(crate) fn into_arena(self) -> Option<Arena> {
+        self.arena
+    }
+
+    /// Registers what the next connection is to have, if that is not registered already.
+    ///
+    /// A new pair that cannot be registered gives way to the old one, as one that the hub refuses.
+    #[inline(never)]
+    pub(crate) fn prepare(&mut self) -> Result<&Tags, Problem> {
+        let mut result = self.prepare_choice();
+        if let Err(problem) = result
+            && self.is_x509
+        {
+            let unusable = ConnectError::Tls(TlsFailure::ClientCredential, Code(0));
+            if self.judge(Failure::Connect(unusable)) != Verdict::Stay {
+                warn!("certificate: {problem}");
+                result = self.prepare_choice();
+            }
+        }
+        result.map(|()| &self.tags)
+    }
+
+    fn prepare_choice(&mut self) -> Result<(), Problem> {
+        with_pairs(|settings| {
+            let choice = match self.is_x509 {
+                true => {
+                    let choice = self.trial.choose(settings, has_built_in());
+                    Some(choice.map_err(Problem::Storage)?.ok_or_else(missing)?)
+                }
+                false => None,
+            };
+            let wanted = (choice.and_then(Choice::slot), self.trial.generation());
+            if self.registered == Some(wanted) {
+                return Ok(());
+            }
+            self.registered = None;
+            let mut arena = self.arena.take().ok_or(Problem::ArenaFull)?.clear();
+            let result = register(&mut arena, choice);
+            self.arena = Some(arena);
+            self.tags = result?;
+            self.registered = Some(wanted);
+            status::show_pair(choice, self.trial.failure());
+            Ok(())
+        })
+    }
+
+    /// Notes what the counters say of the pair in use.
+    pub(crate) fn observe(&mut self, report: &Report) {
+        if !self.is_x509 {
+            return;
+        }
+        if core::mem::replace(&mut self.connections, report.connections) != report.connections
+            && report.joined
+        {
+            self.connected();
+        }
+        if core::mem::replace(&mut self.failures, report.failures) != report.failures
+            && let Some(failure) = report.last_failure
+            && self.judge(failure) == Verdict::SwitchNow
+        {
+            requests::retry_now();
+        }
+    }
+
+    fn connected(&mut self) {
+        match with_pairs(|settings| self.trial.connected(settings)) {
+            Ok(Verdict::Adopted) => {
+                info!("certificate: the new pair has connected and is the one in use");
+                self.registered = self
+                    .registered
+                    .map(|(slot, _)| (slot, self.trial.generation()));
+            }
+            Ok(Verdict::Refused) => warn!(
+                "certificate: the new pair was refused, and the old one stays in use; azure status says why"
+            ),
+            Ok(_) => {}
+            Err(error) => error!("certificate: the pair in use could not be noted ({error})"),
+        }
+        let choice = self.trial.choice();
+        status::show_pair(choice, self.trial.failure());
+    }
+
+    fn judge(&mut self, failure: Failure) -> Verdict {
+        let verdict = with_pairs(|settings| self.trial.failed(settings, failure, has_built_in()));
+        verdict.unwrap_or_else(|error| {
+            error!("certificate: the pairs cannot be read ({error})");
+            Verdict::Stay
+        })
+    }
+}
+
+/// Which part of a pair is still to come.
+fn missing() -> Problem {
+    match Record::load(&mut Settings) {
+        Ok(record) if record.has_certificate => Problem::NoKey,
+        Ok(_) => Problem::NoCertificate,
+        Err(error) => Problem::Storage(error),
+    }
+}
+
+/// Registers the roots, as provisioned or as built in, and the chosen pair.
 #[inline(never)]
-pub(crate) fn register(arena: &mut Arena, identity: bool) -> Result<Tags, Problem> {
-    let mut tags = Tags {
-        tags: [0; TAGS],
-        count: 0,
-        message: MESSAGE_HEADER,
-    };
-    if stored(arena, &mut tags, ROOT, Kind::Root)?.is_none() {
+fn register(arena: &mut Arena, choice: Option<Choice>) -> Result<Tags, Problem> {
+    let mut tags = Tags::NONE;
+    let roots = |index| (index < CHAIN).then(|| stored_name(ROOT, index));
+    if stored(arena, &mut tags, roots, Kind::Root)?.is_none() {
         for root in built_in::ROOTS {
             ffi::add_credential(tags.next()?, Kind::Root, root)
                 .map_err(|_| Problem::Rejected(ROOT))?;
         }
     }
-    if identity {
-        register_identity(arena, &mut tags)?;
+    match choice {
+        None => {}
+        Some(Choice::BuiltIn) => register_built_in(&mut tags)?,
+        Some(Choice::New(slot) | Choice::InUse(slot)) => register_pair(arena, &mut tags, slot)?,
     }
     Ok(tags)
 }
 
-fn register_identity(arena: &mut Arena, tags: &mut Tags) -> Result<(), Problem> {
+fn register_built_in(tags: &mut Tags) -> Result<(), Problem> {
     let own = tags.count;
-    let certificate = match stored(arena, tags, CERTIFICATE, Kind::Certificate)? {
-        Some(certificate) => certificate,
-        None => {
-            for certificate in built_in::CHAIN {
-                ffi::add_credential(tags.next()?, Kind::Certificate, certificate)
-                    .map_err(|_| Problem::Rejected(CERTIFICATE))?;
-                tags.message += ENTRY_HEADER + certificate.len();
-            }
-            built_in::CHAIN.first().ok_or(Problem::NoCertificate)?
-        }
-    };
+    for certificate in built_in::CHAIN {
+        ffi::add_credential(tags.next()?, Kind::Certificate, certificate)
+            .map_err(|_| Problem::Rejected(CERTIFICATE))?;
+        tags.message += ENTRY_HEADER + certificate.len();
+    }
+    let certificate = built_in::CHAIN.first().ok_or(Problem::NoCertificate)?;
+    let key = built_in::KEY.first().ok_or(Problem::NoKey)?;
     let tag = *tags.tags.get(own).ok_or(Problem::TooMany)?;
-    let key = match load(arena, tag, KEY, 0, Kind::Key)? {
-        Some(key) => key,
-        None => {
-            let key = built_in::KEY.first().ok_or(Problem::NoKey)?;
-            ffi::add_credential(tag, Kind::Key, key).map_err(|_| Problem::Rejected(KEY))?;
-            key
-        }
-    };
+    ffi::add_credential(tag, Kind::Key, key).map_err(|_| Problem::Rejected(KEY))?;
     ffi::check_pair(certificate, key).map_err(Problem::Pair)
 }
 
-/// Registers the stored credentials of a prefix, up to the first that is absent or damaged, and gives the first.
+fn register_pair(arena: &mut Arena, tags: &mut Tags, slot: Slot) -> Result<(), Problem> {
+    let own = tags.count;
+    let names = |index| Some(Line::of(format_args!("{}", slot.certificate(index)?)));
+    let certificate = stored(arena, tags, names, Kind::Certificate)?;
+    let certificate = certificate.ok_or(Problem::NoCertificate)?;
+    let tag = *tags.tags.get(own).ok_or(Problem::TooMany)?;
+    let key = load(arena, tag, slot.key(), Kind::Key)?.ok_or(Problem::NoKey)?;
+    ffi::check_pair(certificate, key).map_err(Problem::Pair)
+}
+
+/// Registers the stored credentials of these names, up to the first that is absent or damaged, and gives the first.
 fn stored(
     arena: &mut Arena,
     tags: &mut Tags,
-    prefix: &'static str,
+    names: impl Fn(usize) -> Option<Line<32>>,
     kind: Kind,
 ) -> Result<Option<&'static [u8]>, Problem> {
     let mut first = None;
-    for index in 0..CHAIN {
-        if !storage::exists(stored_name(prefix, index).as_str()).map_err(Problem::Storage)? {
+    for name in (0..).map_while(names) {
+        if !storage::exists(name.as_str()).map_err(Problem::Storage)? {
             break;
         }
-        let Some(der) = load(arena, tags.next()?, prefix, index, kind)? else {
+        let Some(der) = load(arena, tags.next()?, name.as_str(), kind)? else {
             // A tag without a credential is none that TLS takes.
             tags.count -= 1;
             break;
@@ -159,13 +325,16 @@ fn stored(
 fn load(
     arena: &mut Arena,
     tag: i32,
-    prefix: &'static str,
-    index: usize,
+    name: &str,
     kind: Kind,
 ) -> Result<Option<&'static [u8]>, Problem> {
-    let mut problem = Some(Problem::Rejected(prefix));
+    let mut problem = Some(Problem::Rejected(match kind {
+        Kind::Root => ROOT,
+        Kind::Certificate => CERTIFICATE,
+        Kind::Key => KEY,
+    }));
     let der = arena.add(tag, kind, |room| {
-        match storage::load(stored_name(prefix, index).as_str(), room) {
+        match storage::load(name, room) {
             Ok(Some(length)) => return Some(length),
             Ok(None) => problem = None,
             Err(StorageError::TooLong(_)) => problem = Some(Problem::ArenaFull),
@@ -197,6 +366,13 @@ pub(crate) enum Problem {
     Pair(i32),
     /// The storage failed.
     Storage(StorageError),
+}
+
+impl Problem {
+    /// Whether a part of the provisioning is still to come, and nothing is wrong.
+    pub(crate) const fn is_missing_part(&self) -> bool {
+        matches!(self, Self::NoCertificate | Self::NoKey)
+    }
 }
 
 impl fmt::Display for Problem {

@@ -124,6 +124,7 @@ mod c {
         pub(super) fn azure_errno() -> i32;
         pub(super) fn azure_log(level: u32, line: *const c_char);
         pub(super) fn azure_uptime_ms() -> u64;
+        pub(super) fn azure_sleep_ms(milliseconds: u32);
         pub(super) fn azure_unix_ms() -> u64;
         pub(super) fn azure_set_unix_ms(unix_ms: u64);
         pub(super) fn azure_resolve(
@@ -203,9 +204,12 @@ mod c {
         #[cfg(CONFIG_AZURE_SHELL)]
         pub(super) fn azure_shell_print(shell: *const super::RawShell, line: *const c_char);
         #[cfg(CONFIG_AZURE_SHELL)]
-        pub(super) fn azure_shell_capture(shell: *const super::RawShell);
-        #[cfg(CONFIG_AZURE_SHELL)]
-        pub(super) fn azure_shell_release(shell: *const super::RawShell);
+        pub(super) fn azure_shell_read(
+            shell: *const super::RawShell,
+            buffer: *mut u8,
+            length: u32,
+            timeout_ms: u32,
+        ) -> u32;
     }
 }
 
@@ -225,6 +229,12 @@ pub(crate) fn log(level: u32, line: &CStr) {
 pub(crate) fn uptime() -> Instant {
     // SAFETY: takes nothing; Zephyr's uptime can be read in every context.
     Instant::from_millis(unsafe { c::azure_uptime_ms() })
+}
+
+/// Sleeps.
+pub(crate) fn sleep_ms(milliseconds: u32) {
+    // SAFETY: takes a number; called in threads only, never in an interrupt.
+    unsafe { c::azure_sleep_ms(milliseconds) }
 }
 
 /// The shared clock, once it is set.
@@ -713,7 +723,7 @@ pub(crate) struct RawShell {
     _opaque: [u8; 0],
 }
 
-/// The shell that a command came from. Valid during the command, and while it is captured.
+/// The shell that a command came from. Valid during the command.
 #[cfg(CONFIG_AZURE_SHELL)]
 #[derive(Clone, Copy)]
 pub(crate) struct Shell<'a>(&'a RawShell);
@@ -726,16 +736,13 @@ impl Shell<'_> {
         unsafe { c::azure_shell_print(self.0, line.as_ptr()) }
     }
 
-    /// Sends what is typed from now on to `shell::pasted`, without echo.
-    pub(crate) fn capture(&self) {
-        // SAFETY: the shell is valid; called in the shell's own thread.
-        unsafe { c::azure_shell_capture(self.0) }
-    }
-
-    /// Ends [`Shell::capture`].
-    pub(crate) fn release(&self) {
-        // SAFETY: the shell is valid; called in the shell's own thread.
-        unsafe { c::azure_shell_release(self.0) }
+    /// Takes what was typed, without echo; waits for it if there is nothing. Gives the number of bytes.
+    pub(crate) fn read(&self, buffer: &mut [u8], timeout_ms: u32) -> usize {
+        // SAFETY: the shell is valid, and at most `buffer.len()` bytes are written to it; called in the shell's
+        // own thread, which reads nothing else meanwhile.
+        let count =
+            unsafe { c::azure_shell_read(self.0, buffer.as_mut_ptr(), length(buffer), timeout_ms) };
+        (count as usize).min(buffer.len())
     }
 }
 
@@ -782,14 +789,4 @@ extern "C" fn azure_rust_command(
         argument(0).unwrap_or_default(),
         [argument(1), argument(2)],
     )
-}
-
-/// What was typed while the shell is captured.
-// SAFETY: the name is declared in azure_shim.h with this signature, and nothing else has it.
-#[cfg(CONFIG_AZURE_SHELL)]
-#[unsafe(no_mangle)]
-extern "C" fn azure_rust_pasted(shell: &RawShell, data: *const u8, length: u32) {
-    // SAFETY: the shell gives `length` readable bytes, valid during the call.
-    let bytes = unsafe { core::slice::from_raw_parts(data, length as usize) };
-    crate::shell::pasted(Shell(shell), bytes);
 }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use core::fmt::Display;
 use core::time::Duration;
 
 use crate::kconfig;
@@ -14,8 +15,9 @@ use azure_device::port::Status;
 use azure_device::time::Instant;
 
 use crate::configuration::{self, Configuration};
-use crate::credentials;
+use crate::credentials::{self, Credentials};
 use crate::ffi::{self, Arena};
+use crate::logger::Line;
 use crate::platform::ZephyrPlatform;
 use crate::{indicator, logger, requests, status, storage};
 
@@ -26,8 +28,11 @@ const IDENTITY_NEEDED: &str = if cfg!(CONFIG_AZURE_DPS) {
     "the device has no identity yet: azure set connection-string"
 };
 
-/// How often a device that waits for something says so, and feeds the watchdog.
+/// How often a device that waits for the network says so, and how often one that waits feeds the watchdog.
 const REMINDER: Duration = Duration::from_secs(30);
+
+/// How often a device that waits for a person says why.
+const REPETITION: Duration = Duration::from_secs(300);
 
 /// The whole life of the image. Comes back only if a part of it is missing, which is said.
 pub(crate) fn start() {
@@ -47,16 +52,19 @@ pub(crate) fn start() {
             "storage: cannot be mounted ({error}); what is provisioned now is lost with a restart"
         );
     }
+    requests::set_ready();
     ffi::start_network();
     join_wifi();
-    let (Some(buffers), Some(mut arena)) = (ffi::take_buffers(), Arena::take(credentials::range()))
+    let (Some(buffers), mut arena @ Some(_)) =
+        (ffi::take_buffers(), Arena::take(credentials::range()))
     else {
         return error!("start: the buffers are taken; rust_main ran twice");
     };
-    let mut carryover = Carryover::default();
-    loop {
-        arena = run(buffers, arena, facts, &mut carryover);
+    let mut lasting = Lasting::default();
+    while let Some(free) = arena {
+        arena = run(buffers, free, facts, &mut lasting);
     }
+    error!("start: the memory for credentials is gone");
 }
 
 // These are not inlined: what they have on the stack is gone before the handshake, which needs most of it.
@@ -98,20 +106,50 @@ fn join_wifi() {
     }
 }
 
+/// What goes on from one provisioning to the next.
+#[derive(Default)]
+struct Lasting {
+    /// Messages that wait for the hub.
+    carryover: Carryover,
+    told: Told,
+}
+
+/// Texts that say what is missing: told once, and again after some minutes, not after each step of a provisioning.
+#[derive(Default)]
+struct Told(Option<Line<TOLD>>);
+
+/// The part of a text, in bytes, that tells it from others.
+const TOLD: usize = 64;
+
+impl Told {
+    /// Whether the text is another one than that which was told last.
+    fn is_news(&mut self, text: &dyn Display) -> bool {
+        let line = Line::of(format_args!("{text}"));
+        let news = self
+            .0
+            .as_ref()
+            .is_none_or(|told| told.as_str() != line.as_str());
+        self.0 = Some(line);
+        news
+    }
+}
+
 /// One life of the device: from its provisioning to the next.
 fn run(
     buffers: &mut ffi::Buffers,
     arena: Arena,
     facts: Facts,
-    carryover: &mut Carryover,
-) -> Arena {
-    let mut arena = arena.clear();
+    lasting: &mut Lasting,
+) -> Option<Arena> {
+    let mut arena = Some(arena.clear());
     status::clear();
     match Configuration::load() {
-        Ok(Some(configuration)) => serve(buffers, &mut arena, &configuration, facts, carryover),
+        Ok(Some(configuration)) => {
+            arena = serve(buffers, arena?, &configuration, facts, lasting);
+        }
         Ok(None) => {
-            forget_queue(carryover);
-            cannot_go_on(&IDENTITY_NEEDED);
+            forget_queue(&mut lasting.carryover);
+            wait_for_more(&IDENTITY_NEEDED, &mut lasting.told);
         }
         Err(problem) => cannot_go_on(&problem),
     }
@@ -128,25 +166,38 @@ fn forget_queue(carryover: &mut Carryover) {
     }
 }
 
+/// Runs the device, and gives the arena back.
 fn serve(
     buffers: &mut ffi::Buffers,
-    arena: &mut Arena,
+    arena: Arena,
     configuration: &Configuration,
     facts: Facts,
-    carryover: &mut Carryover,
-) {
-    let access = match configuration.access() {
-        Ok(access) => access,
-        Err(problem) => return cannot_go_on(&problem),
+    lasting: &mut Lasting,
+) -> Option<Arena> {
+    let mut credentials = Credentials::new(arena, configuration.way.is_x509());
+    match credentials.prepare() {
+        Ok(_) => credentials = operate(buffers, credentials, configuration, facts, lasting),
+        Err(problem) if problem.is_missing_part() => wait_for_more(&problem, &mut lasting.told),
+        Err(problem) => cannot_go_on(&problem),
+    }
+    credentials.into_arena()
+}
+
+fn operate(
+    buffers: &mut ffi::Buffers,
+    credentials: Credentials,
+    configuration: &Configuration,
+    facts: Facts,
+    lasting: &mut Lasting,
+) -> Credentials {
+    let (access, servers) = match (configuration.access(), configuration::time_servers()) {
+        (Ok(access), Ok(servers)) => (access, servers),
+        (Err(problem), _) | (_, Err(problem)) => {
+            cannot_go_on(&problem);
+            return credentials;
+        }
     };
-    let tags = match credentials::register(arena, configuration.way.is_x509()) {
-        Ok(tags) => tags,
-        Err(problem) => return cannot_go_on(&problem),
-    };
-    let servers = match configuration::time_servers() {
-        Ok(servers) => servers,
-        Err(problem) => return cannot_go_on(&problem),
-    };
+    lasting.told = Told::default();
     let mut memory = Buffers {
         mqtt: mqtt::Buffers {
             receive: &mut buffers.receive,
@@ -157,16 +208,18 @@ fn serve(
         twin: &mut buffers.twin,
     };
     status::show(Status::Starting);
-    wait_for_network();
+    if wait_for_network() {
+        return credentials;
+    }
     say_who(&access);
-    let mut platform = ZephyrPlatform::new(servers, tags);
+    let mut platform = ZephyrPlatform::new(servers, credentials);
     match lifecycle::run(
         &access,
         &configuration.device(),
         &mut memory,
         App::new(facts),
         &mut platform,
-        carryover,
+        &mut lasting.carryover,
     ) {
         Ok(End::Stopped) => {}
         Ok(End::Restart) => {
@@ -175,6 +228,7 @@ fn serve(
         }
         Err(problem) => cannot_go_on(&problem),
     }
+    platform.into_credentials()
 }
 
 #[inline(never)]
@@ -194,32 +248,55 @@ fn say_who(access: &Access<'_>) {
     }
 }
 
-/// Waits for an address and says it. Ends early if the provisioning changes.
+/// Waits for an address and says it. Ends early if the provisioning changes, and says whether it did.
 #[inline(never)]
-fn wait_for_network() {
+fn wait_for_network() -> bool {
     let mut text = [0; 48];
     loop {
         if let Some(address) = ffi::network_address(&mut text) {
-            return info!("network: address {address}");
+            info!("network: address {address}");
+            return false;
         }
         info!("network: waiting for an address");
         if sleep(REMINDER) {
-            return;
+            return true;
         }
     }
 }
 
-/// Says what is missing until the provisioning changes.
-fn cannot_go_on(problem: &dyn core::fmt::Display) {
+/// Waits for a part of the provisioning, and says which; a person may be bringing one part after the other.
+fn wait_for_more(missing: &dyn Display, told: &mut Told) {
+    indicator::show(Status::Failed);
+    if told.is_news(missing) {
+        warn!("{missing}");
+    }
+    while !sleep_until_changed(REPETITION) {
+        warn!("{missing}");
+    }
+    indicator::show(Status::Starting);
+}
+
+/// Says what is wrong until the provisioning changes.
+fn cannot_go_on(problem: &dyn Display) {
     indicator::show(Status::Failed);
     loop {
         error!("{problem}");
-        let mut patience = 10;
-        while patience > 0 {
-            if sleep(REMINDER) {
-                return indicator::show(Status::Starting);
-            }
-            patience -= 1;
+        if sleep_until_changed(REPETITION) {
+            return indicator::show(Status::Starting);
+        }
+    }
+}
+
+/// Sleeps, and says whether the provisioning changed; no other news ends it.
+fn sleep_until_changed(duration: Duration) -> bool {
+    let until = ffi::uptime().after(duration);
+    loop {
+        let left = until.since(ffi::uptime());
+        if left.is_zero() {
+            return false;
+        }
+        if sleep(left) {
+            return true;
         }
     }
 }
@@ -230,18 +307,17 @@ fn sleep(duration: Duration) -> bool {
     loop {
         ffi::feed_watchdog();
         let asked = requests::take();
-        if asked.stop {
+        if asked.stop || asked.reconnect {
             return true;
         }
         let now: Instant = ffi::uptime();
         if asked.retry_now || now >= until {
             return false;
         }
-        let left =
-            u32::try_from(until.as_millis().saturating_sub(now.as_millis())).unwrap_or(u32::MAX);
-        if ffi::wait(None, left).is_err() {
+        let left = until.since(now).min(REMINDER).as_millis();
+        if ffi::wait(None, u32::try_from(left).unwrap_or(u32::MAX)).is_err() {
             warn!("start: waiting failed ({})", ffi::errno());
-            return false;
+            ffi::sleep_ms(1000);
         }
     }
 }

@@ -14,7 +14,7 @@ use azure_device::time::{Instant, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::connector::{self, TlsStream};
-use crate::credentials::Tags;
+use crate::credentials::Credentials;
 use crate::ffi;
 use crate::sensor::Sensors;
 use crate::storage::DeviceValues;
@@ -23,18 +23,23 @@ use crate::{clock, indicator, requests, status};
 /// Zephyr, as the device sees it.
 pub(crate) struct ZephyrPlatform {
     time_servers: Zeroizing<String>,
-    tags: Tags,
+    credentials: Credentials,
     sensors: Sensors,
 }
 
 impl ZephyrPlatform {
     /// A platform that asks these time servers and uses these credentials.
-    pub(crate) fn new(time_servers: Zeroizing<String>, tags: Tags) -> Self {
+    pub(crate) fn new(time_servers: Zeroizing<String>, credentials: Credentials) -> Self {
         Self {
             time_servers,
-            tags,
+            credentials,
             sensors: Sensors::default(),
         }
+    }
+
+    /// The credentials, when the device is not needed any more.
+    pub(crate) fn into_credentials(self) -> Credentials {
+        self.credentials
     }
 }
 
@@ -69,7 +74,7 @@ impl Connector for ZephyrPlatform {
         (): &mut (),
         _until: Instant,
     ) -> Result<Option<TlsStream>, ConnectError> {
-        connector::connect(endpoint, &self.tags).map(Some)
+        connector::connect(endpoint, &mut self.credentials).map(Some)
     }
 }
 
@@ -118,7 +123,10 @@ impl Platform for ZephyrPlatform {
     }
 
     fn requests(&mut self) -> Requests {
-        requests::take()
+        let mut asked = requests::take();
+        // A device with a token shows no certificate.
+        asked.reconnect &= self.credentials.is_x509();
+        asked
     }
 
     fn condition(&mut self) -> Condition {
@@ -136,5 +144,6 @@ impl Platform for ZephyrPlatform {
 
     fn observe(&mut self, report: &Report) {
         status::report(report);
+        self.credentials.observe(report);
     }
 }

@@ -11,6 +11,8 @@ use crate::ffi;
 static SEND_NOW: AtomicBool = AtomicBool::new(false);
 static RETRY_NOW: AtomicBool = AtomicBool::new(false);
 static RECONFIGURE: AtomicBool = AtomicBool::new(false);
+static RECONNECT: AtomicBool = AtomicBool::new(false);
+static READY: AtomicBool = AtomicBool::new(false);
 
 /// A telemetry message is wanted now.
 pub(crate) fn send_now() {
@@ -28,6 +30,23 @@ pub(crate) fn reconfigure() {
     ask(&RECONFIGURE);
 }
 
+/// The pair of certificate and key changed: the device connects again with the new one.
+#[cfg(CONFIG_AZURE_SHELL)]
+pub(crate) fn reconnect() {
+    ask(&RECONNECT);
+}
+
+/// The storage is mounted: what is provisioned can be read and kept.
+pub(crate) fn set_ready() {
+    READY.store(true, Ordering::Release);
+}
+
+/// Whether the storage is mounted.
+#[cfg(CONFIG_AZURE_SHELL)]
+pub(crate) fn is_ready() -> bool {
+    READY.load(Ordering::Acquire)
+}
+
 fn ask(flag: &AtomicBool) {
     flag.store(true, Ordering::Release);
     ffi::wake();
@@ -39,6 +58,7 @@ pub(crate) fn take() -> Requests {
         send_now: SEND_NOW.swap(false, Ordering::AcqRel),
         retry_now: RETRY_NOW.swap(false, Ordering::AcqRel),
         stop: RECONFIGURE.swap(false, Ordering::AcqRel),
+        reconnect: RECONNECT.swap(false, Ordering::AcqRel),
     }
 }
 
@@ -49,7 +69,7 @@ pub(crate) fn wants_stop() -> bool {
 
 /// Whether something was asked for and not taken yet.
 pub(crate) fn pending() -> bool {
-    [&SEND_NOW, &RETRY_NOW, &RECONFIGURE]
+    [&SEND_NOW, &RETRY_NOW, &RECONFIGURE, &RECONNECT]
         .iter()
         .any(|flag| flag.load(Ordering::Acquire))
 }

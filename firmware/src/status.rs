@@ -5,6 +5,8 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use azure_device::device::Report;
+use azure_device::failure::Failure;
+use azure_device::pair::Choice;
 use azure_device::port::Status;
 use zephyr::sync::Mutex;
 
@@ -48,6 +50,34 @@ pub(crate) fn report(report: &Report) {
     });
 }
 
+/// The pair of certificate and key that the device shows, and why a new one was refused.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(CONFIG_AZURE_SHELL), expect(dead_code))] // Only the shell asks for it.
+pub(crate) struct Pair {
+    pub(crate) choice: Choice,
+    pub(crate) failure: Option<Failure>,
+}
+
+static PAIR: Mutex<Option<Pair>> = Mutex::new(None);
+
+fn with_pair<T>(work: impl FnOnce(&mut Option<Pair>) -> T) -> T {
+    match PAIR.lock() {
+        Ok(mut pair) => work(&mut pair),
+        Err(never) => match never {},
+    }
+}
+
+/// Notes which pair the device shows, if it shows one.
+pub(crate) fn show_pair(choice: Option<Choice>, failure: Option<Failure>) {
+    with_pair(|pair| *pair = choice.map(|choice| Pair { choice, failure }));
+}
+
+/// The pair that the device shows; `None` if it shows none.
+#[cfg(CONFIG_AZURE_SHELL)]
+pub(crate) fn pair() -> Option<Pair> {
+    with_pair(|pair| *pair)
+}
+
 /// Notes the cipher suite of a new connection.
 pub(crate) fn secured(suite: u32) {
     SUITE.store(suite, Ordering::Relaxed);
@@ -74,4 +104,5 @@ pub(crate) fn snapshot() -> Option<Snapshot> {
 /// There is no device: it is not provisioned, or provisioned anew.
 pub(crate) fn clear() {
     with(|snapshot| *snapshot = None);
+    show_pair(None, None);
 }

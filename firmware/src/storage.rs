@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::logger::Line;
 
-/// The values of "azure set".
-struct Settings;
+/// The values of "azure set", with the checksums that are in the storage.
+pub(crate) struct Settings;
 
 impl Storage for Settings {
     fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
@@ -58,6 +58,7 @@ pub(crate) fn load(name: &str, buffer: &mut [u8]) -> Result<Option<usize>, Stora
 }
 
 /// Stores a value of "azure set".
+#[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn store(name: &str, value: &[u8]) -> Result<(), StorageError> {
     storage::store(&mut Settings, name, value)
 }
@@ -179,6 +180,6 @@ mod backend {
     pub(crate) const LASTING: bool = false;
 }
 
+pub(crate) use backend::init;
 #[cfg(CONFIG_AZURE_SHELL)]
-pub(crate) use backend::LASTING;
-pub(crate) use backend::{init, remove};
+pub(crate) use backend::{LASTING, remove};

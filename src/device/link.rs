@@ -278,8 +278,14 @@ impl<A: Application> Device<'_, A> {
         if requests.send_now {
             self.send_now(now);
         }
-        if requests.retry_now {
+        if requests.retry_now || requests.reconnect {
             self.attempts.hurry(now);
+        }
+        if let State::Online(link) = self.state
+            && requests.reconnect
+            && !matches!(link.phase, Phase::Draining { .. } | Phase::Closing(_))
+        {
+            self.drain(now, link);
         }
         if requests.stop {
             self.stop(now);

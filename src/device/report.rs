@@ -13,7 +13,7 @@ pub struct Report {
     pub joined: bool,
     /// Connections that a hub accepted.
     pub connections: u32,
-    /// Of these, how many were planned, to renew the SAS token.
+    /// Of these, how many were planned, to renew the SAS token or the certificate.
     pub renewals: u32,
     /// Failed attempts and broken connections.
     pub failures: u32,

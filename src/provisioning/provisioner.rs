@@ -423,7 +423,7 @@ impl Machine for Provisioner<'_> {
     }
 
     fn requested(&mut self, now: Instant, requests: Requests) {
-        if requests.retry_now {
+        if requests.retry_now || requests.reconnect {
             self.attempts.hurry(now);
         }
         if requests.stop {

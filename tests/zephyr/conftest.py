@@ -62,15 +62,27 @@ def fixture_device(unlaunched_dut):
 def fixture_restart(device, unlaunched_dut):
     """Switches the device off and on; what it prints then is waited for from its first line on.
 
-    `meanwhile` is given the file of the flash, while the device is off."""
+    `meanwhile` is given the file of the flash, while the device is off. `restart.at_once` types as soon as the device
+    says its name."""
+
+    def switch_on():
+        launch(unlaunched_dut)
+        start = len(device.lines)
+        device.position = start
+        return start
 
     def restart(meanwhile=lambda flash: None):
         unlaunched_dut.close()
         meanwhile(unlaunched_dut.device_config.app_build_dir / "flash.bin")
-        launch(unlaunched_dut)
-        start = len(device.lines)
-        device.position = start
+        start = switch_on()
         device.ready()
         device.position = start
 
+    def at_once(text):
+        unlaunched_dut.close()
+        switch_on()
+        device.wait("Azure IoT Hub device", 60)
+        device.type(text)
+
+    restart.at_once = at_once
     return restart

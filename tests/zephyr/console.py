@@ -49,7 +49,10 @@ class Console:
 
     def type(self, text):
         """Types, slowly enough for a UART."""
-        data = text.encode()
+        self.send(text.encode())
+
+    def send(self, data):
+        """Types bytes."""
         for start in range(0, len(data), CHUNK):
             self.write(data[start : start + CHUNK])
             time.sleep(PAUSE)
@@ -115,7 +118,7 @@ class Console:
         self.position = len(self.lines)
         self.command("azure status", r"^stack ")
         found = {}
-        for line in self.lines[self.position - 22 :]:
-            if match := re.match(r"(\w+(?: failure)?)  +(.*)", line):
+        for line in self.lines[self.position - 24 :]:
+            if match := re.match(r"(\w+(?: failure| pair)?)  +(.*)", line):
                 found[match.group(1)] = match.group(2)
         return found

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was provisioned over the shell survives a restart, until it is forgotten. Where there is flash for it."""
 
+from console import CTRL_D
+
 
 def test_provisioning_survives_a_restart(device, hub, restart):
     device.provision(hub, *hub.create_x509("lasting", "ecc"))
@@ -56,3 +58,35 @@ def test_a_damaged_assignment_is_asked_for_again(device, hub, restart):
     device.wait("the checksum of assignment is wrong, so it counts as absent; the Device Provisioning Service is asked anew")
     hub.wait_for_connections("flipped-device", 2)
     assert hub.registrations("flipped") == 2
+
+
+def test_a_new_pair_survives_a_restart_at_each_step(device, hub, restart):
+    root = hub.certify("lasting-root", ca=True)
+    text = hub.run("device", "create", "steps", "--auth", "x509-ca", "--certificate", root[0])
+    pairs = [[path.read_text() for path in hub.certify("steps", issuer=root)] for _ in range(2)]
+    device.provision(hub, text, *pairs[0])
+    hub.wait_for_connections("steps", 1)
+    device.wait("the new pair has connected and is the one in use")
+    certificate, key = pairs[1]
+    device.paste("azure set certificate", certificate + CTRL_D, "Certificate stored")
+    restart()
+    hub.wait_for_connections("steps", 2)
+    assert "a new certificate waits for its key" in device.status()["certificate"]
+    hub.kill()
+    device.paste("azure set key", key, "Key stored")
+    restart()
+    assert "on trial; the old one is kept" in device.status()["certificate"]
+    hub.start()
+    device.wait("the new pair has connected and is the one in use", 90)
+    restart()
+    hub.wait_for_connections("steps", 4)
+    assert device.status()["certificate"] == "the pair that has connected"
+
+
+def test_what_is_typed_at_once_after_the_start_is_not_lost(device, hub, restart):
+    text = hub.create_sas("hasty")
+    for again in range(3):
+        restart.at_once(f"azure set port {hub.port + again}\n")
+        device.wait("port stored", 30)
+    device.provision(hub, text)
+    hub.wait_for_connections("hasty", 1)

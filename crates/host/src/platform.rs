@@ -211,6 +211,8 @@ impl Platform for HostPlatform {
             send_now: take(&asked.send_now),
             stop: take(&asked.stop),
             retry_now: take(&asked.retry_now),
+            // The program reads its certificate once.
+            reconnect: false,
         }
     }
 

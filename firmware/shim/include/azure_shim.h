@@ -209,14 +209,15 @@ int32_t azure_sensors_read(struct azure_reading *readings, uint32_t capacity);
 /* shell.c: called by Rust */
 struct shell;
 void azure_shell_print(const struct shell *shell, const char *line);
-void azure_shell_capture(const struct shell *shell);
-void azure_shell_release(const struct shell *shell);
+/*
+ * Takes what was typed, without echo, in a command; waits for it if there is nothing. Gives the number of bytes. What is
+ * typed during a command stays for it: the shell reads nothing before the command is over.
+ */
+uint32_t azure_shell_read(const struct shell *shell, uint8_t *buffer, uint32_t length, uint32_t timeout_ms);
 
 /* Provided by Rust. */
 /* A command: argv[0] is its name, after "azure" and "azure set". */
 int32_t azure_rust_command(const struct shell *shell, bool set, uint32_t argc, char **argv);
-/* Bytes that were pasted while the shell is captured. */
-void azure_rust_pasted(const struct shell *shell, const uint8_t *data, uint32_t length);
 void azure_rust_button_pressed(void);
 void azure_rust_network_changed(void);
 /* Command line of a simulator, NULL where an option is absent; the texts stay. */

@@ -7,7 +7,8 @@ use azure_device::port::{Storage, StorageError};
 use azure_device::provisioning::{Assignment, Enrollment, IdScope, Kept, RegistrationId};
 use azure_device::sas;
 
-use super::{Refusal, done, say, set_text};
+use super::{Refusal, Stored, Then, done, say, set_text};
+use crate::configuration;
 use crate::ffi::Shell;
 use crate::provisioning::{
     ENROLMENT, HOST, Problem, SYMMETRIC_KEY, enrolment_text, registration_id, stored_enrolment,
@@ -51,7 +52,8 @@ pub(super) fn set_provisioning(
         id.as_str(),
         id_scope.as_str()
     );
-    done(shell, "Enrolment")
+    done(shell, Stored("Enrolment", Then::Reconfigure));
+    Ok(())
 }
 
 /// Sets the endpoint of a provisioning service that is not the public cloud's.
@@ -61,15 +63,15 @@ pub(super) fn set_host(shell: Shell<'_>, name: &str) -> Result<(), Refusal> {
 }
 
 /// Stores the key of an individual enrolment, or one that was derived elsewhere.
-pub(super) fn set_symmetric_key(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
+pub(super) fn set_symmetric_key(text: &str) -> Result<Stored, Refusal> {
     stored_registration()?;
-    store_key(shell, &key(text)?)
+    store_key(&key(text)?)
 }
 
 /// Derives the device's key from the group's, which is not kept: it would open every device of the group.
-pub(super) fn set_group_key(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
+pub(super) fn set_group_key(text: &str) -> Result<Stored, Refusal> {
     let id = stored_registration()?;
-    store_key(shell, &sas::derive_device_key(&key(text)?, id.as_str()))
+    store_key(&sas::derive_device_key(&key(text)?, id.as_str()))
 }
 
 fn key(text: &str) -> Result<SharedAccessKey, Refusal> {
@@ -77,9 +79,9 @@ fn key(text: &str) -> Result<SharedAccessKey, Refusal> {
     Ok(key?)
 }
 
-fn store_key(shell: Shell<'_>, key: &SharedAccessKey) -> Result<(), Refusal> {
+fn store_key(key: &SharedAccessKey) -> Result<Stored, Refusal> {
     storage::store(SYMMETRIC_KEY, key.expose()).map_err(Refusal::NotStored)?;
-    done(shell, "Symmetric key")
+    Ok(Stored("Symmetric key", Then::Reconfigure))
 }
 
 /// A key belongs to a registration.

@@ -1,32 +1,35 @@
 //! The shell's commands: provisioning, checked on the spot, and status.
 //!
-//! Runs in the shell's thread. What is typed after a command that asks for a secret is not echoed; it is
-//! taken by [`pasted`] until it is complete.
+//! Runs in the shell's thread. A command that asks for a secret reads the console itself until it is complete, so
+//! that nothing of it is echoed.
 
 #![forbid(unsafe_code)]
 
+mod certificates;
 #[cfg(CONFIG_AZURE_DPS)]
 mod enrollment;
 mod paste;
+mod send;
 mod status;
 
 use core::fmt;
+use core::time::Duration;
 
 use azure_device::identity::{ConnectionString, Credential, Identity, IdentityError};
-use azure_device::pem::PemError;
+use azure_device::pair::PairError;
+use azure_device::paste::PasteError;
 use azure_device::port::StorageError;
 use azure_device::sas::{self, SasError};
+use azure_device::text::Visible;
 use azure_device::time::UnixTime;
 use zeroize::Zeroizing;
 
 use crate::configuration::{self, MAX_TEXT};
-use crate::credentials::{self, CHAIN, stored_name};
-use crate::ffi::Shell;
+use crate::ffi::{self, Shell};
 use crate::logger::Line;
 #[cfg(CONFIG_AZURE_DPS)]
 use crate::provisioning;
 use crate::{requests, storage};
-pub(crate) use paste::pasted;
 use paste::{Target, ask};
 
 /// The longest line that a command prints, in bytes.
@@ -40,7 +43,7 @@ macro_rules! say {
 use say;
 
 fn print(shell: Shell<'_>, line: fmt::Arguments<'_>) {
-    shell.print(Line::<LINE>::of(line).as_c_str());
+    shell.print(Line::<LINE>::of(format_args!("{}", Visible(line))).as_c_str());
 }
 
 /// Why a command was refused.
@@ -48,7 +51,8 @@ enum Refusal {
     Because(&'static str),
     Identity(IdentityError),
     Signing(SasError),
-    Pem(PemError),
+    Paste(PasteError),
+    Pair(PairError),
     NotStored(StorageError),
     #[cfg(CONFIG_AZURE_DPS)]
     Enrollment(provisioning::Problem),
@@ -71,7 +75,8 @@ impl fmt::Display for Refusal {
             Self::Because(reason) => f.write_str(reason),
             Self::Identity(error) => write!(f, "{error}"),
             Self::Signing(error) => write!(f, "{error}"),
-            Self::Pem(error) => write!(f, "{error}"),
+            Self::Paste(error) => write!(f, "{error}"),
+            Self::Pair(error) => write!(f, "{error}"),
             #[cfg(CONFIG_AZURE_DPS)]
             Self::Enrollment(problem) => write!(f, "{problem}"),
             #[cfg(CONFIG_AZURE_DPS)]
@@ -113,28 +118,19 @@ fn run(
     name: &str,
     arguments: [Option<&str>; 2],
 ) -> Result<(), Refusal> {
+    if set || name == "forget" {
+        wait_for_storage()?;
+    }
     match (set, name, arguments[0]) {
-        (true, "connection-string", Some(text)) => set_connection_string(shell, text),
-        (true, "connection-string", None) => ask(
-            shell,
-            Target::ConnectionString,
-            "Paste the connection string and press Enter; it is not shown.",
-        ),
-        (true, "certificate", _) => ask(
-            shell,
-            Target::Certificate,
-            "Paste the certificate in PEM, then press Ctrl-D.",
-        ),
-        (true, "key", _) => ask(
-            shell,
-            Target::Key,
-            "Paste the private key in PEM; it is not shown.",
-        ),
-        (true, "root-ca", _) => ask(
-            shell,
-            Target::Root,
-            "Paste the root CAs in PEM, then press Ctrl-D.",
-        ),
+        (true, "connection-string", Some(text)) => {
+            let stored = set_connection_string(shell, text)?;
+            done(shell, stored);
+            Ok(())
+        }
+        (true, "connection-string", None) => ask(shell, Target::ConnectionString),
+        (true, "certificate", _) => ask(shell, Target::Certificate),
+        (true, "key", _) => ask(shell, Target::Key),
+        (true, "root-ca", _) => ask(shell, Target::Root),
         (true, "address", Some(text)) => set_text(shell, configuration::ADDRESS, text),
         (true, "sntp", Some(text)) => set_text(shell, configuration::SNTP, text),
         (true, "port", Some(text)) => set_port(shell, text),
@@ -145,46 +141,71 @@ fn run(
         #[cfg(CONFIG_AZURE_DPS)]
         (true, "provisioning-host", Some(name)) => enrollment::set_host(shell, name),
         #[cfg(CONFIG_AZURE_DPS)]
-        (true, "symmetric-key", _) => ask(
-            shell,
-            Target::SymmetricKey,
-            "Paste the enrolment's symmetric key and press Enter; it is not shown.",
-        ),
+        (true, "symmetric-key", _) => ask(shell, Target::SymmetricKey),
         #[cfg(CONFIG_AZURE_DPS)]
-        (true, "group-key", _) => ask(
-            shell,
-            Target::GroupKey,
-            "Paste the group's symmetric key and press Enter; it is neither shown nor kept.",
-        ),
+        (true, "group-key", _) => ask(shell, Target::GroupKey),
         #[cfg(CONFIG_AZURE_WIFI)]
         (true, "wifi", Some(ssid)) => paste::ask_wifi(shell, ssid),
         (false, "status", _) => {
             status::print_status(shell);
             Ok(())
         }
-        (false, "send", _) => {
-            requests::send_now();
-            Ok(())
-        }
+        (false, "send", _) => send::send(shell),
         (false, "forget", _) => forget(shell),
         _ => Err(Refusal::Because("no such command: azure --help")),
     }
 }
 
-fn done(shell: Shell<'_>, what: &str) -> Result<(), Refusal> {
+/// Waits until the storage is mounted: right after the start nothing can be read or kept.
+fn wait_for_storage() -> Result<(), Refusal> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const STEP_MS: u32 = 20;
+    let until = ffi::uptime().after(PATIENCE);
+    while !requests::is_ready() {
+        if ffi::uptime() > until {
+            return Err(Refusal::Because(
+                "the device is still starting, and nothing was changed: try again in a second",
+            ));
+        }
+        ffi::sleep_ms(STEP_MS);
+    }
+    Ok(())
+}
+
+/// What was stored, and what follows.
+#[derive(Clone, Copy)]
+struct Stored(&'static str, Then);
+
+/// What the device does with what was stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It ends and starts anew with it.
+    Reconfigure,
+    /// It connects anew with it, and keeps its queue.
+    Reconnect,
+    /// It goes on.
+    Nothing,
+}
+
+/// Says what was stored, and has the device go on with it.
+fn done(shell: Shell<'_>, stored: Stored) {
     let lasting = if storage::LASTING {
         ""
     } else {
         " until the next restart: this board keeps nothing"
     };
-    say!(shell, "{what} stored{lasting}.");
-    requests::reconfigure();
-    Ok(())
+    say!(shell, "{} stored{lasting}.", stored.0);
+    match stored.1 {
+        Then::Reconfigure => requests::reconfigure(),
+        Then::Reconnect => requests::reconnect(),
+        Then::Nothing => {}
+    }
 }
 
-fn set_text(shell: Shell<'_>, name: &str, text: &str) -> Result<(), Refusal> {
+fn set_text(shell: Shell<'_>, name: &'static str, text: &str) -> Result<(), Refusal> {
     storage::store(name, text.as_bytes()).map_err(Refusal::NotStored)?;
-    done(shell, name)
+    done(shell, Stored(name, Then::Reconfigure));
+    Ok(())
 }
 
 fn set_port(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
@@ -197,7 +218,7 @@ fn set_port(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
 }
 
 /// Checks fields, ids and base64 by parsing, and signs a token on trial.
-fn set_connection_string(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
+fn set_connection_string(shell: Shell<'_>, text: &str) -> Result<Stored, Refusal> {
     let text = text.trim_ascii();
     let identity = ConnectionString::parse(text).map_err(Refusal::Identity)?;
     if text.len() > MAX_TEXT {
@@ -221,7 +242,7 @@ fn set_connection_string(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
             Credential::X509 => "a certificate: azure set certificate, azure set key",
         }
     );
-    done(shell, "Connection string")
+    Ok(Stored("Connection string", Then::Reconfigure))
 }
 
 fn sign_on_trial(identity: &Identity) -> Result<(), Refusal> {
@@ -255,15 +276,7 @@ fn forget(shell: Shell<'_>) -> Result<(), Refusal> {
     for name in names {
         storage::remove(name).map_err(Refusal::NotStored)?;
     }
-    for prefix in [
-        credentials::CERTIFICATE,
-        credentials::ROOT,
-        credentials::KEY,
-    ] {
-        for index in 0..CHAIN {
-            storage::remove(stored_name(prefix, index).as_str()).map_err(Refusal::NotStored)?;
-        }
-    }
+    certificates::forget().map_err(Refusal::NotStored)?;
     #[cfg(CONFIG_AZURE_DPS)]
     enrollment::forget().map_err(Refusal::NotStored)?;
     say!(shell, "Everything that \"azure set\" brought is forgotten.");

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use azure_device::pair::{Choice, Record};
 use azure_device::port::Status;
 
 #[cfg(CONFIG_AZURE_DPS)]
@@ -9,8 +10,9 @@ use super::enrollment;
 use super::say;
 #[cfg(CONFIG_AZURE_DPS)]
 use crate::configuration::Way;
-use crate::ffi::{self, Shell};
-use crate::status;
+use crate::ffi::{self, Memory, Shell};
+use crate::status::Pair;
+use crate::{credentials, requests, status};
 
 /// Prints network, time, hub, queue, memory and the last failure.
 pub(super) fn print_status(shell: Shell<'_>) {
@@ -26,27 +28,85 @@ pub(super) fn print_status(shell: Shell<'_>) {
     }
     match status::snapshot() {
         Some(snapshot) => print_device(shell, &snapshot),
+        None if !requests::is_ready() => say!(shell, "device        starting"),
         None => say!(
             shell,
             "device        not provisioned, or wrongly: see the log"
         ),
     }
     #[cfg(CONFIG_AZURE_DPS)]
-    print_provisioning(shell);
-    let memory = ffi::memory();
-    say!(
-        shell,
-        "heap          {} of {} bytes, peak {}",
-        memory.heap_used,
-        memory.heap_size,
-        memory.heap_peak
-    );
-    say!(
-        shell,
-        "stack         {} of {} bytes at most",
-        memory.stack_size.saturating_sub(memory.stack_unused),
-        memory.stack_size
-    );
+    if requests::is_ready() {
+        print_provisioning(shell);
+    }
+    if requests::is_ready() {
+        print_pair(shell);
+    }
+    print_memory(shell, &ffi::memory());
+}
+
+/// Prints which certificate is shown, and what becomes of a new one.
+fn print_pair(shell: Shell<'_>) {
+    let Ok(record) = credentials::with_pairs(Record::load) else {
+        return say!(shell, "certificate   the storage cannot be read");
+    };
+    let pair = status::pair();
+    let shown = match pair.map(|pair| pair.choice) {
+        None if record == Record::default() => return,
+        None => "not in use",
+        Some(Choice::New(_)) if record.in_use.is_none() => "the new pair, on trial",
+        Some(Choice::New(_)) => {
+            "the new pair, on trial; the old one is kept until it has connected"
+        }
+        Some(Choice::InUse(_)) => "the pair that has connected",
+        Some(Choice::BuiltIn) => "the image's",
+    };
+    let news = match (record.has_certificate, record.has_key) {
+        (true, true) if record.is_refused => "; a new pair was refused: bring another one",
+        (true, true)
+            if matches!(
+                pair,
+                Some(Pair {
+                    failure: Some(_),
+                    ..
+                })
+            ) =>
+        {
+            "; a new pair was refused"
+        }
+        (true, false) => "; a new certificate waits for its key: azure set key",
+        (false, true) => "; a new key waits for its certificate: azure set certificate",
+        _ => "",
+    };
+    say!(shell, "certificate   {shown}{news}");
+    if let Some(failure) = pair.and_then(|pair| pair.failure) {
+        say!(shell, "refused pair  {failure}");
+    }
+}
+
+fn print_memory(shell: Shell<'_>, memory: &Memory) {
+    match memory.heap_size {
+        0 => say!(
+            shell,
+            "heap          not known: the simulator uses the computer's"
+        ),
+        size => say!(
+            shell,
+            "heap          {} of {size} bytes, peak {}",
+            memory.heap_used,
+            memory.heap_peak
+        ),
+    }
+    match memory.stack_size {
+        0 => say!(
+            shell,
+            "stack         not known: the simulator uses the computer's"
+        ),
+        size => say!(
+            shell,
+            "stack         {} of {size} bytes at most",
+            size.saturating_sub(memory.stack_unused)
+        ),
+    }
 }
 
 #[cfg(CONFIG_AZURE_DPS)]

@@ -425,6 +425,25 @@ fn a_request_sends_at_once_and_shows_it() {
 }
 
 #[test]
+fn a_new_certificate_is_shown_by_a_planned_reconnect_in_every_phase_and_loses_nothing() {
+    for time in [0, 1, 40, 90_000, 90_001] {
+        let mut world = World::new();
+        let reconnect = Requests {
+            reconnect: true,
+            ..Requests::default()
+        };
+        world.requests.push_back((time, reconnect));
+        let (report, _) = live_for(&mut world, HOUR, Config::default());
+        assert_eq!((report.failures, report.dropped.total()), (0, 0));
+        assert!(counts(&world).into_iter().eq(1..=60), "at {time} ms");
+        assert!(world.hub.borrow().log.attempts.len() <= 2, "at {time} ms");
+        if time > 1000 {
+            assert_eq!((report.connections, report.renewals), (2, 1));
+        }
+    }
+}
+
+#[test]
 fn a_stop_ends_the_device_in_every_phase_of_its_life() {
     for (time, refused) in [(0, 0), (0, 1000), (90_000, 0), (90_000, 1000)] {
         let mut world = World::new();
