@@ -72,6 +72,9 @@ mod endpoints;
 mod error;
 mod events;
 mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hub;
 mod json;
 mod kinds;

@@ -112,7 +112,7 @@ impl Enrollment {
     }
 
     /// Fills in missing keys; refuses what cannot be checked later.
-    pub(super) fn checked(mut self, group: bool) -> Result<Self, Error> {
+    pub(crate) fn checked(mut self, group: bool) -> Result<Self, Error> {
         let refused = |text: &str| Err(Error::ArgumentInvalid(text.into()));
         match &mut self.attestation {
             Attestation::SymmetricKey(keys) => {

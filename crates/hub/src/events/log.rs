@@ -21,7 +21,7 @@ use crate::store::AppendFile;
 use crate::store::records::{self, Format};
 
 /// The format of both files.
-const EVENTS: Format = Format {
+pub(crate) const EVENTS: Format = Format {
     header: "local-hub events, format 2",
     begins: b'{',
 };

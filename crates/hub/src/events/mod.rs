@@ -6,5 +6,7 @@ mod telemetry;
 
 pub use event::Event;
 pub(crate) use event::base64_bytes;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use log::EVENTS;
 pub(crate) use log::EventLog;
 pub(crate) use telemetry::{Flags, Sender, event_from};

@@ -2,15 +2,15 @@
 
 mod authenticate;
 pub(crate) mod bag;
-mod codec;
+pub(crate) mod codec;
 mod connection;
 pub(crate) mod filter;
 mod foreign;
 mod listener;
-mod provisioning;
+pub(crate) mod provisioning;
 mod requests;
 mod session;
-mod topic;
-mod user_name;
+pub(crate) mod topic;
+pub(crate) mod user_name;
 
 pub(crate) use listener::{Service, serve};

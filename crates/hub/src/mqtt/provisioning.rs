@@ -27,14 +27,14 @@ const MAX_MESSAGE: usize = 96 * 1024;
 
 /// What a user name for DPS says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Registration {
+pub(crate) struct Registration {
     id_scope: String,
     /// As it was written.
     id: String,
 }
 
 /// Reads a user name for DPS; `None` if it is one for the hub.
-pub(super) fn registration(user_name: &str) -> Option<Registration> {
+pub(crate) fn registration(user_name: &str) -> Option<Registration> {
     let mut segments = user_name.split('/');
     let (id_scope, what, id) = (segments.next()?, segments.next()?, segments.next()?);
     let query = segments.next()?;

@@ -78,7 +78,7 @@ impl From<StoreError> for crate::error::Error {
 }
 
 /// Keys with their new values; `None` removes.
-type Changes = Vec<(String, Option<Value>)>;
+pub(crate) type Changes = Vec<(String, Option<Value>)>;
 
 /// Says what is wrong with a key and its value: no part of the hub keeps such a one.
 pub(crate) type Check = fn(&str, &Value) -> Result<(), String>;
@@ -267,7 +267,7 @@ fn encode(changes: &Changes) -> Result<Vec<u8>, StoreError> {
 }
 
 /// The changes of one record. The text says what is wrong with it, without what stands in it: that may be a key.
-fn decode(json: &[u8], check: Check) -> Result<Changes, String> {
+pub(crate) fn decode(json: &[u8], check: Check) -> Result<Changes, String> {
     let levels = json::depth(json);
     if levels > json::READABLE {
         return Err(format!(

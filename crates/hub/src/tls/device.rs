@@ -85,7 +85,7 @@ impl DeviceAuthority {
         })
     }
 
-    fn from_pem(text: &str) -> Result<Self, String> {
+    pub(crate) fn from_pem(text: &str) -> Result<Self, String> {
         let certificate =
             CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| error.to_string())?;
         let split = text
