@@ -20,7 +20,7 @@ use crate::events::{EVENTS, Event};
 use crate::json;
 use crate::kinds;
 use crate::mqtt::codec::{self, Malformed, Packet, encode};
-use crate::mqtt::{bag, provisioning, topic, user_name};
+use crate::mqtt::{bag, filter, provisioning, topic, user_name};
 use crate::registry::{Identity, SymmetricKeys};
 use crate::start::open_core;
 use crate::store::records::{self, Damage, Format, Tail};
@@ -337,7 +337,11 @@ pub fn texts(text: &str) {
     let _ = user_name::parse(text);
     for client in [Identity::device("d"), Identity::module("d", "m")] {
         let _ = topic::parse(text, &client);
-        let _ = topic::Filter::parse(text, &client);
+        if filter::check(text, &client).is_ok() {
+            assert!(filter::check_form(text).is_ok());
+            let own = text.replace("/#", "/x").replace('+', "y");
+            assert!(filter::matches(text, &own));
+        }
     }
     if let Ok(token) = Token::parse(text) {
         // Nobody knows a key of 32 zeros, and nothing that is signed with it is found here.

@@ -11,13 +11,14 @@ use crate::dps::{Enrollment, Registration};
 use crate::policy::Keys;
 use crate::quota::Used;
 use crate::registry::Device;
-use crate::sessions::Subscriptions;
+use crate::sessions::{Activity, Subscriptions};
 use crate::twin::Twin;
 
 /// Says what is wrong with a key and its value; the value itself, which may be a secret, is not told.
 pub(crate) fn check(key: &str, value: &Value) -> Result<(), String> {
     let kind = key.split_once('/').map_or(key, |(kind, _)| kind);
     let reads = match kind {
+        "activity" => reads::<Activity>,
         "c2d" => reads::<Entry>,
         "c2d-count" => reads::<u32>,
         "c2d-next" => reads::<u64>,

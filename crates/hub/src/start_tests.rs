@@ -30,6 +30,7 @@ enum Change {
     Patch(Identity, Value, bool),
     Announce(Identity, Option<String>),
     Subscribe(Identity, BTreeMap<String, u8>),
+    Leave(Identity, u64),
     Send(&'static str, Box<Message>),
     Deliver(&'static str, bool),
     Purge(&'static str),
@@ -185,6 +186,7 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         1 => (identity(), prop::option::of(text())).prop_map(|(i, m)| Change::Announce(i, m)),
         1 => (identity(), filters).prop_map(|(i, filters)| Change::Subscribe(i, filters)),
+        1 => (identity(), any::<u64>()).prop_map(|(i, now)| Change::Leave(i, now)),
         3 => (device(), message()).prop_map(|(d, m)| Change::Send(d, Box::new(m))),
         2 => (device(), any::<bool>()).prop_map(|(d, acknowledge)| Change::Deliver(d, acknowledge)),
         1 => device().prop_map(Change::Purge),
@@ -244,7 +246,15 @@ fn make(core: &Core, change: Change) -> Result<(), String> {
             let id = known(&identity)?.identity.to_string();
             core.sessions.keep(&id, &filters).map_err(kept)
         }
-        Change::Send(device, message) => core.send_c2d(device, *message).map_err(told),
+        Change::Leave(identity, now) => {
+            let id = known(&identity)?.identity.to_string();
+            let (link, _) = core.sessions.enter(&id, BTreeMap::new(), None, true, now);
+            core.sessions.leave(&link);
+            core.sessions.keep_activity(&link, now).map_err(kept)
+        }
+        Change::Send(device, message) => core
+            .send_c2d(&Identity::device(device), *message)
+            .map_err(told),
         Change::Deliver(id, acknowledge) => {
             let device = known(&Identity::device(id))?;
             let Some(delivery) = core.c2d.deliver(id, 1).unwrap() else {

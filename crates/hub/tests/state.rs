@@ -26,22 +26,34 @@ const SERVE: [&str; 6] = [
     "--log=warn",
 ];
 
+/// A hub that is killed when this is dropped.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A hub whose log is kept, started through a shell that runs `before` first.
-fn serve_after(state: &Path, before: &str, log: &Path) -> std::process::Child {
+fn serve_after(state: &Path, before: &str, log: &Path) -> Killed {
     let mut arguments = vec![env!("CARGO_BIN_EXE_local-hub")];
     arguments.extend(SERVE);
     arguments.extend(["--state", state.to_str().unwrap()]);
-    let mut child = Command::new("sh")
-        .args(["-c", &format!("{before}; exec \"$@\""), "sh"])
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(File::create(log).unwrap())
-        .spawn()
-        .unwrap();
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut hub = Killed(
+        Command::new("sh")
+            .args(["-c", &format!("{before}; exec \"$@\""), "sh"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(File::create(log).unwrap())
+            .spawn()
+            .unwrap(),
+    );
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(hub.0.stdout.take().unwrap()));
     let ready = lines.map(Result::unwrap).any(|line| line == "ready");
     assert!(ready, "{}", fs::read_to_string(log).unwrap());
-    child
+    hub
 }
 
 /// What a hub says that does not start.
@@ -69,7 +81,7 @@ fn every_file_of_the_state_is_for_its_user_only_but_the_certificate_that_devices
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
     let log = directory.path().join("log");
-    let mut hub = serve_after(&state, "umask 000", &log);
+    let hub = serve_after(&state, "umask 000", &log);
     succeed(
         &state,
         &[
@@ -82,8 +94,7 @@ fn every_file_of_the_state_is_for_its_user_only_but_the_certificate_that_devices
             directory.path().to_str().unwrap(),
         ],
     );
-    hub.kill().unwrap();
-    hub.wait().unwrap();
+    drop(hub);
     let wanted = |name: &str| if name == "ca.pem" { 0o644 } else { 0o600 };
     let found = modes(&state);
     assert!(found.len() >= 6, "{found:?}");
@@ -94,9 +105,7 @@ fn every_file_of_the_state_is_for_its_user_only_but_the_certificate_that_devices
     for (name, _) in &found {
         fs::set_permissions(state.join(name), Permissions::from_mode(0o666)).unwrap();
     }
-    let mut hub = serve_after(&state, "umask 000", &log);
-    hub.kill().unwrap();
-    hub.wait().unwrap();
+    drop(serve_after(&state, "umask 000", &log));
     // Those that a start reads or writes.
     for (name, mode) in modes(&state) {
         if !["ca.pem", "device-ca.pem", ".gitignore"].contains(&name.as_str()) {
@@ -133,7 +142,7 @@ fn a_kill_leaves_the_beginning_of_one_record_and_the_next_start_says_that_it_was
             .unwrap()
             .write_all(partial)
             .unwrap();
-        let mut hub = serve_after(&state, "true", &log);
+        let hub = serve_after(&state, "true", &log);
         let told = fs::read_to_string(&log).unwrap();
         let cut = format!(
             "{}: {} bytes at byte {}",
@@ -151,8 +160,7 @@ fn a_kill_leaves_the_beginning_of_one_record_and_the_next_start_says_that_it_was
             "{told}"
         );
         assert!(succeed(&state, &["device", "list"]).starts_with('d'));
-        hub.kill().unwrap();
-        hub.wait().unwrap();
+        drop(hub);
         assert_eq!(fs::read(&path).unwrap(), whole);
     }
 }
@@ -224,7 +232,7 @@ fn a_disk_that_is_full_refuses_changes_and_loses_none_that_was_acknowledged() {
     let state = directory.path().join("state");
     let log = directory.path().join("log");
     // No file may grow beyond 16 blocks of 512 bytes: a write that crosses that is done in part.
-    let mut hub = serve_after(&state, "trap '' XFSZ; ulimit -f 16", &log);
+    let hub = serve_after(&state, "trap '' XFSZ; ulimit -f 16", &log);
     let create = |id: &str| local_hub(&state, &["device", "create", id, "--auth", "sas"]);
     let (mut created, mut refused) = (Vec::new(), 0);
     for number in 0..100 {
@@ -276,8 +284,7 @@ fn a_disk_that_is_full_refuses_changes_and_loses_none_that_was_acknowledged() {
         let bytes = fs::read(state.join(name)).unwrap();
         assert!(bytes.len() <= 8192 && bytes.ends_with(b"\n"), "{name}");
     }
-    hub.kill().unwrap();
-    hub.wait().unwrap();
+    drop(hub);
 
     let _hub = Serve::start(&state, &[]);
     let list = succeed(&state, &["device", "list"]);
