@@ -3,8 +3,10 @@
 //! Exponential with full jitter: the n-th wait is drawn uniformly between zero and a ceiling that doubles
 //! from [`Config::min`] to [`Config::max`], so that a fleet that lost its hub together does not return in
 //! lock-step (Microsoft, "Manage device reconnections to create resilient applications"). The count starts
-//! anew only after a link was stable for [`Config::stable_after`]: a hub that accepts and then drops a device
-//! within seconds is still an outage.
+//! anew after a link that was stable for [`Config::stable_after`], or that was of use before it broke
+//! ([`Merit`]): a hub that accepts and then drops a device within seconds is still an outage, and a network
+//! that breaks each minute, but not before messages were delivered, is not. After a short link that was of use
+//! the wait has a floor besides, so that a hub that takes one message and drops the device is not stormed.
 
 use core::time::Duration;
 
@@ -31,11 +33,32 @@ impl Default for Config {
     }
 }
 
+/// Ceiling of the wait after the first short link that was of use; half of it is the floor. 4 s at least from
+/// one link to the next, for a hub that takes one message a link.
+const PROGRESS_MIN: Duration = Duration::from_secs(8);
+
+/// The same after several in a row: 16 s to 32 s, which a fleet's hub can bear for as long as it lasts, and
+/// which keeps a device that sends each minute up to date.
+const PROGRESS_MAX: Duration = Duration::from_secs(32);
+
+/// What a link that ended was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merit {
+    /// It was good for long.
+    Stable,
+    /// It was short, and of use: the hub took a message, or gave something to do.
+    Progress,
+    /// It never came to be, or nothing was done on it.
+    Useless,
+}
+
 /// The waits of one device.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     config: Config,
     failures: u32,
+    /// Short links of use since the last stable one.
+    short_links: u32,
 }
 
 impl Backoff {
@@ -44,21 +67,35 @@ impl Backoff {
         Self {
             config,
             failures: 0,
+            short_links: 0,
         }
     }
 
-    /// Failures since the last stable link.
+    /// Failures since the last link that was stable or of use.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// A link ended that had lasted this long: forgives earlier failures if it was stable, and says so.
-    pub fn link_lasted(&mut self, duration: Duration) -> bool {
-        let stable = duration >= self.config.stable_after;
-        if stable {
+    /// A link ended that had lasted this long: forgives earlier failures if it was stable or of use, and says
+    /// what it was worth.
+    pub fn link_ended(&mut self, duration: Duration, made_progress: bool) -> Merit {
+        if duration >= self.config.stable_after {
+            (self.failures, self.short_links) = (0, 0);
+            Merit::Stable
+        } else if made_progress {
             self.failures = 0;
+            Merit::Progress
+        } else {
+            Merit::Useless
         }
-        stable
+    }
+
+    /// The wait after a short link that was of use: between half of its ceiling and all of it.
+    pub fn next_after_progress(&mut self, random: u64) -> Duration {
+        let longest = PROGRESS_MAX.min(self.config.max);
+        let half = doubled(PROGRESS_MIN, self.short_links, longest) / 2;
+        self.short_links = self.short_links.saturating_add(1);
+        half + scale(half, random)
     }
 
     /// Counts a failure and gives the wait after it, drawn by `random` (uniform over all of `u64`).
@@ -78,11 +115,16 @@ impl Backoff {
 
     /// The longest that the next wait can be.
     fn ceiling(&self) -> Duration {
-        2_u32
-            .checked_pow(self.failures)
-            .and_then(|factor| self.config.min.checked_mul(factor))
-            .map_or(self.config.max, |ceiling| ceiling.min(self.config.max))
+        doubled(self.config.min, self.failures, self.config.max)
     }
+}
+
+/// `duration`, doubled so often, and `longest` at most.
+pub(crate) fn doubled(duration: Duration, times: u32, longest: Duration) -> Duration {
+    2_u32
+        .checked_pow(times)
+        .and_then(|factor| duration.checked_mul(factor))
+        .map_or(longest, |doubled| doubled.min(longest))
 }
 
 /// `random` of 2^64 parts of `ceiling`, in whole milliseconds. No ceiling above 49 days, which a `u32` counts, is
@@ -120,13 +162,44 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stable_link_forgives() {
+    fn only_a_link_that_was_stable_or_of_use_forgives() {
         let mut backoff = Backoff::new(Config::default());
-        backoff.next(0);
-        assert!(!backoff.link_lasted(Duration::from_secs(59)));
-        assert_eq!(backoff.failures(), 1);
-        assert!(backoff.link_lasted(Duration::from_secs(60)));
-        assert_eq!(backoff.failures(), 0);
+        let (short, long) = (Duration::from_secs(59), Duration::from_secs(60));
+        for (duration, made_progress, merit) in [
+            (long, false, Merit::Stable),
+            (long, true, Merit::Stable),
+            (short, true, Merit::Progress),
+        ] {
+            backoff.next(0);
+            assert_eq!(backoff.link_ended(short, false), Merit::Useless);
+            assert_eq!(backoff.failures(), 1);
+            assert_eq!(backoff.link_ended(duration, made_progress), merit);
+            assert_eq!(backoff.failures(), 0);
+        }
+    }
+
+    #[test]
+    fn the_waits_between_short_links_of_use_grow_from_4_seconds_to_32_and_are_spread() {
+        let mut backoff = Backoff::new(Config::default());
+        let mut bounds = |random: u64| {
+            let mut waits = Vec::new();
+            for _ in 0..5 {
+                waits.push(backoff.next_after_progress(random).as_millis());
+            }
+            backoff.link_ended(Duration::from_secs(60), true);
+            waits
+        };
+        assert_eq!(bounds(0), [4000, 8000, 16_000, 16_000, 16_000]);
+        assert_eq!(bounds(TOP), [7999, 15_999, 31_999, 31_999, 31_999]);
+    }
+
+    #[test]
+    fn the_configured_longest_wait_holds_between_short_links_of_use_too() {
+        let config = Config {
+            max: Duration::from_secs(1),
+            ..Config::default()
+        };
+        assert!(Backoff::new(config).next_after_progress(TOP) < config.max);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub enum Failure {
     TokenExpired,
     /// The hub refused the CONNECT packet.
     Refused(ConnectReturnCode, Credential),
-    /// The hub granted no subscription to cloud-to-device messages.
+    /// The Device Provisioning Service granted no subscription to its answers.
     SubscriptionRefused,
     /// The hub closed the connection, and MQTT 3.1.1 has no way to say why.
     Closed,
@@ -81,7 +81,7 @@ impl Failure {
             Self::Refused(ConnectReturnCode::ServerUnavailable, _) => BackOff,
             Self::Refused(..) | Self::SubscriptionRefused => WaitForOperator,
             // A hub closes good links too: maintenance, load balancing. Whether this was one, the link's
-            // age decides (see `Backoff::link_lasted`).
+            // merit decides (see `Backoff::link_ended`).
             Self::Closed | Self::Io => RetryNow,
             Self::Session(mqtt::Error::Timeout(_)) => RetryNow,
             Self::Session(_) => BackOff,
@@ -130,6 +130,32 @@ impl Failure {
         }
     }
 
+    /// Whether a device of another hub could be spared this failure: the hub is gone, its address is another's,
+    /// or it does not know the device. A device that DPS assigned asks anew after enough of these over enough
+    /// time ([`crate::lifecycle`]).
+    ///
+    /// A network that is down looks like a hub that is gone: no name resolves, nobody answers, there is no
+    /// route. These count too, since asking is rare and reaches nobody then. What this device lacks counts not.
+    pub fn another_hub_may_cure(&self) -> bool {
+        match self {
+            Self::Connect(ConnectError::Dns(_) | ConnectError::Tcp(..)) => true,
+            Self::Connect(ConnectError::Tls(failure, _)) => is_of_the_hub(*failure),
+            Self::Connect(ConnectError::Resource(_) | ConnectError::Cancelled) => false,
+            // Throttled or broken for hours, or no friend of this device: all of it ends at another hub.
+            Self::Refused(..) => true,
+            // Before CONNACK: something listens there that is no hub, or no hub of this device. After it the
+            // hub has proven that it knows the device, and what was counted is forgotten.
+            Self::Closed | Self::Io | Self::Session(_) => true,
+            Self::Clock(_)
+            | Self::Token(_)
+            | Self::Scratch(_)
+            | Self::Request(_)
+            | Self::TokenExpired
+            | Self::SubscriptionRefused
+            | Self::Provisioning(_) => false,
+        }
+    }
+
     /// The stage that failed, in one word.
     pub fn stage(&self) -> &'static str {
         match self {
@@ -163,6 +189,23 @@ fn tls_reaction(failure: TlsFailure) -> Reaction {
         // The hub's side renews its certificate, or this clock is set, without anyone at the device.
         TlsFailure::Expired | TlsFailure::NotYetValid => Reaction::BackOff,
         TlsFailure::Alert(_) | TlsFailure::Interrupted | TlsFailure::Other => Reaction::BackOff,
+    }
+}
+
+/// Whether a failed handshake is about the server, not about this device's memory or credential.
+fn is_of_the_hub(failure: TlsFailure) -> bool {
+    match failure {
+        TlsFailure::UnknownAuthority
+        | TlsFailure::SelfSigned
+        | TlsFailure::WrongHostName
+        | TlsFailure::BadCertificate
+        | TlsFailure::Negotiation
+        | TlsFailure::Alert(_)
+        | TlsFailure::Interrupted
+        | TlsFailure::Other => true,
+        // The clock is set before the attempt that follows one of these, so that what lasts is the hub's.
+        TlsFailure::Expired | TlsFailure::NotYetValid => true,
+        TlsFailure::MessageTooLong | TlsFailure::ClientCredential => false,
     }
 }
 
@@ -214,8 +257,8 @@ impl Display for Failure {
             ),
             Self::Refused(code, credential) => refused(*code, *credential, f),
             Self::SubscriptionRefused => f.write_str(
-                "the hub refused the subscription to cloud-to-device messages; check that the hub's tier \
-                 has them (basic has not)",
+                "the provisioning service refused the subscription to its answers; check that there is a \
+                 provisioning service at this address",
             ),
             Self::Closed => f.write_str(
                 "the hub closed it without a word, as IoT Hub does after a takeover by a second device of \
@@ -392,6 +435,46 @@ mod tests {
             ),
         ] {
             assert_eq!(failure.reaction(), reaction, "{failure}");
+        }
+    }
+
+    #[test]
+    fn the_table_leads_to_another_hub_only_where_one_helps() {
+        use ConnectReturnCode::{BadUserNameOrPassword, IdentifierRejected, ServerUnavailable};
+        let tls = |failure| Failure::Connect(ConnectError::Tls(failure, Code(0)));
+        let tcp = |failure| Failure::Connect(ConnectError::Tcp(failure, Code(0)));
+        let refused = |code| Failure::Refused(code, Credential::SharedAccessKey);
+        for failure in [
+            Failure::Connect(ConnectError::Dns(Code(-2))),
+            tcp(TcpFailure::Refused),
+            tcp(TcpFailure::TimedOut),
+            tcp(TcpFailure::Unreachable),
+            tls(TlsFailure::WrongHostName),
+            tls(TlsFailure::UnknownAuthority),
+            tls(TlsFailure::SelfSigned),
+            tls(TlsFailure::Expired),
+            tls(TlsFailure::Alert(42)),
+            tls(TlsFailure::Interrupted),
+            refused(BadUserNameOrPassword),
+            refused(IdentifierRejected),
+            refused(ServerUnavailable),
+            Failure::Closed,
+            Failure::Io,
+            Failure::Session(mqtt::Error::Timeout(Awaited::Connack)),
+        ] {
+            assert!(failure.another_hub_may_cure(), "{failure}");
+        }
+        for failure in [
+            Failure::Clock(ClockError::NoAnswer),
+            Failure::Connect(ConnectError::Resource(Code(12))),
+            Failure::Connect(ConnectError::Cancelled),
+            tls(TlsFailure::ClientCredential),
+            tls(TlsFailure::MessageTooLong),
+            Failure::TokenExpired,
+            Failure::Scratch(Overflow { capacity: 7 }),
+            Failure::SubscriptionRefused,
+        ] {
+            assert!(!failure.another_hub_may_cure(), "{failure}");
         }
     }
 

@@ -1,23 +1,51 @@
 //! From switching on to switching off: provisioned if need be, then a device, then provisioned again when
-//! the hub no longer knows it.
+//! its hub is gone or no longer knows it.
 //!
-//! Re-provisioning follows Microsoft's guidance ("Reprovisioning devices"): an assignment is kept and used
-//! again after restarts; only after the hub has refused the device [`REFUSALS`] times, some minutes apart,
-//! is it dropped and the provisioning service asked again.
+//! Re-provisioning follows Microsoft's guidance ("How to reprovision devices"): an assignment is kept and used
+//! again after restarts, and the service is asked anew only when its hub seems to be the wrong one:
+//!
+//! - the hub refused the device [`REFUSALS`] times in a row, minutes apart, or
+//! - [`FAILURES`] attempts in a row failed in a way that another hub may cure, and that has lasted for
+//!   [`provisioning::Config::reprovision_after`] to twice that, drawn at random: hours, so that most outages
+//!   pass first, and spread, so that the outage of a region is no storm on the service.
+//!
+//! A question is short ([`QUESTION_FAILURES`]). Until there is an answer the old assignment stays, in the storage
+//! too: if the service cannot be reached, or assigns the same hub, the device goes on trying that one. The next
+//! question then is due after [`QUESTION_PAUSE`] at most, and after twice as long each time, up to
+//! [`QUESTION_PAUSE_MAX`]. CONNACK from the hub forgets all of this.
+
+use core::time::Duration;
 
 use crate::application::Application;
-use crate::device::{self, Buffers, Carryover, Device};
+use crate::backoff;
+use crate::device::{self, Buffers, Carryover, Device, GiveUp};
 use crate::identity::{Identity, IdentityError};
 use crate::json::Value;
 use crate::logging::{info, warn};
 use crate::mqtt::RequestError;
 use crate::port::Platform;
-use crate::provisioning::{self, Assignment, Enrollment, Kept, Provisioner};
+use crate::provisioning::{self, Assignment, Enrollment, Kept, PayloadLost, Provisioner};
 use crate::storage;
+use crate::time::Instant;
 
 /// Refusals by the hub in a row after which an assignment is no longer believed. At 5 to 10 minutes from
 /// one to the next, these are 10 to 20 minutes.
 pub const REFUSALS: u32 = 3;
+
+/// Failed attempts in a row without which no time makes an assignment doubtful: a device that was off, or had no
+/// network, has hardly tried. At up to 10 minutes from one to the next, these are an hour.
+pub const FAILURES: u32 = 12;
+
+/// Failures after which a question to the service ends, if there is an assignment to go on with. With a failure
+/// that only a person can mend it ends at once.
+pub const QUESTION_FAILURES: u32 = 3;
+
+/// The longest pause from the first question that brought no other hub to the next. The shortest is half of it.
+pub const QUESTION_PAUSE: Duration = Duration::from_secs(3600);
+
+/// The same after many of them. 100,000 devices ask 1.5 times a second then: DPS takes 1,000 registrations a
+/// minute, and answers 429 above that (Microsoft, "Azure IoT Hub Device Provisioning Service limits").
+pub const QUESTION_PAUSE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// How the device gets to its hub.
 #[derive(Debug)]
@@ -52,47 +80,119 @@ pub fn run<P: Platform, A: Application>(
     access: &Access<'_>,
     config: &device::Config<'_>,
     buffers: &mut Buffers<'_>,
-    mut application: A,
+    application: A,
     platform: &mut P,
     carryover: &mut Carryover,
 ) -> Result<End, RequestError> {
     carryover.left_earlier(take_left_behind(platform));
+    let end = match access {
+        Access::Hub(identity) => {
+            let config = config.clone();
+            match operate(identity, config, buffers, application, platform, carryover)? {
+                Ended::Asked(end) => end,
+                // Without limits it never gives up.
+                Ended::GaveUp { .. } => End::Stopped,
+            }
+        }
+        Access::Provisioning(enrollment, provisioning) => {
+            let scope = Scope {
+                enrollment,
+                provisioning,
+                config,
+            };
+            run_provisioned(&scope, buffers, application, platform, carryover)?
+        }
+    };
+    if end == End::Restart {
+        leave_behind(carryover, platform);
+    }
+    Ok(end)
+}
+
+/// The configuration of a device that is provisioned.
+struct Scope<'a> {
+    enrollment: &'a Enrollment,
+    provisioning: &'a provisioning::Config<'a>,
+    config: &'a device::Config<'a>,
+}
+
+fn run_provisioned<P: Platform, A: Application>(
+    scope: &Scope<'_>,
+    buffers: &mut Buffers<'_>,
+    mut application: A,
+    platform: &mut P,
+    carryover: &mut Carryover,
+) -> Result<End, RequestError> {
+    let mut questions = Questions::default();
+    let (mut assigned, mut believed) = kept(scope, buffers, &mut application, platform);
     loop {
-        let provisioned = match access {
-            Access::Hub(_) => None,
-            Access::Provisioning(enrollment, config) => {
-                match provision(
-                    enrollment,
-                    config,
-                    buffers,
-                    &mut application,
-                    platform,
-                    carryover,
-                )? {
-                    Some(identity) => Some(identity),
-                    None => return Ok(End::Stopped),
+        if !believed || assigned.is_none() {
+            match ask(scope, assigned.as_ref(), buffers, platform, carryover)? {
+                Answer::Assigned(assignment, identity) => {
+                    keep(&assignment, scope.enrollment, platform);
+                    let payload = assignment.payload.as_deref().map(str::as_bytes);
+                    if let Some(Ok(payload)) = payload.map(Value::parse) {
+                        application.assigned(payload);
+                    }
+                    assigned = Some(identity);
+                }
+                Answer::None => {
+                    info!("provisioning: going on with the hub that was assigned before")
+                }
+                Answer::Stopped => return Ok(End::Stopped),
+            }
+            questions.asked(platform);
+        }
+        let Some(identity) = &assigned else {
+            continue;
+        };
+        let mut config = scope.config.clone();
+        config.gives_up = Some(questions.limits(scope.provisioning, platform));
+        match operate(identity, config, buffers, application, platform, carryover)? {
+            Ended::Asked(end) => return Ok(end),
+            Ended::GaveUp {
+                application: unused,
+                was_accepted,
+            } => {
+                application = unused;
+                if was_accepted {
+                    questions = Questions::default();
                 }
             }
-        };
-        let identity = match (access, &provisioned) {
-            (Access::Hub(identity), _) => identity,
-            (_, Some(identity)) => identity,
-            (Access::Provisioning(..), None) => return Ok(End::Stopped),
-        };
-        let mut config = config.clone();
-        config.gives_up_after = provisioned.as_ref().map(|_| REFUSALS);
-        application = match operate(identity, config, buffers, application, platform, carryover)? {
-            Ended::Asked(end) => {
-                if end == End::Restart {
-                    leave_behind(carryover, platform);
-                }
-                return Ok(end);
-            }
-            Ended::Refused(application) => application,
-        };
-        warn!("the hub refused this device {REFUSALS} times; asking to be provisioned again");
-        if let Err(error) = platform.remove(Kept::STORAGE_KEY) {
-            warn!("storage: the old assignment could not be removed: {error}");
+        }
+        believed = false;
+        warn!(
+            "the hub refused this device, or could not be reached, too often; asking the provisioning \
+             service whether it has another one"
+        );
+    }
+}
+
+/// Questions to the service in a row that brought the device to no hub that accepts it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Questions {
+    count: u32,
+    /// When the next one may be asked.
+    not_before: Instant,
+}
+
+impl Questions {
+    /// One was asked just now: whatever came of it, the next one has to wait.
+    fn asked<P: Platform>(&mut self, platform: &mut P) {
+        let half = backoff::doubled(QUESTION_PAUSE, self.count, QUESTION_PAUSE_MAX) / 2;
+        self.count = self.count.saturating_add(1);
+        let pause = half + backoff::scale(half, device::random(platform));
+        self.not_before = platform.now().after(pause);
+    }
+
+    /// When the device is to give up its hub. The time is this device's own, drawn for this outage.
+    fn limits<P: Platform>(&self, config: &provisioning::Config<'_>, platform: &mut P) -> GiveUp {
+        let least = config.reprovision_after;
+        GiveUp {
+            refusals: REFUSALS,
+            failures: FAILURES,
+            after: least + backoff::scale(least, device::random(platform)),
+            not_before: self.not_before,
         }
     }
 }
@@ -101,8 +201,12 @@ pub fn run<P: Platform, A: Application>(
 enum Ended<A> {
     /// Somebody asked for it.
     Asked(End),
-    /// The hub refused it so often that it is to be provisioned again.
-    Refused(A),
+    /// It does not believe any more that its hub is the right one.
+    GaveUp {
+        application: A,
+        /// The hub had accepted the device.
+        was_accepted: bool,
+    },
 }
 
 /// Runs a device. Not inlined, like the other steps of a life: a device and a provisioner are large, and never on
@@ -121,11 +225,15 @@ fn operate<P: Platform, A: Application>(
     let device = made.as_mut().map_err(|error| *error)?;
     device::run(device, platform);
     let (restart, given_up) = (device.wants_restart(), device.has_given_up());
+    let was_accepted = device.was_accepted();
     let (application, left) = made?.into_parts();
     *carryover = left;
     Ok(match (restart, given_up) {
         (true, _) => Ended::Asked(End::Restart),
-        (false, true) => Ended::Refused(application),
+        (false, true) => Ended::GaveUp {
+            application,
+            was_accepted,
+        },
         (false, false) => Ended::Asked(End::Stopped),
     })
 }
@@ -159,63 +267,102 @@ fn take_left_behind<P: Platform>(platform: &mut P) -> u32 {
     left.map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
-/// The kept assignment, or a new one; `None` if it was asked to stop meanwhile.
-fn provision<P: Platform, A: Application>(
-    enrollment: &Enrollment,
-    config: &provisioning::Config<'_>,
+/// The kept assignment, if there is one, and whether it is whole. Its payload goes to the application.
+#[inline(never)]
+fn kept<P: Platform, A: Application>(
+    scope: &Scope<'_>,
     buffers: &mut Buffers<'_>,
     application: &mut A,
     platform: &mut P,
-    carryover: &mut Carryover,
-) -> Result<Option<Identity>, RequestError> {
-    if let Some(kept) = Kept::load(platform, enrollment)
-        && let Some(identity) = adopt(&kept.assignment, enrollment)
-        && let Ok(payload) = kept.payload(platform, &mut *buffers.scratch)
-    {
-        info!(
-            "provisioning: using the kept assignment to {} as {}",
-            identity.host_name(),
-            identity.device_id()
-        );
-        if let Some(payload) = payload {
-            application.assigned(payload);
-        }
-        return Ok(Some(identity));
-    }
-    loop {
-        let Some(assignment) = register(enrollment, config, buffers, platform, carryover)? else {
-            return Ok(None);
-        };
-        if let Err(error) = Kept::store(platform, &assignment, enrollment) {
-            warn!(
-                "storage: the assignment could not be kept ({error}); it is asked for again after a restart"
+) -> (Option<Identity>, bool) {
+    let kept = Kept::load(platform, scope.enrollment);
+    let identity = kept
+        .as_ref()
+        .and_then(|kept| adopt(&kept.assignment, scope.enrollment));
+    let (Some(kept), Some(identity)) = (kept, identity) else {
+        return (None, false);
+    };
+    match kept.payload(platform, &mut *buffers.scratch) {
+        Ok(payload) => {
+            info!(
+                "provisioning: using the kept assignment to {} as {}",
+                identity.host_name(),
+                identity.device_id()
             );
-        }
-        if let Some(identity) = adopt(&assignment, enrollment) {
-            let payload = assignment.payload.as_deref().map(str::as_bytes);
-            if let Some(Ok(payload)) = payload.map(Value::parse) {
+            if let Some(payload) = payload {
                 application.assigned(payload);
             }
-            return Ok(Some(identity));
+            (Some(identity), true)
+        }
+        Err(PayloadLost) => {
+            warn!("provisioning: the payload of the kept assignment is lost; asking for both anew");
+            (Some(identity), false)
         }
     }
 }
 
-/// A new assignment; `None` if it was asked to stop meanwhile.
-#[inline(never)]
-fn register<P: Platform>(
-    enrollment: &Enrollment,
-    config: &provisioning::Config<'_>,
+/// The end of a question to the service.
+enum Answer {
+    /// A hub.
+    Assigned(Assignment, Identity),
+    /// None, and there is one to go on with.
+    None,
+    /// It was asked to stop meanwhile.
+    Stopped,
+}
+
+/// Asks for an assignment: for a short time if there is one already, otherwise until there is one.
+fn ask<P: Platform>(
+    scope: &Scope<'_>,
+    assigned: Option<&Identity>,
     buffers: &mut Buffers<'_>,
     platform: &mut P,
     carryover: &mut Carryover,
-) -> Result<Option<Assignment>, RequestError> {
-    let mut made = Provisioner::new(enrollment, config.clone(), buffers.without_outbox());
+) -> Result<Answer, RequestError> {
+    loop {
+        let limit = assigned.map(|_| QUESTION_FAILURES);
+        let (assignment, stopped) = register(scope, limit, buffers, platform, carryover)?;
+        let Some(assignment) = assignment else {
+            return Ok(match stopped {
+                true => Answer::Stopped,
+                false => Answer::None,
+            });
+        };
+        if let Some(identity) = adopt(&assignment, scope.enrollment) {
+            return Ok(Answer::Assigned(assignment, identity));
+        }
+    }
+}
+
+/// A new assignment, if there is one, and whether it was asked to stop.
+#[inline(never)]
+fn register<P: Platform>(
+    scope: &Scope<'_>,
+    limit: Option<u32>,
+    buffers: &mut Buffers<'_>,
+    platform: &mut P,
+    carryover: &mut Carryover,
+) -> Result<(Option<Assignment>, bool), RequestError> {
+    let config = scope.provisioning.clone();
+    let mut made = Provisioner::new(scope.enrollment, config, buffers.without_outbox());
     let provisioner = made.as_mut().map_err(|error| *error)?;
     provisioner.set_report(*carryover.report());
+    if let Some(failures) = limit {
+        provisioner.give_up_after(failures);
+    }
     device::run(provisioner, platform);
     carryover.set_report(*provisioner.report());
-    Ok(made?.into_assignment())
+    let stopped = provisioner.was_stopped();
+    Ok((made?.into_assignment(), stopped))
+}
+
+/// Keeps an assignment. Where that fails, the one before may still be there.
+fn keep<P: Platform>(assignment: &Assignment, enrollment: &Enrollment, platform: &mut P) {
+    if let Err(error) = Kept::store(platform, assignment, enrollment) {
+        warn!(
+            "storage: the assignment could not be kept ({error}); it is asked for again after a restart"
+        );
+    }
 }
 
 fn adopt(assignment: &Assignment, enrollment: &Enrollment) -> Option<Identity> {
@@ -233,3 +380,7 @@ fn adopt(assignment: &Assignment, enrollment: &Enrollment) -> Option<Identity> {
 #[cfg(test)]
 #[path = "lifecycle_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "reprovisioning_tests.rs"]
+mod reprovisioning_tests;

@@ -16,10 +16,11 @@ use crate::port::Sensor;
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
 use crate::storage;
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// What is kept of an assignment beside its payload, which it names by its CRC-32.
-const KEPT: &str = "0ne00ABCDEF\nmydevice01\ncontoso.azure-devices.net\nMyDevice01\n21c03ed5";
-const PAYLOAD: &str = r#"{"site":7}"#;
+pub(super) const KEPT: &str =
+    "0ne00ABCDEF\nmydevice01\ncontoso.azure-devices.net\nMyDevice01\n21c03ed5";
+pub(super) const PAYLOAD: &str = r#"{"site":7}"#;
 
 fn enrollment() -> Enrollment {
     let key = SharedAccessKey::from_base64("MDEyMzQ1Njc4OWFiY2RlZg==").unwrap();
@@ -57,7 +58,7 @@ impl Application for Site {
     }
 }
 
-fn answer_assigned(world: &World) {
+pub(super) fn answer_assigned(world: &World) {
     let body = r#"{"operationId":"1","status":"assigned","registrationState":
         {"assignedHub":"contoso.azure-devices.net","deviceId":"MyDevice01","status":"assigned",
         "payload":{"site":7}}}"#;
@@ -73,12 +74,37 @@ fn live_for(world: &mut World, time: Duration) -> End {
     live_as(world, &enrollment(), Site::default())
 }
 
+/// Without a twin, so that the answers of the sim are the service's.
+pub(super) fn live_provisioned(
+    world: &mut World,
+    time: Duration,
+    config: provisioning::Config<'_>,
+) -> End {
+    world.stop_after(Duration::from_millis(world.now) + time);
+    let enrollment = enrollment();
+    let access = Access::Provisioning(&enrollment, config);
+    let config = Config {
+        twin: false,
+        ..Config::default()
+    };
+    live_through(world, &access, &config, Site::default())
+}
+
 fn live_as(world: &mut World, enrollment: &Enrollment, application: Site) -> End {
-    let mut memory = Memory::default();
     let access = Access::Provisioning(enrollment, provisioning::Config::default());
+    live_through(world, &access, &Config::default(), application)
+}
+
+fn live_through(
+    world: &mut World,
+    access: &Access<'_>,
+    config: &Config<'_>,
+    application: Site,
+) -> End {
+    let mut memory = Memory::default();
     run(
-        &access,
-        &Config::default(),
+        access,
+        config,
         &mut buffers(&mut memory),
         application,
         world,
@@ -88,21 +114,21 @@ fn live_as(world: &mut World, enrollment: &Enrollment, application: Site) -> End
 }
 
 /// Puts this under the assignment's key, and its payload, with right checksums.
-fn keep(world: &mut World, text: &str) {
+pub(super) fn keep(world: &mut World, text: &str) {
     let payload = PAYLOAD.as_bytes();
     storage::store(world, Kept::PAYLOAD_STORAGE_KEY, payload).unwrap();
     storage::store(world, Kept::STORAGE_KEY, text.as_bytes()).unwrap();
 }
 
 /// The assignment as it is stored, without its checksum.
-fn kept(world: &World) -> &str {
+pub(super) fn kept(world: &World) -> &str {
     let (text, _) = world.stored[Kept::STORAGE_KEY]
         .split_last_chunk::<{ storage::CHECKSUM_LEN }>()
         .unwrap();
     core::str::from_utf8(text).unwrap()
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::new();
     world.other_host_name = Some((GLOBAL_ENDPOINT, "mydevice01"));
     world

@@ -160,8 +160,17 @@ class Credentials:
             keys = [self.key("PRIVATE_KEY_FILE", self.required("PRIVATE_KEY_FILE"))]
         connection_string = None
         if credential and not enrolled:
-            hub = f"HostName={self.required('HUB_HOST_NAME')};DeviceId={self.required('DEVICE_ID')};"
-            connection_string = hub + credential
+            module = self.symbols.get("MODULE_ID", "")
+            connection_string = (
+                f"HostName={self.required('HUB_HOST_NAME')};DeviceId={self.required('DEVICE_ID')};"
+                + (f"ModuleId={module};" if module else "")
+                + credential
+            )
+        if enrolled and self.symbols.get("MODULE_ID"):
+            raise Wrong(
+                "CONFIG_AZURE_MODULE_ID and CONFIG_AZURE_DPS_ID_SCOPE are both set, and DPS provisions no modules. "
+                "For a module set CONFIG_AZURE_HUB_HOST_NAME and CONFIG_AZURE_DEVICE_ID instead of the id scope."
+            )
         source = (
             "// Written by firmware/scripts/embed.py. Holds secrets: keep it in the build directory.\n"
             f"pub(crate) const CONNECTION_STRING: Option<&str> = {optional(connection_string)};\n"

@@ -167,7 +167,7 @@ impl Configuration {
                 keepalive: seconds(kconfig::CONFIG_AZURE_KEEPALIVE_S),
                 ..mqtt::Config::default()
             },
-            // What only the core sets, such as after how many refusals it asks to be provisioned again.
+            // What only the core sets, such as when it asks to be provisioned again.
             ..Config::default()
         }
     }
@@ -177,7 +177,7 @@ const fn unsigned(value: isize) -> u64 {
     value.unsigned_abs() as u64
 }
 
-const fn seconds(value: isize) -> Duration {
+pub(crate) const fn seconds(value: isize) -> Duration {
     Duration::from_secs(unsigned(value))
 }
 

@@ -235,8 +235,9 @@ fn operate(
 fn say_who(access: &Access<'_>) {
     match access {
         Access::Hub(identity) => info!(
-            "device {} of {}",
-            identity.device_id().as_str(),
+            "{} {} of {}",
+            identity.kind(),
+            identity.client_id(),
             identity.host_name().as_str()
         ),
         Access::Provisioning(enrollment, config) => info!(

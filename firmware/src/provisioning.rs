@@ -90,6 +90,9 @@ impl Provisioning {
         Ok(Config {
             host_name: self.host_name.as_str(),
             payload: payload.transpose().map_err(|_| Problem::Payload)?,
+            reprovision_after: configuration::seconds(
+                kconfig::CONFIG_AZURE_DPS_REPROVISION_AFTER_S,
+            ),
             ..hub
         })
     }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{CLOCK_INTERVAL, CLOCK_RETRY, CLOCK_TOLERANCE, SANE_CLOCK, Task};
-use crate::backoff::{self, Backoff};
+use crate::backoff::{self, Backoff, Merit};
 use crate::failure::{Failure, Reaction};
 use crate::logging::{error, info, warn};
 use crate::port::ClockError;
@@ -71,9 +71,9 @@ impl Attempts {
         self.until = now;
     }
 
-    /// A link ended that had lasted this long: was it stable?
-    pub(crate) fn link_lasted(&mut self, duration: Duration) -> bool {
-        self.backoff.link_lasted(duration)
+    /// A link ended that had lasted this long, and had been of use or not.
+    pub(crate) fn link_ended(&mut self, duration: Duration, made_progress: bool) -> Merit {
+        self.backoff.link_ended(duration, made_progress)
     }
 
     /// The clock was set, or could not be. `before` is what it showed until then.
@@ -131,13 +131,14 @@ impl Attempts {
         }
     }
 
-    /// Says what went wrong and decides when to try again. `stable`: the link had been good until then.
-    pub(crate) fn failed(&mut self, now: Instant, failure: Failure, stable: bool, random: u64) {
-        let wait = match failure.reaction() {
+    /// Says what went wrong and decides when to try again. `merit` is that of the link until then.
+    pub(crate) fn failed(&mut self, now: Instant, failure: Failure, merit: Merit, random: u64) {
+        let wait = match (failure.reaction(), merit) {
+            (Reaction::WaitForOperator, _) => self.backoff.next_slow(random),
             // A hub that drops a whole fleet gets it back spread over the shortest wait.
-            Reaction::RetryNow if stable => backoff::scale(self.shortest, random),
-            Reaction::RetryNow | Reaction::BackOff => self.backoff.next(random),
-            Reaction::WaitForOperator => self.backoff.next_slow(random),
+            (Reaction::RetryNow, Merit::Stable) => backoff::scale(self.shortest, random),
+            (_, Merit::Progress) => self.backoff.next_after_progress(random),
+            _ => self.backoff.next(random),
         };
         error!(
             "{failure} [attempt {}, next in {}.{:03} s]",

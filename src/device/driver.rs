@@ -8,6 +8,9 @@ use crate::failure::Failure;
 use crate::port::{PROGRESS_INTERVAL, Platform, Status};
 use crate::time::Instant;
 
+/// The most reads from a connection that can no longer be written to: its other end may go on talking.
+const LAST_READS: u32 = 16;
+
 /// Runs a device, or one that is being provisioned, until it is done or asked to stop ([`crate::port::Requests::stop`]). No failure ends it.
 ///
 /// ```text
@@ -114,6 +117,9 @@ fn exchange<P: Platform>(
         return device.lost(now, Failure::Io, random);
     };
     if let Err(failure) = turn(device, platform, open) {
+        if failure == Failure::Io {
+            take_last_words(device, platform, open);
+        }
         *stream = None;
         let (now, random) = (platform.now(), random(platform));
         device.lost(now, failure, random);
@@ -154,6 +160,29 @@ fn turn<P: Platform>(
     Ok(())
 }
 
+/// Takes what the hub said before the connection broke: a PUBACK spares a duplicate, and shows that the
+/// connection was of use.
+fn take_last_words<P: Platform>(
+    device: &mut dyn Machine,
+    platform: &mut P,
+    stream: &mut P::Stream,
+) {
+    for _ in 0..LAST_READS {
+        if device.receive_buffer().is_empty() || !stream.read_ready().unwrap_or(false) {
+            return;
+        }
+        let count = stream.read(device.receive_buffer()).unwrap_or(0);
+        if count == 0 {
+            return;
+        }
+        device.received(count, platform.now());
+        let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
+        if device.serve(now, unix, platform, random).is_err() {
+            return;
+        }
+    }
+}
+
 /// Sends all that the device wants to send.
 fn send<P: Platform>(
     device: &mut dyn Machine,
@@ -182,7 +211,7 @@ fn sleep<P: Platform>(device: &mut dyn Machine, platform: &mut P, until: Instant
 
 /// 64 random bits for jitter and message ids. If entropy fails, bits that differ between devices only by
 /// their uptime: nothing secret depends on them, and TLS will report the failure by its own.
-fn random<P: Platform>(platform: &mut P) -> u64 {
+pub(crate) fn random<P: Platform>(platform: &mut P) -> u64 {
     let mut bytes = [0; 8];
     match platform.fill(&mut bytes) {
         Ok(()) => u64::from_le_bytes(bytes),

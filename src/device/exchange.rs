@@ -3,6 +3,7 @@
 use super::large::Large;
 use super::link::{Link, Next, Phase, State};
 use super::scratch::Scratch;
+use super::subscription::Subscription;
 use super::{BLINK_HALF, Device};
 use crate::application::{Application, CloudMessage};
 use crate::failure::Failure;
@@ -10,7 +11,7 @@ use crate::logging::{info, warn};
 use crate::mqtt::{self, Event, Granted, Message, PacketId, QoS};
 use crate::port::{Sensor, Status};
 use crate::time::{Instant, UnixTime};
-use crate::topic::{Filter, Inbound};
+use crate::topic::Inbound;
 
 impl<A: Application> Device<'_, A> {
     /// Bytes to send now; empty if there are none.
@@ -66,9 +67,10 @@ impl<A: Application> Device<'_, A> {
     fn handle(&mut self, event: Event, now: Instant) -> Result<(), Failure> {
         match event {
             Event::Connected { session_present } => self.accepted(session_present, now)?,
-            Event::Subscribed { packet_id, granted } => self.subscribed(packet_id, granted, now)?,
+            Event::Subscribed { packet_id, granted } => self.subscribed(packet_id, granted, now),
             Event::Message(message) => self.take(&message, now),
             Event::Published(_) => {
+                self.made_progress();
                 self.report.telemetry_acknowledged =
                     self.report.telemetry_acknowledged.saturating_add(1);
                 self.observe_session();
@@ -98,22 +100,7 @@ impl<A: Application> Device<'_, A> {
     }
 
     fn accepted(&mut self, session_present: bool, now: Instant) -> Result<(), Failure> {
-        let mut space = Scratch::new(&mut *self.scratch);
-        let filters = [
-            (
-                space.render(Filter::CloudToDevice(self.identity))?,
-                QoS::AtLeastOnce,
-            ),
-            (space.render(Filter::TwinResponses)?, QoS::AtMostOnce),
-            (space.render(Filter::DesiredUpdates)?, QoS::AtMostOnce),
-            (space.render(Filter::Methods)?, QoS::AtMostOnce),
-        ];
-        let wanted = if self.config.twin {
-            &filters[..]
-        } else {
-            &filters[..1]
-        };
-        let packet_id = self.session.subscribe(wanted)?;
+        let subscribing = self.subscribe()?;
         self.twin.connected();
         self.calls.connected();
         self.large = Large::default();
@@ -126,35 +113,63 @@ impl<A: Application> Device<'_, A> {
             if session_present { "stored" } else { "new" }
         );
         self.session.set_hold(false);
-        self.refusals = 0;
+        self.patience.accepted();
         self.set_status(Status::Connected);
         if let State::Online(link) = &mut self.state {
             link.accepted = Some(now);
-            if link.phase == Phase::Connecting {
-                link.phase = Phase::Subscribing(packet_id);
+            match (link.phase, subscribing) {
+                (Phase::Connecting, Some(packet_id)) => link.phase = Phase::Subscribing(packet_id),
+                (Phase::Connecting, None) => self.set_up(now),
+                _ => {}
             }
         }
         Ok(())
     }
 
-    fn subscribed(
-        &mut self,
-        packet_id: PacketId,
-        granted: Granted,
-        now: Instant,
-    ) -> Result<(), Failure> {
-        if !granted.all() {
-            return Err(Failure::SubscriptionRefused);
+    /// Queues SUBSCRIBE for everything that this device, or this module, can be sent. `None` if that is nothing.
+    fn subscribe(&mut self) -> Result<Option<PacketId>, Failure> {
+        let wanted = Subscription::wanted(self.identity, self.config.twin);
+        let mut space = Scratch::new(&mut *self.scratch);
+        let mut filters = [("", QoS::AtMostOnce); Subscription::ALL.len()];
+        let mut count = 0;
+        for (filter, subscription) in filters.iter_mut().zip(wanted) {
+            *filter = subscription.filter(self.identity, &mut space)?;
+            count += 1;
         }
-        if let State::Online(link) = &mut self.state
-            && link.phase == Phase::Subscribing(packet_id)
-        {
-            link.phase = Phase::Running;
-            if self.telemetry_interval.is_some() {
-                self.next_telemetry.get_or_insert(now);
+        match filters.get(..count) {
+            None | Some([]) => Ok(None),
+            Some(filters) => Ok(Some(self.session.subscribe(filters)?)),
+        }
+    }
+
+    /// A subscription that is refused costs what it is for, not the connection: telemetry needs none.
+    fn subscribed(&mut self, packet_id: PacketId, granted: Granted, now: Instant) {
+        let State::Online(link) = &mut self.state else {
+            return;
+        };
+        if link.phase != Phase::Subscribing(packet_id) {
+            return;
+        }
+        let wanted = Subscription::wanted(self.identity, self.config.twin);
+        for (subscription, granted) in wanted.zip(granted.as_slice()) {
+            if granted.is_none() {
+                warn!(
+                    "SUBACK: the hub refused the subscription to {subscription}; going on without"
+                );
+                link.without_twin |= subscription == Subscription::TwinResponses;
             }
         }
-        Ok(())
+        self.set_up(now);
+    }
+
+    /// Nothing is awaited any more before the connection can be used.
+    fn set_up(&mut self, now: Instant) {
+        if let State::Online(link) = &mut self.state {
+            link.phase = Phase::Running;
+        }
+        if self.telemetry_interval.is_some() {
+            self.next_telemetry.get_or_insert(now);
+        }
     }
 
     fn take(&mut self, message: &Message, now: Instant) {
@@ -166,6 +181,7 @@ impl<A: Application> Device<'_, A> {
                     redelivered: message.dup(),
                 });
                 self.report.messages_taken = self.report.messages_taken.saturating_add(1);
+                self.made_progress();
             }
             Inbound::TwinResponse {
                 status,
@@ -178,11 +194,13 @@ impl<A: Application> Device<'_, A> {
                 }
             }
             Inbound::DesiredUpdate { version } => {
+                self.made_progress();
                 self.desired_begins();
                 self.twin_piece(now, message.payload());
                 self.desired_ended(version);
             }
             Inbound::MethodRequest { name, request_id } => {
+                self.made_progress();
                 self.called(now, name, request_id, message.payload());
             }
             _ => self.ignore("a message on an unknown topic"),
@@ -259,7 +277,8 @@ impl<A: Application> Device<'_, A> {
     pub(super) fn exchange_deadline(&self, link: &Link, now: Instant) -> Instant {
         let phase = match link.phase {
             Phase::Running => {
-                let twin = self.twin.deadline().filter(|_| self.config.twin);
+                let twin = self.config.twin && !link.without_twin;
+                let twin = self.twin.deadline().filter(|_| twin);
                 let toggle = Instant::from_millis((now.as_millis() / BLINK_HALF + 1) * BLINK_HALF);
                 let blink = self.control.blink_until.map(|end| end.min(toggle));
                 let planned = [

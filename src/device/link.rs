@@ -8,7 +8,7 @@ use super::attempts::is_sane;
 use super::scratch::Scratch;
 use super::{CLIENT_TYPE, Config, Device};
 use crate::application::Application;
-use crate::backoff;
+use crate::backoff::{self, Merit};
 use crate::failure::{self, Failure};
 use crate::identity::{Credential, Identity, UserName};
 use crate::logging::{info, warn};
@@ -57,6 +57,10 @@ pub(super) enum State {
 pub(super) struct Link {
     /// When the hub accepted it.
     pub(super) accepted: Option<Instant>,
+    /// The hub refused the subscription to the twin's responses.
+    pub(super) without_twin: bool,
+    /// Whether it was of use, besides that it was accepted.
+    pub(super) made_progress: bool,
     /// When the SAS token is to be renewed by a planned reconnect.
     pub(super) renew_at: Option<Instant>,
     pub(super) phase: Phase,
@@ -99,7 +103,7 @@ impl<A: Application> Device<'_, A> {
                 Some(task) => task,
                 None if self.token_has_expired(unix) => {
                     // No handshake for a token that the hub is bound to refuse.
-                    self.failed(now, Failure::TokenExpired, false, random);
+                    self.failed(now, Failure::TokenExpired, Merit::Useless, random);
                     Task::Sleep { until: now }
                 }
                 None => Task::OpenConnection,
@@ -144,7 +148,7 @@ impl<A: Application> Device<'_, A> {
         random: u64,
     ) {
         if let Err(failure) = self.attempts.clock_set(now, before, result, random) {
-            self.failed(now, failure, false, random);
+            self.failed(now, failure, Merit::Useless, random);
         }
     }
 
@@ -154,11 +158,13 @@ impl<A: Application> Device<'_, A> {
             Ok(renew_at) => {
                 self.state = State::Online(Link {
                     accepted: None,
+                    without_twin: false,
+                    made_progress: false,
                     renew_at,
                     phase: Phase::Connecting,
                 });
             }
-            Err(failure) => self.failed(now, failure, false, random),
+            Err(failure) => self.failed(now, failure, Merit::Useless, random),
         }
     }
 
@@ -220,7 +226,7 @@ impl<A: Application> Device<'_, A> {
     pub fn not_opened(&mut self, now: Instant, error: ConnectError, random: u64) {
         // No failure: the stop follows.
         if error != ConnectError::Cancelled {
-            self.failed(now, Failure::Connect(error), false, random);
+            self.failed(now, Failure::Connect(error), Merit::Useless, random);
         }
     }
 
@@ -236,10 +242,8 @@ impl<A: Application> Device<'_, A> {
             }) => self.said_goodbye(now, next),
             State::Online(_) if self.control.restart => self.said_goodbye(now, Next::Stop),
             State::Online(link) => {
-                let stable = link
-                    .accepted
-                    .is_some_and(|accepted| self.attempts.link_lasted(now.since(accepted)));
-                self.failed(now, failure, stable, random);
+                let merit = self.link_ended(&link, now);
+                self.failed(now, failure, merit, random);
             }
             State::Offline | State::Stopped => {}
         }
@@ -249,16 +253,34 @@ impl<A: Application> Device<'_, A> {
     pub fn closed_cleanly(&mut self, now: Instant) {
         self.report.joined = false;
         self.session.disconnected();
-        if let State::Online(Link {
-            accepted,
-            phase: Phase::Closing(next),
-            ..
-        }) = self.state
+        if let State::Online(
+            link @ Link {
+                phase: Phase::Closing(next),
+                ..
+            },
+        ) = self.state
         {
-            if let Some(accepted) = accepted {
-                self.attempts.link_lasted(now.since(accepted));
-            }
+            self.link_ended(&link, now);
             self.said_goodbye(now, next);
+        }
+    }
+
+    /// Tells the back-off of a link that ended.
+    fn link_ended(&mut self, link: &Link, now: Instant) -> Merit {
+        match link.accepted {
+            Some(accepted) => {
+                let age = now.since(accepted);
+                self.attempts.link_ended(age, link.made_progress)
+            }
+            None => Merit::Useless,
+        }
+    }
+
+    /// The open connection is of use: the hub took a message of this device, or gave it something to do. The
+    /// twin's part of each connect is not counted: it succeeds too where the first message ends the connection.
+    pub(super) fn made_progress(&mut self) {
+        if let State::Online(link) = &mut self.state {
+            link.made_progress = true;
         }
     }
 
@@ -349,15 +371,15 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
-    fn failed(&mut self, now: Instant, failure: Failure, stable: bool, random: u64) {
-        self.attempts.failed(now, failure, stable, random);
+    fn failed(&mut self, now: Instant, failure: Failure, merit: Merit, random: u64) {
+        self.attempts.failed(now, failure, merit, random);
         self.report.failures = self.report.failures.saturating_add(1);
         self.report.last_failure = self.attempts.last_failure();
         self.set_status(Status::Failed);
-        if failure.is_refused_credential() {
-            self.refusals = self.refusals.saturating_add(1);
-        }
-        self.state = if self.has_given_up() {
+        self.patience.failed(now, &failure);
+        let limits = self.config.gives_up.as_ref();
+        self.has_given_up = limits.is_some_and(|limits| self.patience.is_exhausted(now, limits));
+        self.state = if self.has_given_up {
             State::Stopped
         } else {
             State::Offline

@@ -25,9 +25,11 @@ mod large;
 mod link;
 mod machine;
 mod methods;
+mod patience;
 mod report;
 mod scratch;
 mod send;
+mod subscription;
 #[cfg(test)]
 pub(crate) mod tests;
 mod twin;
@@ -36,6 +38,7 @@ use core::time::Duration;
 
 pub(crate) use self::attempts::{Attempts, is_sane};
 pub use self::carryover::Carryover;
+pub(crate) use self::driver::random;
 pub use self::driver::run;
 use self::dropped::Episode;
 pub use self::dropped::{Cause, Dropped};
@@ -44,6 +47,8 @@ use self::link::State;
 pub use self::link::Task;
 pub use self::machine::Machine;
 use self::methods::Calls;
+pub use self::patience::GiveUp;
+use self::patience::Patience;
 pub use self::report::Report;
 pub(crate) use self::scratch::Scratch;
 use self::twin::Twin;
@@ -97,12 +102,12 @@ pub struct Config<'a> {
     /// Whether to use the device twin and direct methods. IoT Hub's basic tier has neither, nor has
     /// another MQTT broker. Default true.
     pub twin: bool,
-    /// Refusals in a row (CONNACK 4 or 5) after which the device ends, to be provisioned again. `None`
-    /// never ends it: [`crate::lifecycle`] sets this.
-    pub gives_up_after: Option<u32>,
     /// The longest time that a stop or a restart takes to send what is queued, on a connection that is open.
     /// Default 10 s. Zero leaves at once.
     pub stop_timeout: Duration,
+    /// When the device gives up its hub and ends, to be provisioned again. `None` never ends it:
+    /// [`crate::lifecycle`] sets this.
+    pub gives_up: Option<GiveUp>,
     /// Waits between attempts.
     pub backoff: backoff::Config,
     /// MQTT's own times and limits.
@@ -119,8 +124,8 @@ impl Default for Config<'_> {
             model_id: None,
             will: None,
             twin: true,
-            gives_up_after: None,
             stop_timeout: STOP_TIMEOUT,
+            gives_up: None,
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),
         }
@@ -181,7 +186,8 @@ pub struct Device<'b, A> {
     calls: Calls,
     large: Large,
     message_ids: MessageIds,
-    refusals: u32,
+    patience: Patience,
+    has_given_up: bool,
     status: Status,
     report: Report,
     episode: Episode,
@@ -247,7 +253,8 @@ impl<'b, A: Application> Device<'b, A> {
             large: Large::default(),
             config,
             message_ids: MessageIds::default(),
-            refusals: 0,
+            patience: Patience::default(),
+            has_given_up: false,
             status: Status::Starting,
             report: Report::default(),
             episode: Episode::default(),
@@ -277,11 +284,14 @@ impl<'b, A: Application> Device<'b, A> {
         self.control.restart
     }
 
-    /// Whether the hub refused the device so often that it ended.
-    pub fn has_given_up(&self) -> bool {
-        self.config
-            .gives_up_after
-            .is_some_and(|limit| self.refusals >= limit)
+    /// Whether it ended because it does not believe any more that its hub is the right one.
+    pub const fn has_given_up(&self) -> bool {
+        self.has_given_up
+    }
+
+    /// Whether the hub ever accepted this device.
+    pub const fn was_accepted(&self) -> bool {
+        self.patience.was_accepted()
     }
 
     /// The application on top.

@@ -87,6 +87,14 @@ impl Identity {
         self.module_id.as_ref()
     }
 
+    /// The word for it: `device` or `module`.
+    pub const fn kind(&self) -> &'static str {
+        match self.module_id {
+            None => "device",
+            Some(_) => "module",
+        }
+    }
+
     /// The name to connect to, which the server's certificate must be valid for: the gateway's if there is
     /// one, else the hub's.
     pub fn server_name(&self) -> &HostName {

@@ -46,6 +46,9 @@ impl RegistrationId {
 
     /// Checks `text` and copies it in lower case.
     pub fn parse(text: &str) -> Result<Self, RegistrationIdError> {
+        if text.contains('/') {
+            return Err(RegistrationIdError::Module);
+        }
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
         check(text, Self::MAX_LEN, legal)?;
         if text.ends_with(['.', '_', ':']) {
@@ -76,6 +79,8 @@ pub enum RegistrationIdError {
         /// Byte offset, from 0.
         at: usize,
     },
+    /// It has a slash, as a module's client id does.
+    Module,
 }
 
 impl fmt::Display for RegistrationIdError {
@@ -84,6 +89,10 @@ impl fmt::Display for RegistrationIdError {
             Self::Empty => f.write_str("is empty")?,
             Self::TooLong { bytes } => write!(f, "has {bytes} bytes, more than 128")?,
             Self::IllegalCharacter { at } => write!(f, "has an illegal character at byte {at}")?,
+            Self::Module => f.write_str(
+                "has a slash, as a module's has, and DPS provisions devices only: give a module the \
+                 connection string that its hub shows for it",
+            )?,
         }
         f.write_str("; an id scope looks like 0ne00ABCDEF, a registration id like sensor-01")
     }

@@ -9,9 +9,9 @@ use super::assignment::Assignment;
 use super::enrollment::{Attestation, Enrollment, GLOBAL_ENDPOINT};
 use super::failure::ProvisioningFailure;
 use super::response::{Answer, OPERATION_ID_SIZE, retry_after, understand};
-use crate::backoff;
+use crate::backoff::{self, Merit};
 use crate::device::{Attempts, Buffers, CLIENT_TYPE, Machine, Report, Scratch, Task, is_sane};
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, Reaction};
 use crate::json::{Object, Value};
 use crate::logging::{debug, info, warn};
 use crate::mqtt::{self, Event, Message, QoS, RequestError};
@@ -41,6 +41,9 @@ pub struct Config<'a> {
     pub port: u16,
     /// JSON for a custom allocation policy.
     pub payload: Option<Value<'a>>,
+    /// How long a device with an assignment goes on without its hub before the service is asked for another
+    /// one: at least this, at most twice as long. Default 4 h.
+    pub reprovision_after: Duration,
     /// Waits between attempts.
     pub backoff: backoff::Config,
     /// MQTT's own times and limits.
@@ -54,6 +57,7 @@ impl Default for Config<'_> {
             address: None,
             port: 8883,
             payload: None,
+            reprovision_after: Duration::from_secs(4 * 3600),
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),
         }
@@ -93,6 +97,9 @@ pub struct Provisioner<'b> {
     state: State,
     /// When this registration has taken too long.
     deadline: Instant,
+    /// Failures from now on after which it ends without an assignment.
+    patience: Option<u32>,
+    stopped: bool,
     last_id: u32,
     operation_id: Option<String>,
     assignment: Option<Assignment>,
@@ -118,13 +125,21 @@ impl<'b> Provisioner<'b> {
             config,
             state: State::Offline,
             deadline: Instant::default(),
+            patience: None,
+            stopped: false,
             last_id: 0,
             operation_id: None,
             assignment: None,
         })
     }
 
-    /// The result; `None` if it was asked to stop before there was one.
+    /// Ends after so many failures, or one that only a person can mend: the device has an assignment to go on
+    /// with.
+    pub const fn give_up_after(&mut self, failures: u32) {
+        self.patience = Some(failures);
+    }
+
+    /// The result; `None` if it was asked to stop, or gave up, before there was one.
     pub fn into_assignment(self) -> Option<Assignment> {
         self.assignment
     }
@@ -140,16 +155,29 @@ impl<'b> Provisioner<'b> {
         &self.report
     }
 
+    /// Whether it was asked to stop.
+    pub const fn was_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// Why the last attempt failed, if it did.
     pub fn last_failure(&self) -> Option<Failure> {
         self.attempts.last_failure()
     }
 
     fn failed(&mut self, now: Instant, failure: Failure, random: u64) {
-        self.attempts.failed(now, failure, false, random);
+        self.attempts.failed(now, failure, Merit::Useless, random);
         self.report.failures = self.report.failures.saturating_add(1);
         self.report.last_failure = self.attempts.last_failure();
-        self.state = State::Offline;
+        self.patience = self.patience.map(|failures| failures.saturating_sub(1));
+        let given_up = self.patience.is_some_and(|failures| {
+            failures == 0 || failure.reaction() == Reaction::WaitForOperator
+        });
+        self.state = if given_up {
+            State::Ended
+        } else {
+            State::Offline
+        };
     }
 
     fn queue_connect(&mut self, now: Instant, unix: Option<UnixTime>) -> Result<(), Failure> {
@@ -427,6 +455,7 @@ impl Machine for Provisioner<'_> {
             self.attempts.hurry(now);
         }
         if requests.stop {
+            self.stopped = true;
             match self.state {
                 State::Offline => self.state = State::Ended,
                 State::Closing | State::Ended => {}

@@ -312,6 +312,15 @@ fn ids_are_checked_and_the_registration_id_is_made_lower_case() {
 }
 
 #[test]
+fn a_registration_id_of_a_module_is_refused_with_what_to_do() {
+    let text = RegistrationId::parse("dev-01/gps").unwrap_err().to_string();
+    assert!(
+        text.contains("DPS provisions devices only: give a module the"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_group_member_signs_with_its_derived_key() {
     let group =
         SharedAccessKey::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();

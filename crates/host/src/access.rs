@@ -1,6 +1,7 @@
 //! How a device gets to its hub: it knows it, or asks the Device Provisioning Service.
 
 use std::fmt;
+use std::time::Duration;
 
 use azure_device::backoff;
 use azure_device::identity::Identity;
@@ -43,6 +44,7 @@ pub struct Provisioning {
     pub address: Option<String>,
     pub port: u16,
     pub payload: Option<Payload>,
+    pub reprovision_after: Duration,
     pub backoff: backoff::Config,
 }
 
@@ -51,6 +53,7 @@ impl Default for Provisioning {
         let provisioning::Config {
             host_name,
             port,
+            reprovision_after,
             backoff,
             ..
         } = provisioning::Config::default();
@@ -59,6 +62,7 @@ impl Default for Provisioning {
             address: None,
             port,
             payload: None,
+            reprovision_after,
             backoff,
         }
     }
@@ -71,6 +75,7 @@ impl Provisioning {
             address: self.address.as_deref(),
             port: self.port,
             payload: self.payload.as_ref().and_then(Payload::value),
+            reprovision_after: self.reprovision_after,
             backoff: self.backoff,
             ..provisioning::Config::default()
         }

@@ -87,7 +87,7 @@ impl Settings {
             will: self.will.as_deref().map(str::as_bytes),
             backoff: self.backoff,
             mqtt: self.mqtt.clone(),
-            // What only the core sets, such as after how many refusals it asks to be provisioned again.
+            // What only the core sets, such as when it asks to be provisioned again.
             ..Config::default()
         }
     }

@@ -43,13 +43,52 @@ impl Hub {
         payload: &Value,
         timeout: Duration,
     ) -> Result<MethodResponse, Error> {
+        self.invoke(&Identity::device(id), name, payload, timeout)
+    }
+
+    /// The twin of a module: see [`Self::twin`].
+    pub fn module_twin(&self, device_id: &str, module_id: &str) -> Result<Value, Error> {
+        self.core.twin(&Identity::module(device_id, module_id))
+    }
+
+    /// Changes the twin of a module: see [`Self::patch_twin`].
+    pub fn patch_module_twin(
+        &self,
+        device_id: &str,
+        module_id: &str,
+        patch: &Value,
+    ) -> Result<Value, Error> {
+        let identity = Identity::module(device_id, module_id);
+        self.core.change_twin(&identity, None, patch, false)
+    }
+
+    /// Calls a direct method of a module: see [`Self::invoke_method`].
+    pub fn invoke_module_method(
+        &self,
+        device_id: &str,
+        module_id: &str,
+        name: &str,
+        payload: &Value,
+        timeout: Duration,
+    ) -> Result<MethodResponse, Error> {
+        let identity = Identity::module(device_id, module_id);
+        self.invoke(&identity, name, payload, timeout)
+    }
+
+    fn invoke(
+        &self,
+        identity: &Identity,
+        name: &str,
+        payload: &Value,
+        timeout: Duration,
+    ) -> Result<MethodResponse, Error> {
         let call = MethodCall {
             name: name.to_owned(),
             payload: (!payload.is_null()).then(|| payload.clone()),
             response_timeout: timeout,
             connect_timeout: Duration::ZERO,
         };
-        self.block_on(self.core.invoke_method(&Identity::device(id), call))
+        self.block_on(self.core.invoke_method(identity, call))
     }
 
     /// What tells this hub's Device Provisioning Service from others; kept with the state.

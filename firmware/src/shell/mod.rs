@@ -233,8 +233,13 @@ fn set_connection_string(shell: Shell<'_>, text: &str) -> Result<Stored, Refusal
     enrollment::forget().map_err(Refusal::NotStored)?;
     say!(
         shell,
-        "Device {} of {}, with {}.",
-        identity.device_id().as_str(),
+        "{} {} of {}, with {}.",
+        if identity.module_id().is_none() {
+            "Device"
+        } else {
+            "Module"
+        },
+        identity.client_id(),
         identity.host_name().as_str(),
         match identity.credential() {
             Credential::SharedAccessKey(_) => "a shared access key",

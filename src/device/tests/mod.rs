@@ -4,7 +4,9 @@ mod busy;
 mod dropped;
 pub(crate) mod lines;
 mod malformed;
+mod module;
 mod operator;
+mod short_links;
 mod shown;
 pub(crate) mod sim;
 mod stopping;
@@ -272,6 +274,7 @@ fn connections_that_break_lose_no_message_and_keep_the_order() {
 fn a_hub_that_drops_every_connection_at_once_is_not_stormed() {
     let mut world = World::new();
     world.hub.borrow_mut().drops_after = Some(Duration::from_secs(2));
+    world.hub.borrow_mut().acknowledges = false;
     let (report, _) = live_for(&mut world, 24 * HOUR, Config::default());
     assert!(
         report.connections < 400,

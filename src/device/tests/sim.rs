@@ -25,14 +25,20 @@ pub(crate) struct Hub {
     pub(crate) connacks: VecDeque<u8>,
     /// What the next connection attempts fail with.
     pub(crate) connect_errors: VecDeque<ConnectError>,
+    /// Times during which connections to a host fail.
+    pub(crate) unreachable: Vec<Unreachable>,
     /// Connections are closed by the hub after this time.
     pub(crate) drops_after: Option<Duration>,
     /// Times, in milliseconds, at which the hub goes away, and at which it is back.
     pub(crate) outages: Vec<(u64, u64)>,
     /// Time after which they are.
     pub(crate) puback_delay: Duration,
+    /// Connections are closed by the hub after one message.
+    pub(crate) drops_after_message: bool,
     /// Whether QoS 1 messages are acknowledged.
     pub(crate) acknowledges: bool,
+    /// Starts of filters that it grants no subscription to.
+    pub(crate) ungranted: Vec<&'static str>,
     /// The id that it expects.
     pub(crate) client_id: &'static str,
     /// Whether it expects clients to want a persistent session.
@@ -50,9 +56,22 @@ pub(crate) struct Hub {
     pub(crate) log: Log,
 }
 
+/// A time during which connections to a host fail.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unreachable {
+    /// Of which host; empty is every host.
+    pub(crate) host_name: &'static str,
+    /// In milliseconds.
+    pub(crate) from: u64,
+    pub(crate) until: u64,
+    pub(crate) error: ConnectError,
+}
+
 /// What the hub saw.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
+    /// The host of each of `attempts`.
+    pub(crate) hosts: Vec<String>,
     /// Times of connection attempts, in milliseconds.
     pub(crate) attempts: Vec<u64>,
     /// User name and password of each CONNECT.
@@ -61,6 +80,8 @@ pub(crate) struct Log {
     pub(crate) stored: Vec<(u64, bool)>,
     /// Topic and payload of QoS 0 messages: requests and responses.
     pub(crate) requests: Vec<(String, String)>,
+    /// What was subscribed to.
+    pub(crate) filters: Vec<String>,
     /// Topics of telemetry messages.
     pub(crate) topics: Vec<String>,
     /// Packet ids of PUBACKs from the device.
@@ -82,6 +103,8 @@ pub(crate) struct World {
     next_hub: Option<(&'static str, &'static str)>,
     /// What the device has stored.
     pub(crate) stored: BTreeMap<String, Vec<u8>>,
+    /// The keys of what it has removed.
+    pub(crate) removed: Vec<String>,
     /// Whether nothing can be stored, read or removed.
     pub(crate) storage_fails: bool,
     /// Milliseconds that the device's clock differs from the world's; `None` before it is set.
@@ -103,7 +126,8 @@ pub(crate) struct World {
     /// Times, in milliseconds, at which the sensor fails, and at which it answers again.
     pub(crate) sensor_fails: Vec<(u64, u64)>,
     pub(crate) shown: Vec<Status>,
-    random: u64,
+    /// The seed of what is random.
+    pub(crate) random: u64,
     link: Option<Rc<RefCell<Link>>>,
 }
 
@@ -134,9 +158,12 @@ impl World {
         let hub = Hub {
             connacks: VecDeque::new(),
             connect_errors: VecDeque::new(),
+            unreachable: Vec::new(),
             drops_after: None,
             outages: Vec::new(),
             puback_delay: Duration::ZERO,
+            drops_after_message: false,
+            ungranted: Vec::new(),
             acknowledges: true,
             client_id: "MyDevice01",
             keeps_sessions: true,
@@ -154,6 +181,7 @@ impl World {
             assigned: None,
             next_hub: None,
             stored: BTreeMap::new(),
+            removed: Vec::new(),
             storage_fails: false,
             clock_error: None,
             sntp: VecDeque::new(),
@@ -327,6 +355,14 @@ impl World {
             None => assert_eq!(endpoint.host_name, self.host_name),
         }
         hub.log.attempts.push(self.now);
+        hub.log.hosts.push(endpoint.host_name.into());
+        let failing = hub.unreachable.iter().find(|host| {
+            ["", endpoint.host_name].contains(&host.host_name)
+                && (host.from..host.until).contains(&self.now)
+        });
+        if let Some(host) = failing {
+            return Err(host.error);
+        }
         if let Some(error) = hub.connect_errors.pop_front() {
             return Err(error);
         }
@@ -380,6 +416,7 @@ impl Storage for World {
 
     fn remove(&mut self, key: &str) -> Result<(), StorageError> {
         self.check_storage()?;
+        self.removed.push(key.into());
         self.stored.remove(key);
         Ok(())
     }
@@ -528,7 +565,7 @@ impl Hub {
                 .log
                 .pubacks
                 .push(u16::from_be_bytes([body[0], body[1]])),
-            8 => subscribe(link, body),
+            8 => self.subscribe(link, body),
             12 => link.to_device.extend([0xd0, 0]),
             14 => {
                 self.log.disconnects += 1;
@@ -575,6 +612,22 @@ impl Hub {
         if let Some(bytes) = self.after_connack.pop_front() {
             link.to_device.extend(bytes);
         }
+    }
+
+    /// Grants filters at the quality of service that was asked for.
+    fn subscribe(&mut self, link: &mut Link, body: &[u8]) {
+        let (id, mut filters) = body.split_at(2);
+        let mut granted = Vec::new();
+        while !filters.is_empty() {
+            let filter = String::from_utf8(take_field(&mut filters).to_vec()).expect("UTF-8");
+            let refused = self.ungranted.iter().any(|start| filter.starts_with(start));
+            granted.push(if refused { 0x80 } else { filters[0] });
+            filters = &filters[1..];
+            self.log.filters.push(filter);
+        }
+        let length = u8::try_from(2 + granted.len()).expect("few filters");
+        link.to_device
+            .extend([&[0x90, length], id, &granted].concat());
     }
 
     fn request(&mut self, link: &mut Link, topic: String, body: &[u8]) {
@@ -632,22 +685,9 @@ impl Hub {
                     .pubacks
                     .push_back((link.now + delay.as_millis() as u64, puback)),
             }
+            link.ended |= self.drops_after_message;
         }
     }
-}
-
-/// Grants every filter at the quality of service that was asked for.
-fn subscribe(link: &mut Link, body: &[u8]) {
-    let (id, mut filters) = body.split_at(2);
-    let mut granted = Vec::new();
-    while !filters.is_empty() {
-        take_field(&mut filters);
-        granted.push(filters[0]);
-        filters = &filters[1..];
-    }
-    let length = u8::try_from(2 + granted.len()).expect("few filters");
-    link.to_device
-        .extend([&[0x90, length], id, &granted].concat());
 }
 
 /// A PUBLISH of any size, with this packet identifier if it has QoS 1.

@@ -223,6 +223,7 @@ impl<A: Application> Device<'_, A> {
             self.state,
             State::Online(Link {
                 phase: Phase::Running,
+                without_twin: false,
                 ..
             })
         );

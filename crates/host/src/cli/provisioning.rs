@@ -1,6 +1,7 @@
 //! The options of a device that learns its hub from the Device Provisioning Service.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use azure_device::identity::HostName;
 use azure_device::provisioning::{GLOBAL_ENDPOINT, IdScope, RegistrationId};
@@ -51,7 +52,26 @@ pub(crate) struct Provisioning {
     /// [default: a folder in the user's state folder for each registration]
     #[arg(long, value_name = "FOLDER", requires = "id_scope")]
     pub(crate) state: Option<PathBuf>,
+    /// Seconds without the assigned hub after which the service is asked for another one: from this to twice
+    /// as long, drawn at random, and only after 12 failed attempts. The old assignment stays in use until there
+    /// is a new one. From 600 to 604800
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        requires = "id_scope",
+        default_value = "14400"
+    )]
+    #[arg(value_parser = reprovision_after)]
+    pub(crate) reprovision_after: Duration,
     /// Forget the assignment that was kept, and ask the service again
     #[arg(long, requires = "id_scope")]
     pub(crate) reprovision: bool,
+}
+
+/// From ten minutes, below which an outage is no reason to ask, to a week.
+fn reprovision_after(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 600..=604_800) => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected whole seconds from 600 to 604800, such as 14400 for four hours".into()),
+    }
 }

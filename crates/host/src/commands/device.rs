@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
         None => {
             let identity = identity(&arguments.connection)?;
             check_options(arguments, identity.credential())?;
-            let options = options(arguments, identity.device_id().as_str())?;
+            let options = options(arguments, &identity.client_id().to_string())?;
             (Access::Hub(identity), options)
         }
     };

@@ -39,6 +39,7 @@ pub(super) fn access(arguments: &Device) -> Result<Option<(Access, FileStorage)>
         address,
         port: port.unwrap_or(defaults.port),
         payload: options.payload.clone(),
+        reprovision_after: options.reprovision_after,
         ..defaults
     };
     Ok(Some((

@@ -7,6 +7,7 @@ mod demonstration;
 mod faults;
 mod foreign_text;
 mod joining;
+mod module;
 mod operator;
 mod options;
 mod outage;

@@ -55,7 +55,7 @@ impl World {
         Self { hub, _port: port }
     }
 
-    fn access<'a>(&'a self, connection_string: &'a str) -> Access<'a> {
+    pub(crate) fn access<'a>(&'a self, connection_string: &'a str) -> Access<'a> {
         Access {
             connection_string,
             ca_pem: self.hub.ca_pem(),

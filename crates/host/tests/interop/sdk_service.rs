@@ -10,6 +10,7 @@ use local_hub::Hub;
 use serde_json::{Value, json};
 
 use crate::peers::{SERVICE_SDK, trials, workspace};
+use crate::program::{PATIENCE, Program};
 use crate::sdk::World;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -19,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         the_registry_is_read_and_changed,
         twins_are_read_changed_by_etag_and_replaced,
         a_direct_method_reaches_a_device_or_fails,
+        a_module_of_this_project_is_operated_by_the_service_sdk,
     )
 }
 
@@ -149,4 +151,60 @@ fn a_direct_method_reaches_a_device_or_fails(python: &Path) {
             .wait_connected("device", false, crate::program::PATIENCE)
     );
     assert_eq!(operator.refused("invoke_device_method", call), 404);
+}
+
+/// The other way round: the module is this project's, and the operator Microsoft's.
+fn a_module_of_this_project_is_operated_by_the_service_sdk(python: &Path) {
+    let world = World::new();
+    world.hub.create_sas_device("device").unwrap();
+    let mut operator = Operator::start(python, &world.hub);
+    let module = operator.run(
+        "create_module_with_sas",
+        json!(["device", "module", "", "", ""]),
+    );
+    let key = module["authentication"]["symmetric_key"]["primary_key"].as_str();
+    let connection_string = format!(
+        "HostName=localhost;DeviceId=device;ModuleId=module;SharedAccessKey={}",
+        key.unwrap()
+    );
+    let access = world.access(&connection_string);
+    let program = Program::device(&access, &["--interval", "never"]);
+    program.wait_for("joined localhost as device/module");
+
+    let of_module = |more: &[Value]| {
+        let mut arguments = vec![json!("device"), json!("module")];
+        arguments.extend_from_slice(more);
+        Value::Array(arguments)
+    };
+    let patch = json!({ "twin": { "properties": { "desired": { "telemetryInterval": 1 } } } });
+    let twin = operator.run("get_module_twin", of_module(&[]));
+    operator.run(
+        "update_module_twin",
+        of_module(&[patch, twin["etag"].clone()]),
+    );
+    let (enough, events) = world
+        .hub
+        .wait_for_events(PATIENCE, |events| events.len() >= 2);
+    assert!(enough, "{events:?}");
+    assert!(
+        events
+            .iter()
+            .all(|event| event.origin.module_id.as_deref() == Some("module"))
+    );
+    let twin = operator.run("get_module_twin", of_module(&[]));
+    assert_eq!(
+        twin["properties"]["reported"]["telemetryInterval"],
+        json!({ "value": 1, "ac": 200, "av": 2 })
+    );
+    let method = json!({ "method": { "method_name": "getStatus" } });
+    let response = operator.run("invoke_device_module_method", of_module(&[method]));
+    assert_eq!(response["status"], 200);
+    assert_eq!(response["payload"]["telemetryInterval"], 1);
+    drop(program);
+    let method = json!({ "method": { "method_name": "getStatus" } });
+    assert!(world.hub.wait_connected("device/module", false, PATIENCE));
+    assert_eq!(
+        operator.refused("invoke_device_module_method", of_module(&[method])),
+        404
+    );
 }
