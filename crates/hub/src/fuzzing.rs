@@ -1,6 +1,7 @@
 //! Entrances for the fuzz targets in `fuzz/`: each takes bytes, and panics if what it promises does not hold.
 //!
-//! They are here because what they try is not public. The hub's own tests run every seed through them.
+//! They are here because what they try is not public. The hub's own tests run every seed through them, and changes of
+//! each.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -410,35 +411,5 @@ pub fn certificates(data: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::path::Path;
-
-    /// Every seed of a target goes through its entrance.
-    fn run(target: &str, entrance: impl Fn(&[u8])) {
-        let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../fuzz/seeds")
-            .join(target);
-        let mut count = 0;
-        for seed in std::fs::read_dir(&seeds).unwrap() {
-            let path = seed.unwrap().path();
-            eprintln!("{}", path.display());
-            entrance(&std::fs::read(path).unwrap());
-            count += 1;
-        }
-        assert!(count >= 4, "{count} seeds of {target}");
-    }
-
-    #[test]
-    fn every_seed_of_the_hubs_fuzz_targets_passes() {
-        run("hub_codec", super::codec);
-        run("hub_store", super::store);
-        run("hub_twin", super::twin);
-        run("hub_dps", super::dps);
-        run("hub_texts", |bytes| {
-            super::texts(std::str::from_utf8(bytes).unwrap())
-        });
-        run("hub_certificates", super::certificates);
-    }
-}
+#[path = "fuzzing_tests.rs"]
+mod tests;

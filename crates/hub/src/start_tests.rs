@@ -257,7 +257,7 @@ fn make(core: &Core, change: Change) -> Result<(), String> {
             .map_err(told),
         Change::Deliver(id, acknowledge) => {
             let device = known(&Identity::device(id))?;
-            let Some(delivery) = core.c2d.deliver(id, 1).unwrap() else {
+            let Some(delivery) = core.c2d.deliver(&device.identity, 1).unwrap() else {
                 return Err("nothing waits".into());
             };
             if acknowledge {
