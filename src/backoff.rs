@@ -41,7 +41,7 @@ const PROGRESS_MIN: Duration = Duration::from_secs(8);
 /// which keeps a device that sends each minute up to date.
 const PROGRESS_MAX: Duration = Duration::from_secs(32);
 
-/// What a link that ended was worth.
+/// Worth of a link that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merit {
     /// It was good for long.

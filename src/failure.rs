@@ -130,7 +130,7 @@ impl Failure {
         }
     }
 
-    /// Whether a device of another hub could be spared this failure: the hub is gone, its address is another's,
+    /// True if a device of another hub could be spared this failure: the hub is gone, its address is another's,
     /// or it does not know the device. A device that DPS assigned asks anew after enough of these over enough
     /// time ([`crate::lifecycle`]).
     ///
@@ -192,7 +192,7 @@ fn tls_reaction(failure: TlsFailure) -> Reaction {
     }
 }
 
-/// Whether a failed handshake is about the server, not about this device's memory or credential.
+/// True if a failed handshake is about the server, not about this device's memory or credential.
 fn is_of_the_hub(failure: TlsFailure) -> bool {
     match failure {
         TlsFailure::UnknownAuthority

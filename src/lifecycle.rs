@@ -13,6 +13,9 @@
 //! too: if the service cannot be reached, or assigns the same hub, the device goes on trying that one. The next
 //! question then is due after [`QUESTION_PAUSE`] at most, and after twice as long each time, up to
 //! [`QUESTION_PAUSE_MAX`]. CONNACK from the hub forgets all of this.
+//!
+//! Limit: failures are counted in memory. A device that is switched off more often than every few hours asks only
+//! when its hub refuses it.
 
 use core::time::Duration;
 
@@ -172,7 +175,7 @@ fn run_provisioned<P: Platform, A: Application>(
 #[derive(Clone, Copy, Debug, Default)]
 struct Questions {
     count: u32,
-    /// When the next one may be asked.
+    /// The earliest time of the next one.
     not_before: Instant,
 }
 
@@ -185,7 +188,7 @@ impl Questions {
         self.not_before = platform.now().after(pause);
     }
 
-    /// When the device is to give up its hub. The time is this device's own, drawn for this outage.
+    /// Limits of the device's belief in its hub. The time is this device's own, drawn for this outage.
     fn limits<P: Platform>(&self, config: &provisioning::Config<'_>, platform: &mut P) -> GiveUp {
         let least = config.reprovision_after;
         GiveUp {

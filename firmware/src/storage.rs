@@ -63,7 +63,7 @@ pub(crate) fn store(name: &str, value: &[u8]) -> Result<(), StorageError> {
     storage::store(&mut Settings, name, value)
 }
 
-/// Whether there is a value, be it damaged or not.
+/// True if there is a value, be it damaged or not.
 pub(crate) fn exists(name: &str) -> Result<bool, StorageError> {
     match backend::load(name, &mut []) {
         Ok(None) => Ok(false),

@@ -59,7 +59,7 @@ pub(super) struct Link {
     pub(super) accepted: Option<Instant>,
     /// The hub refused the subscription to the twin's responses.
     pub(super) without_twin: bool,
-    /// Whether it was of use, besides that it was accepted.
+    /// True once it was of use, besides that it was accepted.
     pub(super) made_progress: bool,
     /// When the SAS token is to be renewed by a planned reconnect.
     pub(super) renew_at: Option<Instant>,

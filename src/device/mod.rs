@@ -105,7 +105,7 @@ pub struct Config<'a> {
     /// The longest time that a stop or a restart takes to send what is queued, on a connection that is open.
     /// Default 10 s. Zero leaves at once.
     pub stop_timeout: Duration,
-    /// When the device gives up its hub and ends, to be provisioned again. `None` never ends it:
+    /// Limits after which the device gives up its hub and ends, to be provisioned again. `None` never ends it:
     /// [`crate::lifecycle`] sets this.
     pub gives_up: Option<GiveUp>,
     /// Waits between attempts.
@@ -284,12 +284,12 @@ impl<'b, A: Application> Device<'b, A> {
         self.control.restart
     }
 
-    /// Whether it ended because it does not believe any more that its hub is the right one.
+    /// True if it ended because it does not believe any more that its hub is the right one.
     pub const fn has_given_up(&self) -> bool {
         self.has_given_up
     }
 
-    /// Whether the hub ever accepted this device.
+    /// True if the hub ever accepted this device.
     pub const fn was_accepted(&self) -> bool {
         self.patience.was_accepted()
     }

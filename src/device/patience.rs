@@ -1,4 +1,4 @@
-//! How long a device believes that its hub is the right one.
+//! The time for which a device believes that its hub is the right one.
 //!
 //! Only a device that was provisioned has limits: the Device Provisioning Service (DPS) can name another hub.
 //! Refusals by the hub itself are few, minutes apart, and proof enough (Microsoft, "How to reprovision
@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::failure::Failure;
 use crate::time::Instant;
 
-/// When a device gives up its hub, so that DPS is asked anew.
+/// Limits after which a device gives up its hub, so that DPS is asked anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveUp {
     /// Refusals in a row: CONNACK 4 or 5.
@@ -23,7 +23,7 @@ pub struct GiveUp {
     pub not_before: Instant,
 }
 
-/// What was counted since the hub last accepted the device.
+/// Failures since the hub last accepted the device.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Patience {
     refusals: u32,
@@ -42,7 +42,7 @@ impl Patience {
         };
     }
 
-    /// Whether the hub ever accepted the device.
+    /// True if the hub ever accepted the device.
     pub(super) const fn was_accepted(&self) -> bool {
         self.accepted
     }
@@ -57,7 +57,7 @@ impl Patience {
         }
     }
 
-    /// Whether the hub is to be given up now.
+    /// True if the hub is to be given up now.
     pub(super) fn is_exhausted(&self, now: Instant, limits: &GiveUp) -> bool {
         let lasted = |since| now.since(since) >= limits.after;
         let missing = self.failures >= limits.failures && self.since.is_some_and(lasted);

@@ -29,7 +29,7 @@ pub struct Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadLost;
 
-/// What follows from a wrong checksum here.
+/// The consequence of a wrong checksum here.
 const REMEDY: &str = "the Device Provisioning Service is asked anew";
 
 impl Kept {

@@ -26,7 +26,7 @@ fn world_with(payload: Option<&str>) -> World {
     world
 }
 
-/// What a load gives: whether there is an assignment, and its payload.
+/// The payload that a load gives, of the assignment that there is.
 fn payload(world: &mut World) -> Result<Option<&'static str>, PayloadLost> {
     let kept = Kept::load(world, &enrollment()).expect("an assignment");
     assert_eq!(kept.assignment, assignment(None));

@@ -41,8 +41,8 @@ pub struct Config<'a> {
     pub port: u16,
     /// JSON for a custom allocation policy.
     pub payload: Option<Value<'a>>,
-    /// How long a device with an assignment goes on without its hub before the service is asked for another
-    /// one: at least this, at most twice as long. Default 4 h.
+    /// Time for which a device with an assignment goes on without its hub before the service is asked for
+    /// another one: at least this, at most twice as long. Default 4 h.
     pub reprovision_after: Duration,
     /// Waits between attempts.
     pub backoff: backoff::Config,
@@ -155,7 +155,7 @@ impl<'b> Provisioner<'b> {
         &self.report
     }
 
-    /// Whether it was asked to stop.
+    /// True if it was asked to stop.
     pub const fn was_stopped(&self) -> bool {
         self.stopped
     }
