@@ -15,7 +15,10 @@
 //! so that a power cut leaves either what was before a step or what is after it. A part counts only after the record
 //! says so, and the record is withdrawn before a part is overwritten.
 
+use alloc::vec::Vec;
 use core::fmt;
+
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::logging::warn;
@@ -268,23 +271,19 @@ pub struct Stage<'s, S: ?Sized> {
     /// Tells whether a key belongs to a certificate.
     belongs: &'s mut dyn FnMut(&[u8], &[u8]) -> bool,
     built_in: BuiltIn<'s>,
-    /// The longest certificate or key, in bytes.
-    size: usize,
 }
 
 impl<'s, S: Storage + ?Sized> Stage<'s, S> {
-    /// `belongs` is given a certificate and a key, in DER; none is longer than `size` bytes.
+    /// `belongs` is given a certificate and a key, in DER.
     pub fn new(
         storage: &'s mut S,
         built_in: BuiltIn<'s>,
-        size: usize,
         belongs: &'s mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Self {
         Self {
             storage,
             belongs,
             built_in,
-            size,
         }
     }
 
@@ -335,7 +334,7 @@ impl<'s, S: Storage + ?Sized> Stage<'s, S> {
     fn copy_known_key(&mut self, leaf: &[u8], record: &Record) -> Result<bool, PairError> {
         let known = match (record.in_use, self.built_in.key) {
             (Some(slot), _) => self.part(slot.key())?,
-            (None, Some(key)) => zeroize::Zeroizing::new(key.into()),
+            (None, Some(key)) => Zeroizing::new(key.into()),
             (None, None) => return Ok(false),
         };
         let belongs = (self.belongs)(leaf, &known);
@@ -397,9 +396,14 @@ impl<'s, S: Storage + ?Sized> Stage<'s, S> {
         })
     }
 
-    /// A stored part; empty if it is absent or damaged.
-    fn part(&mut self, key: &str) -> Result<zeroize::Zeroizing<alloc::vec::Vec<u8>>, StorageError> {
-        let mut part = zeroize::Zeroizing::new(alloc::vec![0; self.size + storage::CHECKSUM_LEN]);
+    /// A stored part, in no more memory than it takes; empty if it is absent or damaged.
+    fn part(&mut self, key: &str) -> Result<Zeroizing<Vec<u8>>, StorageError> {
+        let length = match self.storage.load(key, &mut []) {
+            Err(StorageError::TooLong(length)) => length,
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(Zeroizing::default()),
+        };
+        let mut part = Zeroizing::new(alloc::vec![0; length]);
         let length = storage::load(self.storage, key, "it must be provisioned again", &mut part)?;
         part.truncate(length.unwrap_or(0));
         Ok(part)

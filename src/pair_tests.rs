@@ -99,7 +99,7 @@ fn with_built_in<T>(
     built_in: BuiltIn<'_>,
     work: impl FnOnce(&mut Stage<'_, Flash>) -> T,
 ) -> T {
-    work(&mut Stage::new(flash, built_in, SIZE, &mut belongs))
+    work(&mut Stage::new(flash, built_in, &mut belongs))
 }
 
 /// A chain of a certificate and an intermediate.

@@ -23,7 +23,7 @@ fn with_stage<T>(
     let mut belongs = |certificate: &[u8], key: &[u8]| ffi::check_pair(certificate, key).is_ok();
     let result = credentials::with_pairs(|settings| {
         let built_in = credentials::built_in_pair();
-        work(&mut Stage::new(settings, built_in, SIZE, &mut belongs))
+        work(&mut Stage::new(settings, built_in, &mut belongs))
     });
     result.map_err(Refusal::Pair)
 }
