@@ -125,7 +125,7 @@ BASE64 = b"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=\n"
 
 # Name of a case: the command, what is pasted, and what is said of it.
 WRONG = {
-    "encrypted-pkcs8": lambda tools: ("key", encrypted(tools, "pkcs8", "-topk8"), "openssl pkey -in KEY"),
+    "encrypted-pkcs8": lambda tools: ("key", encrypted(tools, "pkey"), "openssl pkey -in KEY"),
     "encrypted-sec1": lambda tools: ("key", encrypted(tools, "ec"), "openssl pkey -in KEY"),
     "certificate-as-key": lambda tools: ("key", certificate(tools), "that is a certificate"),
     "request-as-key": lambda tools: ("key", request(tools), "that is a signing request"),
