@@ -25,11 +25,6 @@ static enum tls_credential_type type_of(uint32_t kind)
 	}
 }
 
-int32_t azure_credential_add(int32_t tag, uint32_t kind, const uint8_t *der, uint32_t length)
-{
-	return azure_error_of(-tls_credential_add(tag, type_of(kind), der, length));
-}
-
 void azure_credential_remove(int32_t tag)
 {
 	(void)tls_credential_delete(tag, TLS_CREDENTIAL_CA_CERTIFICATE);
@@ -56,6 +51,16 @@ int32_t azure_check_key(const uint8_t *der, uint32_t length)
 	mbedtls_pk_init(&key);
 	result = mbedtls_pk_parse_key(&key, der, length, NULL, 0, random_bytes, NULL);
 	mbedtls_pk_free(&key);
+	return result;
+}
+
+int32_t azure_credential_add(int32_t tag, uint32_t kind, const uint8_t *der, uint32_t length)
+{
+	int result = kind == AZURE_CREDENTIAL_KEY ? azure_check_key(der, length) : azure_check_certificate(der, length);
+
+	if (result == 0 && tls_credential_add(tag, type_of(kind), der, length) != 0) {
+		return AZURE_CREDENTIAL_NO_ROOM;
+	}
 	return result;
 }
 

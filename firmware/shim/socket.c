@@ -20,6 +20,11 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_WIFI_OFFLOAD) || !IS_ENABLED(CONFIG_NET_SOCKETS_
 /* Of the next connection; there is one at a time (CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS). */
 size_t azure_tls_out_content_len = CONFIG_AZURE_TLS_OUT_CONTENT_LEN;
 BUILD_ASSERT(CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS == 1);
+/* What can be open at once. Zephyr's sum of CONFIG_ZVFS_OPEN_ADD_SIZE_* holds it, unless it is told to look away. */
+BUILD_ASSERT(ZVFS_OPEN_SIZE >= CONFIG_NET_MAX_CONTEXTS + CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS +
+				       CONFIG_ZVFS_OPEN_ADD_SIZE_AZURE,
+	     "File descriptors would run out: set CONFIG_ZVFS_OPEN_IGNORE_MIN=n and CONFIG_ZVFS_OPEN_ADD_SIZE_NET to "
+	     "CONFIG_NET_MAX_CONTEXTS");
 
 static int wake_fd = -1;
 
@@ -97,12 +102,13 @@ static int set_options(int socket, const char *host_name, const int32_t *tags, u
 
 	if (zsock_setsockopt(socket, SOL_TLS, TLS_PEER_VERIFY, &verify, sizeof(verify)) != 0 ||
 	    zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, host_name, strlen(host_name) + 1) != 0 ||
-	    zsock_setsockopt(socket, SOL_TLS, TLS_SEC_TAG_LIST, tags, tag_count * sizeof(*tags)) != 0 ||
 	    zsock_setsockopt(socket, SOL_TLS, TLS_CERT_NOCOPY, &nocopy, sizeof(nocopy)) != 0 ||
-	    zsock_setsockopt(socket, SOL_TLS, TLS_CERT_VERIFY_CALLBACK, &seen, sizeof(seen)) != 0) {
+	    zsock_setsockopt(socket, SOL_TLS, TLS_CERT_VERIFY_CALLBACK, &seen, sizeof(seen)) != 0 ||
+	    zsock_setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0) {
 		return -1;
 	}
-	return zsock_setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	/* Parses each credential for a test, and forgets what came of it. */
+	return zsock_setsockopt(socket, SOL_TLS, TLS_SEC_TAG_LIST, tags, tag_count * sizeof(*tags));
 }
 
 int32_t azure_tls_connect(const struct azure_address *address, const char *host_name, const int32_t *tags,
@@ -125,7 +131,11 @@ int32_t azure_tls_connect(const struct azure_address *address, const char *host_
 		azure_handshake_watch(NULL);
 	}
 	if (result != 0) {
-		int error = errno;
+		/*
+		 * Zephyr says EINVAL of a credential that mbedTLS does not take, for whatever reason. Each was parsed
+		 * when it was registered (azure_credential_add), so that what is left is memory.
+		 */
+		int error = errno == EINVAL && handshake->started == 0 ? ENOMEM : errno;
 
 		(void)zsock_close(socket);
 		errno = error;

@@ -21,7 +21,7 @@ use azure_device::port::{Code, ConnectError, StorageError, TlsFailure};
 use zephyr::sync::Mutex;
 
 use crate::configuration::built_in;
-use crate::ffi::{self, Arena, Kind};
+use crate::ffi::{self, Arena, Kind, Refusal};
 use crate::logger::Line;
 use crate::storage::{self, Settings};
 use crate::{requests, status};
@@ -261,7 +261,7 @@ fn register(arena: &mut Arena, choice: Option<Choice>) -> Result<Tags, Problem> 
     if stored(arena, &mut tags, roots, Kind::Root)?.is_none() {
         for root in built_in::ROOTS {
             ffi::add_credential(tags.next()?, Kind::Root, root)
-                .map_err(|_| Problem::Rejected(ROOT))?;
+                .map_err(|refusal| Problem::Refused(ROOT, refusal))?;
         }
     }
     match choice {
@@ -276,13 +276,13 @@ fn register_built_in(tags: &mut Tags) -> Result<(), Problem> {
     let own = tags.count;
     for certificate in built_in::CHAIN {
         ffi::add_credential(tags.next()?, Kind::Certificate, certificate)
-            .map_err(|_| Problem::Rejected(CERTIFICATE))?;
+            .map_err(|refusal| Problem::Refused(CERTIFICATE, refusal))?;
         tags.message += ENTRY_HEADER + certificate.len();
     }
     let certificate = built_in::CHAIN.first().ok_or(Problem::NoCertificate)?;
     let key = built_in::KEY.first().ok_or(Problem::NoKey)?;
     let tag = *tags.tags.get(own).ok_or(Problem::TooMany)?;
-    ffi::add_credential(tag, Kind::Key, key).map_err(|_| Problem::Rejected(KEY))?;
+    ffi::add_credential(tag, Kind::Key, key).map_err(|refusal| Problem::Refused(KEY, refusal))?;
     ffi::check_pair(certificate, key).map_err(Problem::Pair)
 }
 
@@ -328,15 +328,16 @@ fn load(
     name: &str,
     kind: Kind,
 ) -> Result<Option<&'static [u8]>, Problem> {
-    let mut problem = Some(Problem::Rejected(match kind {
+    let what = match kind {
         Kind::Root => ROOT,
         Kind::Certificate => CERTIFICATE,
         Kind::Key => KEY,
-    }));
+    };
+    let mut problem = None;
     let der = arena.add(tag, kind, |room| {
         match storage::load(name, room) {
             Ok(Some(length)) => return Some(length),
-            Ok(None) => problem = None,
+            Ok(None) => {}
             Err(StorageError::TooLong(_)) => problem = Some(Problem::ArenaFull),
             Err(error) => problem = Some(Problem::Storage(error)),
         }
@@ -344,8 +345,9 @@ fn load(
     });
     match (der, problem) {
         (Ok(der), _) => Ok(Some(der)),
-        (Err(_), None) => Ok(None),
         (Err(_), Some(problem)) => Err(problem),
+        (Err(Refusal::NotRead), None) => Ok(None),
+        (Err(refusal), None) => Err(Problem::Refused(what, refusal)),
     }
 }
 
@@ -356,8 +358,8 @@ pub(crate) enum Problem {
     TooMany,
     /// More bytes than the arena takes.
     ArenaFull,
-    /// Zephyr did not take one of this kind.
-    Rejected(&'static str),
+    /// One of this kind could not be registered.
+    Refused(&'static str, Refusal),
     /// The identity is X.509, and there is no certificate.
     NoCertificate,
     /// The identity is X.509, and there is no key.
@@ -385,7 +387,12 @@ impl fmt::Display for Problem {
             Self::ArenaFull => f.write_str(
                 "the provisioned certificates and key are too long together; raise CONFIG_AZURE_CREDENTIALS_SIZE",
             ),
-            Self::Rejected(kind) => write!(
+            Self::Refused(kind, Refusal::Unusable(code)) => write!(
+                f,
+                "the {kind} cannot be parsed (-0x{:04x}): provision it again, or raise CONFIG_AZURE_HEAP_SIZE if memory ran out",
+                code.unsigned_abs()
+            ),
+            Self::Refused(kind, _) => write!(
                 f,
                 "Zephyr cannot take the {kind}; raise CONFIG_TLS_MAX_CREDENTIALS_NUMBER"
             ),

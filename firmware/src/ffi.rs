@@ -373,11 +373,25 @@ pub(crate) fn wake() {
     unsafe { c::azure_wake() }
 }
 
+/// Why a credential is not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// mbedTLS cannot parse it, or has no memory to; its error.
+    Unusable(i32),
+    /// Zephyr's table of credentials is full.
+    TableFull,
+    /// It was not there to be read, or has no room in the arena.
+    NotRead,
+}
+
 /// Registers a credential that is part of the image.
-pub(crate) fn add_credential(tag: i32, kind: Kind, der: &'static [u8]) -> Result<(), Error> {
+pub(crate) fn add_credential(tag: i32, kind: Kind, der: &'static [u8]) -> Result<(), Refusal> {
     // SAFETY: Zephyr keeps the pointer, and `der` lives for ever and is never written to.
-    value(unsafe { c::azure_credential_add(tag, kind as u32, der.as_ptr(), length(der)) })
-        .map(|_| ())
+    match unsafe { c::azure_credential_add(tag, kind as u32, der.as_ptr(), length(der)) } {
+        0 => Ok(()),
+        1 => Err(Refusal::TableFull),
+        code => Err(Refusal::Unusable(code)),
+    }
 }
 
 /// Forgets the credentials of a tag.
@@ -431,14 +445,14 @@ impl Arena {
         tag: i32,
         kind: Kind,
         fill: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> Result<&'static [u8], Error> {
+    ) -> Result<&'static [u8], Refusal> {
         if !self.tags.contains(&tag) {
-            return Err(Error::Invalid);
+            return Err(Refusal::TableFull);
         }
-        let used = fill(self.free).ok_or(Error::NoMemory)?;
+        let used = fill(self.free).ok_or(Refusal::NotRead)?;
         let (der, rest) = core::mem::take(&mut self.free)
             .split_at_mut_checked(used)
-            .ok_or(Error::NoMemory)?;
+            .ok_or(Refusal::NotRead)?;
         self.free = rest;
         let der: &'static [u8] = der;
         add_credential(tag, kind, der)?;

@@ -44,10 +44,9 @@ fn before_handshake(error: Error, code: Code) -> ConnectError {
         Error::TimedOut | Error::Again => ConnectError::Tcp(TcpFailure::TimedOut, code),
         Error::Unreachable => ConnectError::Tcp(TcpFailure::Unreachable, code),
         Error::NoMemory => ConnectError::Resource(code),
-        // Zephyr loads the credentials after TCP is connected, and says these if one cannot be parsed or
-        // is not there.
-        Error::Invalid | Error::NotFound => ConnectError::Tls(TlsFailure::ClientCredential, code),
-        Error::Closed | Error::Other => ConnectError::Tcp(TcpFailure::Other, code),
+        // A tag without a credential. The shim says of one that cannot be parsed that memory ran out.
+        Error::NotFound => ConnectError::Tls(TlsFailure::ClientCredential, code),
+        Error::Invalid | Error::Closed | Error::Other => ConnectError::Tcp(TcpFailure::Other, code),
     }
 }
 

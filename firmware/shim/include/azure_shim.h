@@ -124,7 +124,8 @@ enum azure_credential {
 	AZURE_CREDENTIAL_KEY = 3,
 };
 
-/* Registers a credential in DER; it is not copied and must stay. */
+/* Registers a credential in DER; it is not copied and must stay. Gives 0, mbedTLS's error (negative), or the next. */
+#define AZURE_CREDENTIAL_NO_ROOM 1
 int32_t azure_credential_add(int32_t tag, uint32_t kind, const uint8_t *der, uint32_t length);
 /* Forgets all credentials of a tag. */
 void azure_credential_remove(int32_t tag);
