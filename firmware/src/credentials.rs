@@ -21,7 +21,7 @@ use azure_device::port::{Code, ConnectError, StorageError, TlsFailure};
 use zephyr::sync::Mutex;
 
 use crate::configuration::built_in;
-use crate::ffi::{self, Arena, Kind, Refusal};
+use crate::ffi::{self, Arena, Kind, Refusal, Stored};
 use crate::logger::Line;
 use crate::storage::{self, Settings};
 use crate::{requests, status};
@@ -123,7 +123,7 @@ pub(crate) fn with_pairs<T>(work: impl FnOnce(&mut Settings) -> T) -> T {
 
 /// The registered credentials, and what was learnt of the pairs.
 pub(crate) struct Credentials {
-    arena: Option<Arena>,
+    arena: Arena,
     tags: Tags,
     is_x509: bool,
     /// What is registered: the pair's place and generation, if it is one.
@@ -137,7 +137,7 @@ impl Credentials {
     /// Nothing registered yet. With `is_x509`, the device shows a certificate.
     pub(crate) fn new(arena: Arena, is_x509: bool) -> Self {
         Self {
-            arena: Some(arena),
+            arena,
             tags: Tags::NONE,
             is_x509,
             registered: None,
@@ -153,7 +153,7 @@ impl Credentials {
     }
 
     /// The arena, with what is registered in it.
-    pub(crate) fn into_arena(self) -> Option<Arena> {
+    pub(crate) fn into_arena(self) -> Arena {
         self.arena
     }
 
@@ -189,10 +189,8 @@ impl Credentials {
                 return Ok(());
             }
             self.registered = None;
-            let mut arena = self.arena.take().ok_or(Problem::ArenaFull)?.clear();
-            let result = register(&mut arena, choice);
-            self.arena = Some(arena);
-            self.tags = result?;
+            self.arena.clear();
+            self.tags = register(&mut self.arena, choice)?;
             self.registered = Some(wanted);
             status::show_pair(choice, self.trial.failure());
             Ok(())
@@ -293,7 +291,7 @@ fn register_pair(arena: &mut Arena, tags: &mut Tags, slot: Slot) -> Result<(), P
     let certificate = certificate.ok_or(Problem::NoCertificate)?;
     let tag = *tags.tags.get(own).ok_or(Problem::TooMany)?;
     let key = load(arena, tag, slot.key(), Kind::Key)?.ok_or(Problem::NoKey)?;
-    ffi::check_pair(certificate, key).map_err(Problem::Pair)
+    ffi::check_pair(arena.get(certificate), arena.get(key)).map_err(Problem::Pair)
 }
 
 /// Registers the stored credentials of these names, up to the first that is absent or damaged, and gives the first.
@@ -302,7 +300,7 @@ fn stored(
     tags: &mut Tags,
     names: impl Fn(usize) -> Option<Line<32>>,
     kind: Kind,
-) -> Result<Option<&'static [u8]>, Problem> {
+) -> Result<Option<Stored>, Problem> {
     let mut first = None;
     for name in (0..).map_while(names) {
         if !storage::exists(name.as_str()).map_err(Problem::Storage)? {
@@ -322,12 +320,7 @@ fn stored(
 }
 
 /// Registers one stored credential. `None` if it is absent or damaged, which is then said.
-fn load(
-    arena: &mut Arena,
-    tag: i32,
-    name: &str,
-    kind: Kind,
-) -> Result<Option<&'static [u8]>, Problem> {
+fn load(arena: &mut Arena, tag: i32, name: &str, kind: Kind) -> Result<Option<Stored>, Problem> {
     let what = match kind {
         Kind::Root => ROOT,
         Kind::Certificate => CERTIFICATE,

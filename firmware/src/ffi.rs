@@ -386,8 +386,18 @@ pub(crate) enum Refusal {
 
 /// Registers a credential that is part of the image.
 pub(crate) fn add_credential(tag: i32, kind: Kind, der: &'static [u8]) -> Result<(), Refusal> {
-    // SAFETY: Zephyr keeps the pointer, and `der` lives for ever and is never written to.
-    match unsafe { c::azure_credential_add(tag, kind as u32, der.as_ptr(), length(der)) } {
+    // SAFETY: `der` lives for ever and is never written to.
+    unsafe { register(tag, kind, der.as_ptr(), length(der)) }
+}
+
+/// Registers a credential of `length` bytes.
+///
+/// # Safety
+/// The bytes must be readable and stay as they are until the credentials of the tag are removed: Zephyr keeps the
+/// pointer.
+unsafe fn register(tag: i32, kind: Kind, der: *const u8, length: u32) -> Result<(), Refusal> {
+    // SAFETY: by this function's own condition.
+    match unsafe { c::azure_credential_add(tag, kind as u32, der, length) } {
         0 => Ok(()),
         1 => Err(Refusal::TableFull),
         code => Err(Refusal::Unusable(code)),
@@ -412,17 +422,31 @@ unsafe impl<T: Send> Sync for Place<T> {}
 /// Zephyr keeps pointers into it, so its content changes only in places that no registered tag points to:
 /// [`Arena::add`] writes behind everything that is registered, [`Arena::clear`] first forgets all tags.
 /// TLS connections hold no pointer once their handshake is over (shim/diagnosis.c), and handshakes run in
-/// the thread that owns the arena.
+/// the thread that owns the arena. Rust sees the content through borrows of the arena only, which end before
+/// either can be called.
 pub(crate) struct Arena {
-    free: &'static mut [u8],
+    /// Bytes at the start that are registered.
+    used: usize,
     tags: core::ops::Range<i32>,
+}
+
+/// Where a credential lies in the [`Arena`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    start: usize,
+    end: usize,
+}
+
+impl Stored {
+    /// The length in bytes.
+    pub(crate) const fn len(self) -> usize {
+        self.end - self.start
+    }
 }
 
 static ARENA: Place<[u8; ARENA_SIZE]> = Place(UnsafeCell::new([0; ARENA_SIZE]));
 #[cfg(CONFIG_AZURE_SHELL)]
-// The last credential is read with its checksum, which is then given back.
-const ARENA_SIZE: usize =
-    size(kconfig::CONFIG_AZURE_CREDENTIALS_SIZE) + azure_device::storage::CHECKSUM_LEN;
+const ARENA_SIZE: usize = size(kconfig::CONFIG_AZURE_CREDENTIALS_SIZE);
 #[cfg(not(CONFIG_AZURE_SHELL))]
 const ARENA_SIZE: usize = 0;
 static ARENA_TAKEN: AtomicBool = AtomicBool::new(false);
@@ -430,13 +454,12 @@ static ARENA_TAKEN: AtomicBool = AtomicBool::new(false);
 impl Arena {
     /// The arena, to the first who asks. It registers under tags of `tags` only.
     pub(crate) fn take(tags: core::ops::Range<i32>) -> Option<Self> {
-        if ARENA_TAKEN.swap(true, Ordering::AcqRel) {
-            return None;
-        }
-        // SAFETY: the swap lets exactly one caller get here, so this is the only reference there ever is,
-        // until that caller gives it up in `clear`.
-        let free = unsafe { &mut *ARENA.0.get() };
-        Some(Self { free, tags })
+        (!ARENA_TAKEN.swap(true, Ordering::AcqRel)).then_some(Self { used: 0, tags })
+    }
+
+    /// The first byte. Everything that points into the arena, Zephyr's pointers too, comes from this one.
+    fn base() -> *mut u8 {
+        ARENA.0.get().cast()
     }
 
     /// Lets `fill` write a credential, and registers it. `fill` gives the number of bytes, or `None`.
@@ -445,34 +468,45 @@ impl Arena {
         tag: i32,
         kind: Kind,
         fill: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> Result<&'static [u8], Refusal> {
+    ) -> Result<Stored, Refusal> {
         if !self.tags.contains(&tag) {
             return Err(Refusal::TableFull);
         }
-        let used = fill(self.free).ok_or(Refusal::NotRead)?;
-        let (der, rest) = core::mem::take(&mut self.free)
-            .split_at_mut_checked(used)
-            .ok_or(Refusal::NotRead)?;
-        self.free = rest;
-        let der: &'static [u8] = der;
-        add_credential(tag, kind, der)?;
-        Ok(der)
+        let start = self.used;
+        // SAFETY: `used` is at most the arena's size. `take` gives one arena, which is borrowed mutably here,
+        // and nothing that is registered lies behind `used`: this is the only way to these bytes.
+        let free =
+            unsafe { core::slice::from_raw_parts_mut(Self::base().add(start), ARENA_SIZE - start) };
+        let count = fill(free).filter(|count| *count <= free.len());
+        let stored = Stored {
+            start,
+            end: start + count.ok_or(Refusal::NotRead)?,
+        };
+        self.used = stored.end;
+        // SAFETY: Zephyr keeps the pointer to the `len` bytes. They are not written to any more until `clear`
+        // has forgotten this tag.
+        unsafe { register(tag, kind, Self::base().add(start), length(self.get(stored))) }?;
+        Ok(stored)
     }
 
-    /// Forgets and wipes all credentials. Slices that `add` gave must not be used any more, which the
-    /// callers keep by asking for `self` by value with everything that was made from it.
-    pub(crate) fn clear(self) -> Self {
+    /// The bytes of a credential. Empty if the arena was cleared since.
+    pub(crate) fn get(&self, stored: Stored) -> &[u8] {
+        // SAFETY: `used` is at most the arena's size, and the bytes before it are written by `clear` only, which
+        // cannot be called during this borrow.
+        let used = unsafe { core::slice::from_raw_parts(Self::base(), self.used) };
+        used.get(stored.start..stored.end).unwrap_or_default()
+    }
+
+    /// Forgets and wipes all credentials.
+    pub(crate) fn clear(&mut self) {
         for tag in self.tags.clone() {
             remove_credentials(tag);
         }
-        // SAFETY: no tag points into the arena any more, and `self.free`, the only mutable reference into
-        // it, is given up here. What `add` gave is not used any more, by the rule above.
-        let all = unsafe { &mut *ARENA.0.get() };
-        zeroize::Zeroize::zeroize(&mut all[..]);
-        Self {
-            free: all,
-            tags: self.tags,
-        }
+        self.used = 0;
+        // SAFETY: no tag points into the arena any more, and nothing borrows from it, since this borrow of the
+        // only arena is mutable.
+        let all = unsafe { core::slice::from_raw_parts_mut(Self::base(), ARENA_SIZE) };
+        zeroize::Zeroize::zeroize(all);
     }
 }
 
@@ -780,10 +814,13 @@ extern "C" fn azure_rust_network_changed() {
 }
 
 /// A shell command.
+///
+/// # Safety
+/// `argv` has `argc` pointers to zero-terminated texts, valid during the call. Zephyr's shell sees to that.
 // SAFETY: the name is declared in azure_shim.h with this signature, and nothing else has it.
 #[cfg(CONFIG_AZURE_SHELL)]
 #[unsafe(no_mangle)]
-extern "C" fn azure_rust_command(
+unsafe extern "C" fn azure_rust_command(
     shell: &RawShell,
     set: bool,
     argc: u32,

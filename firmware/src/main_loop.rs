@@ -55,16 +55,14 @@ pub(crate) fn start() {
     requests::set_ready();
     ffi::start_network();
     join_wifi();
-    let (Some(buffers), mut arena @ Some(_)) =
-        (ffi::take_buffers(), Arena::take(credentials::range()))
+    let (Some(buffers), Some(mut arena)) = (ffi::take_buffers(), Arena::take(credentials::range()))
     else {
         return error!("start: the buffers are taken; rust_main ran twice");
     };
     let mut lasting = Lasting::default();
-    while let Some(free) = arena {
-        arena = run(buffers, free, facts, &mut lasting);
+    loop {
+        arena = run(buffers, arena, facts, &mut lasting);
     }
-    error!("start: the memory for credentials is gone");
 }
 
 // These are not inlined: what they have on the stack is gone before the handshake, which needs most of it.
@@ -135,17 +133,12 @@ impl Told {
 }
 
 /// One life of the device: from its provisioning to the next.
-fn run(
-    buffers: &mut ffi::Buffers,
-    arena: Arena,
-    facts: Facts,
-    lasting: &mut Lasting,
-) -> Option<Arena> {
-    let mut arena = Some(arena.clear());
+fn run(buffers: &mut ffi::Buffers, mut arena: Arena, facts: Facts, lasting: &mut Lasting) -> Arena {
+    arena.clear();
     status::clear();
     match Configuration::load() {
         Ok(Some(configuration)) => {
-            arena = serve(buffers, arena?, &configuration, facts, lasting);
+            arena = serve(buffers, arena, &configuration, facts, lasting);
         }
         Ok(None) => {
             forget_queue(&mut lasting.carryover);
@@ -173,7 +166,7 @@ fn serve(
     configuration: &Configuration,
     facts: Facts,
     lasting: &mut Lasting,
-) -> Option<Arena> {
+) -> Arena {
     let mut credentials = Credentials::new(arena, configuration.way.is_x509());
     match credentials.prepare() {
         Ok(_) => credentials = operate(buffers, credentials, configuration, facts, lasting),
