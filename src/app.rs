@@ -139,12 +139,15 @@ impl Application for App {
         if !self.facts.last_fault.is_empty() {
             reported.string("lastFault", self.facts.last_fault);
         }
-        if let Some(address) = report.condition.network_address {
-            reported.string("networkAddress", address.as_str());
-        }
-        if let Some(peak) = report.condition.heap_peak {
-            reported.integer("heapPeak", peak.into());
-        }
+        // The hub merges: what is not known any more would stay.
+        match report.condition.network_address {
+            Some(address) => reported.string("networkAddress", address.as_str()),
+            None => reported.null("networkAddress"),
+        };
+        match report.condition.heap_peak {
+            Some(peak) => reported.integer("heapPeak", peak.into()),
+            None => reported.null("heapPeak"),
+        };
         reported.integer("connections", report.connections.into());
         if let Some(failure) = report.last_failure {
             reported.string("lastFailure", failure.stage());

@@ -118,3 +118,48 @@ fn the_heap_is_used_for_moments_and_in_proportion_to_the_packet() {
     // The packet, its topic twice while it is checked, and bookkeeping.
     assert!(taken <= packet.len() + 2 * 58 + 64, "{taken}");
 }
+
+#[test]
+fn a_message_that_does_not_fit_takes_its_topic_from_the_heap_and_nothing_of_its_payload() {
+    let (mut receive_buffer, mut transmit, mut outbox) = ([0; 1024], [0; 1024], [0; 1024]);
+    let buffers = Buffers {
+        receive: &mut receive_buffer,
+        transmit: &mut transmit,
+        outbox: &mut outbox,
+    };
+    let mut session = Session::new(Config::default(), buffers).unwrap();
+    let connect = Connect {
+        client_id: "MyDevice01",
+        user_name: "contoso.azure-devices.net/MyDevice01/?api-version=2021-04-12",
+        password: None,
+        clean_session: false,
+        will: None,
+    };
+    session.connect(NOW, &connect).unwrap();
+    flush(&mut session);
+    receive(&mut session, &[0x20, 2, 0, 0]);
+    assert!(matches!(
+        session.poll(NOW),
+        Ok(Some(Event::Connected { .. }))
+    ));
+
+    let packet = cloud_to_device();
+    let mut payload = 0;
+    let taken = peak("a cloud-to-device message of 2 KB in pieces", || {
+        for piece in packet.chunks(500) {
+            receive(&mut session, piece);
+            while let Some(event) = session.poll(NOW).unwrap() {
+                match event {
+                    Event::LargeMessage { message, .. } => assert_eq!(message.topic().len(), 58),
+                    Event::Piece => payload += session.piece().len(),
+                    Event::LargeMessageEnd { ack } => session.acknowledge(ack.unwrap()),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        flush(&mut session);
+    });
+    assert_eq!(payload, 2048);
+    // The start of the packet, its topic twice while it is checked, and bookkeeping.
+    assert!(taken <= 65 + 2 * 58 + 64, "{taken}");
+}

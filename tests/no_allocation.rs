@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use allocation_counter::measure;
 use azure_device::identity::{ConnectionString, Credential, Identity, UserName};
+use azure_device::json::{Reader, Value};
 use azure_device::properties::{BagWriter, SystemProperty};
 use azure_device::sas::{MAX_TOKEN_LEN, sign};
 use azure_device::text::{Text, render};
@@ -77,6 +78,20 @@ fn topics_and_bags_are_read_without_the_heap() {
         assert_eq!(value.decode(&mut buffer), Ok("a b"));
         assert!(bag.system(SystemProperty::MessageId).unwrap().is("m1"));
         assert!(bag.check().is_err());
+    });
+}
+
+#[test]
+fn json_is_read_in_pieces_without_the_heap() {
+    let text = br#"{"desired":{"a\u0062":[1.5e3,"\ud83d\ude00",{"c":null}],"$version":4}}"#;
+    assert_allocates_nothing(|| {
+        let mut reader = Reader::new();
+        for piece in text.chunks(3) {
+            reader.feed(piece, &mut ()).unwrap();
+        }
+        reader.finish(&mut ()).unwrap();
+        let version = Value::parse(b"4.0e0").unwrap().as_i64();
+        assert_eq!(version, Some(4));
     });
 }
 
