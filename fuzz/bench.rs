@@ -130,11 +130,11 @@ impl<M: Machine> Bench<M> {
         packets(&bytes)
     }
 
-    /// The PUBLISHes among them, as topic and payload.
+    /// The PUBLISHes of QoS 0 among them, as topic and payload: requests and responses, no telemetry.
     pub fn published(&mut self) -> Vec<(String, Vec<u8>)> {
         self.sent()
             .into_iter()
-            .filter(|(header, _, _)| header >> 4 == 3)
+            .filter(|(header, _, _)| *header == 0x30)
             .map(|(_, topic, payload)| (topic, payload))
             .collect()
     }

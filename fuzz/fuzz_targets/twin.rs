@@ -41,8 +41,7 @@ fn reported(receive: usize, twin: &[u8], change: &[u8]) -> Vec<Vec<u8>> {
                 bench
                     .receive(&publish(&answer, twin))
                     .expect("no violation");
-            } else {
-                assert!(topic.starts_with("$iothub/twin/PATCH/properties/reported/"));
+            } else if topic.starts_with("$iothub/twin/PATCH/properties/reported/") {
                 Value::parse(&payload).expect("JSON is reported");
                 reported.push(payload);
                 let answer = format!("$iothub/twin/res/204/?$rid={id}&$version=1");

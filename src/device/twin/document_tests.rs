@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 use std::format;
 use std::string::{String, ToString};
 use std::vec;
@@ -183,4 +184,69 @@ fn a_document_that_is_not_json_is_none_however_much_of_it_was_read() {
         read_with(Document::whole(), text, 3, 100),
         Err(ParseError::Unexpected(40))
     );
+}
+
+/// Documents whose members are often, and not always, what the device knows. No white space between tokens, and
+/// none of JSON's own characters in strings.
+fn json() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec![
+        "desired", "reported", "interval", "led", "on", "colour", "name", "other", "__t",
+        "$version",
+    ]);
+    let leaf = prop_oneof![
+        Just("null".to_string()),
+        any::<bool>().prop_map(|value| value.to_string()),
+        any::<u16>().prop_map(|value| value.to_string()),
+        "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,2})?([eE][+-]?[0-9])?",
+        "\"([a-zé]|\\\\n|\\\\u00e9|\\\\\"){0,6}\"",
+    ];
+    leaf.prop_recursive(5, 60, 8, move |inner| {
+        let members = prop::collection::btree_map(name.clone(), inner.clone(), 0..8);
+        prop_oneof![
+            4 => members.prop_map(|map| {
+                let members: Vec<String> =
+                    map.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                format!("{{{}}}", members.join(","))
+            }),
+            1 => prop::collection::vec(inner, 0..4)
+                .prop_map(|elements| format!("[{}]", elements.join(","))),
+        ]
+    })
+}
+
+/// What the reader of whole texts finds of a property in the desired ones.
+fn expected<'v>(desired: Option<Value<'v>>, name: &'static str) -> &'v str {
+    let found = match path(name) {
+        (None, name) => desired.and_then(|desired| desired.get(name)),
+        (Some(component), name) => match desired.and_then(|desired| desired.get(component)) {
+            Some(Value::NULL) => Some(Value::NULL),
+            component => component.and_then(|component| component.get(name)),
+        },
+    };
+    found.map_or("-", Value::text)
+}
+
+proptest! {
+    #[test]
+    fn a_document_in_pieces_says_what_is_found_in_the_whole(
+        text in json(), spaced: bool, piece in 1_usize..50, whole: bool,
+    ) {
+        let document = Value::parse(text.as_bytes()).unwrap();
+        let (reader, desired) = match whole {
+            true => (Document::whole(), document.get("desired")),
+            false => (Document::patch(), Some(document)),
+        };
+        let told = match spaced {
+            true => [",", ":", "{", "}", "[", "]"]
+                .iter()
+                .fold(text.clone(), |text, token| text.replace(token, &format!("\n {token}\t\r"))),
+            false => text.clone(),
+        };
+        let read = read_with(reader, &told, piece, 4096).unwrap();
+        for (found, name) in read.desired.iter().zip(NAMES) {
+            prop_assert_eq!(&**found, expected(desired, name), "{} in {}", name, text);
+        }
+        let version = desired.and_then(|desired| desired.get("$version")?.as_i64());
+        prop_assert_eq!(read.version, version.and_then(|version| u64::try_from(version).ok()));
+    }
 }
