@@ -3,6 +3,8 @@
 //! One table decides: [`Failure::reaction`]. One line tells: `Display` names the stage (clock, DNS, TCP, TLS,
 //! CONNACK, session), what happened, and the remedy.
 
+mod tls;
+
 use core::fmt::{self, Display};
 
 use crate::mqtt::{self, ConnectReturnCode, RequestError};
@@ -73,7 +75,7 @@ impl Failure {
         use Reaction::{BackOff, RetryNow, WaitForOperator};
         match self {
             Self::Clock(_) => BackOff,
-            Self::Connect(ConnectError::Tls(failure, _)) => tls_reaction(*failure),
+            Self::Connect(ConnectError::Tls(failure, _)) => tls::reaction(*failure),
             Self::Connect(_) => BackOff,
             Self::Token(_) | Self::Scratch(_) | Self::Request(_) | Self::TokenExpired => {
                 WaitForOperator
@@ -139,7 +141,7 @@ impl Failure {
     pub fn another_hub_may_cure(&self) -> bool {
         match self {
             Self::Connect(ConnectError::Dns(_) | ConnectError::Tcp(..)) => true,
-            Self::Connect(ConnectError::Tls(failure, _)) => is_of_the_hub(*failure),
+            Self::Connect(ConnectError::Tls(failure, _)) => tls::is_of_the_hub(*failure),
             Self::Connect(ConnectError::Resource(_) | ConnectError::Cancelled) => false,
             // Throttled or broken for hours, or no friend of this device: all of it ends at another hub.
             Self::Refused(..) => true,
@@ -176,39 +178,6 @@ impl Failure {
     }
 }
 
-/// TLS's rows of the table.
-fn tls_reaction(failure: TlsFailure) -> Reaction {
-    match failure {
-        TlsFailure::UnknownAuthority
-        | TlsFailure::SelfSigned
-        | TlsFailure::WrongHostName
-        | TlsFailure::BadCertificate
-        | TlsFailure::Negotiation
-        | TlsFailure::MessageTooLong
-        | TlsFailure::ClientCredential => Reaction::WaitForOperator,
-        // The hub's side renews its certificate, or this clock is set, without anyone at the device.
-        TlsFailure::Expired | TlsFailure::NotYetValid => Reaction::BackOff,
-        TlsFailure::Alert(_) | TlsFailure::Interrupted | TlsFailure::Other => Reaction::BackOff,
-    }
-}
-
-/// True if a failed handshake is about the server, not about this device's memory or credential.
-fn is_of_the_hub(failure: TlsFailure) -> bool {
-    match failure {
-        TlsFailure::UnknownAuthority
-        | TlsFailure::SelfSigned
-        | TlsFailure::WrongHostName
-        | TlsFailure::BadCertificate
-        | TlsFailure::Negotiation
-        | TlsFailure::Alert(_)
-        | TlsFailure::Interrupted
-        | TlsFailure::Other => true,
-        // The clock is set before the attempt that follows one of these, so that what lasts is the hub's.
-        TlsFailure::Expired | TlsFailure::NotYetValid => true,
-        TlsFailure::MessageTooLong | TlsFailure::ClientCredential => false,
-    }
-}
-
 impl core::error::Error for Failure {}
 
 impl From<SasError> for Failure {
@@ -242,7 +211,7 @@ impl Display for Failure {
                 "the host name cannot be resolved{code}; check the host name and the network's DNS server"
             ),
             Self::Connect(ConnectError::Tcp(failure, code)) => tcp(*failure, *code, f),
-            Self::Connect(ConnectError::Tls(failure, code)) => tls(*failure, *code, f),
+            Self::Connect(ConnectError::Tls(failure, code)) => tls::explain(*failure, *code, f),
             Self::Connect(ConnectError::Resource(code)) => write!(
                 f,
                 "this device ran out of memory or sockets{code}; raise the heap or the number of sockets"
@@ -300,60 +269,6 @@ fn tcp(failure: TcpFailure, code: Code, f: &mut fmt::Formatter<'_>) -> fmt::Resu
         }
         TcpFailure::Unreachable => write!(f, "no route to the hub{code}; check the network"),
         TcpFailure::Other => write!(f, "the connection failed{code}; check the network"),
-    }
-}
-
-fn tls(failure: TlsFailure, code: Code, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match failure {
-        TlsFailure::UnknownAuthority => write!(
-            f,
-            "the hub's certificate leads to no trusted root{code}; give it the root CA of this hub (a board: `azure set root-ca`, a computer: --ca FILE)"
-        ),
-        TlsFailure::SelfSigned => write!(
-            f,
-            "the server's certificate is self-signed{code}; check that this is the hub, then give its root CA (a board: `azure set root-ca`, a computer: --ca FILE)"
-        ),
-        TlsFailure::WrongHostName => write!(
-            f,
-            "the server's certificate is for another host{code}; check the host name in the configuration"
-        ),
-        TlsFailure::Expired => write!(
-            f,
-            "the server's certificate has expired{code}; if it has not, this device's clock is ahead: check its SNTP server"
-        ),
-        TlsFailure::NotYetValid => write!(
-            f,
-            "the server's certificate is not valid yet{code}; this device's clock is likely behind: check its SNTP server"
-        ),
-        TlsFailure::BadCertificate => {
-            write!(
-                f,
-                "the server's certificate is malformed or unfit{code}; check that this is the hub"
-            )
-        }
-        TlsFailure::Alert(alert) => write!(
-            f,
-            "the server ended the handshake with alert {alert}{code}; check the client certificate, the host name and the TLS settings"
-        ),
-        TlsFailure::Negotiation => write!(
-            f,
-            "no common version, cipher suite or curve{code}; enable TLS 1.2 with ECDHE and AES-GCM"
-        ),
-        TlsFailure::MessageTooLong => write!(
-            f,
-            "a handshake message does not fit the TLS input buffer{code}; raise it to the size of the hub's Certificate message"
-        ),
-        TlsFailure::ClientCredential => write!(
-            f,
-            "the device's own certificate or private key is unusable{code}; provision a matching pair in PEM or DER"
-        ),
-        TlsFailure::Interrupted => {
-            write!(
-                f,
-                "the server closed or fell silent during the handshake{code}; check the network"
-            )
-        }
-        TlsFailure::Other => write!(f, "the handshake failed{code}"),
     }
 }
 

@@ -69,7 +69,13 @@ pub trait Connector {
 ///
 /// `read` is called only after `read_ready` said true, and then does not block; it returns 0 at the end of
 /// the stream. `write` may block for a time that the implementation bounds.
-pub trait Stream: embedded_io::Read + embedded_io::ReadReady + embedded_io::Write {}
+pub trait Stream: embedded_io::Read + embedded_io::ReadReady + embedded_io::Write {
+    /// Reason of TLS, with the platform's code, why reading or writing failed; `None` if TLS knows none. Asked once,
+    /// after the failure.
+    fn tls_failure(&mut self) -> Option<(TlsFailure, Code)> {
+        None
+    }
+}
 
 /// A place for a few small values that survive a restart.
 pub trait Storage {
@@ -294,6 +300,46 @@ pub enum TcpFailure {
     Other,
 }
 
+/// Reason why a certificate of the server's chain must not be used as it is (RFC 5280, where no other source is given).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateDefect {
+    /// The server showed none.
+    Missing,
+    /// It is not encoded as a certificate is (section 4.1).
+    Malformed,
+    /// It is of version 1 or 2 (section 4.1.2.1).
+    Version,
+    /// Its signature is wrong.
+    Signature,
+    /// It is signed with SHA-1 or MD5 (RFC 9155).
+    WeakSignature,
+    /// Its key has fewer bits than IoT Hub's rules ask for: RSA below 2048.
+    SmallKey,
+    /// Its key or signature is of a kind that this device does not know.
+    Algorithm,
+    /// The server's is not for servers: extended key usage (section 4.2.1.12).
+    Purpose,
+    /// The server's must not sign: key usage without `digitalSignature` (section 4.2.1.3).
+    KeyUsage,
+    /// An authority's must not sign certificates: key usage without `keyCertSign` (section 4.2.1.3).
+    IssuerKeyUsage,
+    /// An authority's is no authority's: basic constraints (section 4.2.1.9).
+    IssuerNotCa,
+    /// The server shows an authority's certificate as its own (section 4.2.1.9).
+    CaAsServer,
+    /// More authorities than one of them allows, or than this device follows (section 4.2.1.9).
+    PathLength,
+    /// An authority may not sign for this name (section 4.2.1.10).
+    NameConstraints,
+    /// A critical extension is not known (section 4.2).
+    CriticalExtension,
+    /// It names no host in its alternative names, which alone count (RFC 9525, section 2).
+    NoHostName,
+    /// Anything else.
+    Other,
+}
+
 /// Why TLS did not trust, or was not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -308,14 +354,28 @@ pub enum TlsFailure {
     Expired,
     /// The server's certificate is not valid yet, or this clock is behind.
     NotYetValid,
-    /// The chain is broken in another way.
-    BadCertificate,
-    /// The server ended the handshake with this alert (RFC 5246, section 7.2).
+    /// The server's certificate, or one of its chain, must not be used as it is.
+    Certificate(CertificateDefect),
+    /// The server ended TLS with this alert (RFC 8446, section 6). With TLS 1.3 a client certificate is refused
+    /// after the handshake.
     Alert(u8),
     /// No common version, suite or curve.
     Negotiation,
+    /// The server, or somebody on the way, chose TLS 1.2 although both sides know 1.3 (RFC 8446, section 4.1.3).
+    Downgrade,
+    /// The server chose compression, which was not offered (RFC 3749; it betrays secrets).
+    Compression,
+    /// The bytes that came are no TLS.
+    NotTls,
     /// A handshake message does not fit the configured buffer.
     MessageTooLong,
+    /// A record of an open connection does not fit the configured buffer.
+    RecordTooLong {
+        /// Length of the record, in bytes.
+        bytes: u16,
+        /// Length that fits, in bytes.
+        limit: u16,
+    },
     /// The device's own certificate or key is unusable.
     ClientCredential,
     /// The peer closed or fell silent during the handshake.

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use azure_device::port::{Code, ConnectError, TcpFailure, TlsFailure};
+use azure_device::port::{CertificateDefect, Code, ConnectError, TcpFailure, TlsFailure};
 
 use crate::ffi::{Error, Handshake};
 
@@ -14,7 +14,7 @@ const CERTIFICATE: [(u32, TlsFailure); 6] = [
     (0x02, TlsFailure::NotYetValid),
     (0x01, TlsFailure::Expired),
     (0x04, TlsFailure::WrongHostName),
-    (0x20, TlsFailure::BadCertificate),
+    (0x20, TlsFailure::Certificate(CertificateDefect::Other)),
 ];
 
 /// Why `connect_tls` failed, from its error and from what the handshake left.
@@ -32,7 +32,7 @@ pub(crate) fn connect_error(error: Error, errno: i32, handshake: &Handshake) -> 
         4 => ConnectError::Tls(TlsFailure::MessageTooLong, code),
         5 => ConnectError::Tls(TlsFailure::Interrupted, code),
         6 => ConnectError::Resource(code),
-        7 => ConnectError::Tls(TlsFailure::BadCertificate, code),
+        7 => ConnectError::Tls(TlsFailure::Certificate(CertificateDefect::Malformed), code),
         8 => ConnectError::Tls(TlsFailure::ClientCredential, code),
         _ => ConnectError::Tls(TlsFailure::Other, code),
     }
@@ -54,7 +54,7 @@ fn certificate(flags: u32) -> TlsFailure {
     CERTIFICATE
         .iter()
         .find(|(bit, _)| flags & bit != 0)
-        .map_or(TlsFailure::BadCertificate, |(_, failure)| *failure)
+        .map_or(TlsFailure::Certificate(CertificateDefect::Other), |(_, failure)| *failure)
 }
 
 /// Alerts that say what the device could not see itself (RFC 5246, section 7.2.2): `handshake_failure` and

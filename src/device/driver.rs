@@ -1,11 +1,11 @@
 //! The loop that joins a [`Machine`] with a [`Platform`]: it moves bytes and wakes up at deadlines.
 
-use embedded_io::{Read, ReadReady, Write};
+use embedded_io::{Read as _, ReadReady as _, Write as _};
 
 use super::Task;
 use super::machine::Machine;
 use crate::failure::Failure;
-use crate::port::{PROGRESS_INTERVAL, Platform, Status};
+use crate::port::{ConnectError, PROGRESS_INTERVAL, Platform, Status, Stream};
 use crate::time::Instant;
 
 /// The most reads from a connection that can no longer be written to: its other end may go on talking.
@@ -134,10 +134,11 @@ fn turn<P: Platform>(
     send(device, platform, stream)?;
     let mut received = false;
     // An empty buffer means that the session wants no more for now; it is asked again after `serve`.
-    if !device.receive_buffer().is_empty() && stream.read_ready().map_err(|_| Failure::Io)? {
-        let count = stream
-            .read(device.receive_buffer())
-            .map_err(|_| Failure::Io)?;
+    if !device.receive_buffer().is_empty() && ready(stream)? {
+        let count = match stream.read(device.receive_buffer()) {
+            Ok(count) => count,
+            Err(_) => return Err(broken(stream)),
+        };
         if count == 0 {
             return Err(Failure::Closed);
         }
@@ -190,13 +191,30 @@ fn send<P: Platform>(
     stream: &mut P::Stream,
 ) -> Result<(), Failure> {
     while !device.transmit().is_empty() {
-        let count = stream.write(device.transmit()).map_err(|_| Failure::Io)?;
-        if count == 0 {
-            return Err(Failure::Io);
+        match stream.write(device.transmit()) {
+            Ok(count @ 1..) => device.transmitted(count, platform.now()),
+            _ => return Err(broken(stream)),
         }
-        device.transmitted(count, platform.now());
     }
-    stream.flush().map_err(|_| Failure::Io)
+    match stream.flush() {
+        Ok(()) => Ok(()),
+        Err(_) => Err(broken(stream)),
+    }
+}
+
+fn ready<S: Stream>(stream: &mut S) -> Result<bool, Failure> {
+    match stream.read_ready() {
+        Ok(ready) => Ok(ready),
+        Err(_) => Err(broken(stream)),
+    }
+}
+
+/// Reason why reading or writing failed: TLS's, such as an alert of the server, or else the network's.
+fn broken<S: Stream>(stream: &mut S) -> Failure {
+    match stream.tls_failure() {
+        Some((failure, code)) => Failure::Connect(ConnectError::Tls(failure, code)),
+        None => Failure::Io,
+    }
 }
 
 /// Without a connection, telemetry still falls due and waits in the outbox.

@@ -9,7 +9,10 @@ use log::trace;
 use mio::net::TcpStream;
 use rustls::ClientConnection;
 
+use azure_device::port::{Code, TlsFailure};
+
 use crate::poller::Poller;
+use crate::tls::of_rustls;
 
 /// How long a peer may take none of what is sent to it before the connection counts as lost.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -24,6 +27,8 @@ pub struct TlsStream {
     ended: bool,
     /// What `read` will say: noticed while nobody was reading.
     failure: Option<io::Error>,
+    /// The last failure of TLS itself.
+    told: Option<TlsFailure>,
 }
 
 impl TlsStream {
@@ -35,6 +40,7 @@ impl TlsStream {
             poller,
             ended: false,
             failure: None,
+            told: None,
         }
     }
 
@@ -64,6 +70,7 @@ impl TlsStream {
             Err(error) => return Err(error),
         }
         if let Err(error) = self.tls.process_new_packets() {
+            self.told = Some(of_rustls(&error));
             // The alert that tells the peer why; the connection is lost either way.
             let _ = self.tls.write_tls(&mut self.socket);
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
@@ -98,7 +105,10 @@ impl TlsStream {
     fn readable(&mut self) -> io::Result<bool> {
         loop {
             let state = self.tls.process_new_packets();
-            let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let state = state.map_err(|error| {
+                self.told = Some(of_rustls(&error));
+                io::Error::new(io::ErrorKind::InvalidData, error)
+            })?;
             if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() || self.ended {
                 return Ok(true);
             }
@@ -161,7 +171,14 @@ impl Write for TlsStream {
     }
 }
 
-impl azure_device::port::Stream for TlsStream {}
+impl azure_device::port::Stream for TlsStream {
+    /// A server of TLS 1.3 refuses a client certificate after the handshake, by an alert that may lie unread when
+    /// writing fails.
+    fn tls_failure(&mut self) -> Option<(TlsFailure, Code)> {
+        while self.told.is_none() && matches!(self.receive(), Ok(true)) && !self.ended {}
+        self.told.take().map(|failure| (failure, Code(0)))
+    }
+}
 
 impl Drop for TlsStream {
     fn drop(&mut self) {

@@ -10,6 +10,7 @@
 //! No revocation check: IoT Hub staples no OCSP answer, and a device trusts roots only. No CBC suites:
 //! rustls has none; IoT Hub prefers GCM.
 
+mod chain;
 mod credentials;
 mod failure;
 mod trust;
@@ -23,6 +24,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore};
 
 pub use credentials::ClientIdentity;
+pub(crate) use failure::of_rustls;
 pub use failure::{tcp_failure, tls_failure};
 pub use trust::{azure_roots, roots_from_file, roots_from_pem};
 
@@ -41,7 +43,7 @@ pub fn client_config(
     let builder = ClientConfig::builder_with_details(provider, Arc::new(clock))
         .with_protocol_versions(&[&TLS12, &TLS13])
         .map_err(SetupError::BadKey)?
-        .dangerous() // TellingVerifier verifies as rustls does and renames two errors.
+        .dangerous() // TellingVerifier verifies with rustls, and refuses more.
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match identity {
         None => builder.with_no_client_auth(),

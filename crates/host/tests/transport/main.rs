@@ -4,6 +4,7 @@
 
 mod connection;
 mod credentials;
+mod defects;
 mod refusals;
 mod roots;
 mod support;

@@ -182,7 +182,7 @@ fn a_device_certificate_that_the_server_trusts_is_presented() {
     drop(stream);
 }
 
-fn identity(certified: &Certified) -> ClientIdentity {
+pub(crate) fn identity(certified: &Certified) -> ClientIdentity {
     let certificate = crate::credentials::pem("CERTIFICATE", &certified.chain[0]);
     let key = certified.key.serialize_pem();
     ClientIdentity::from_pem((certificate.as_bytes(), "test"), (key.as_bytes(), "test")).unwrap()
@@ -201,7 +201,7 @@ fn a_server_that_does_not_speak_tls_is_no_silent_success() {
         .connect(server.port)
         .unwrap_err();
     assert!(
-        matches!(error, ConnectError::Tls(TlsFailure::Other, _)),
+        matches!(error, ConnectError::Tls(TlsFailure::NotTls, _)),
         "{error:?}"
     );
     server.join();

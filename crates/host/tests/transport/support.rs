@@ -38,6 +38,42 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
+    /// A root with a key of any kind.
+    pub(crate) fn with_key(name: &str, key: KeyPair) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        Self(CertifiedIssuer::self_signed(params, key).unwrap())
+    }
+
+    /// An authority under this one, that `change` may spoil.
+    pub(crate) fn intermediate(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
+    }
+
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// A certificate for another key than the one that comes with it.
+    pub(crate) fn certify_key(
+        &self,
+        name: &str,
+        public_key: &impl rcgen::PublicKeyData,
+    ) -> Certified {
+        let certificate = leaf(name).signed_by(public_key, &self.0).unwrap();
+        Certified::alone(&certificate, KeyPair::generate().unwrap())
+    }
+
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
@@ -79,6 +115,29 @@ fn leaf(name: &str) -> CertificateParams {
     params
 }
 
+/// As [`server_config`], for a chain that need not belong to its key, nor be one.
+pub(crate) fn careless_server_config(certified: Certified) -> ServerConfig {
+    #[derive(Debug)]
+    struct Always(Arc<rustls::sign::CertifiedKey>);
+    impl rustls::server::ResolvesServerCert for Always {
+        fn resolve(
+            &self,
+            _: rustls::server::ClientHello<'_>,
+        ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+            Some(self.0.clone())
+        }
+    }
+    let key = PrivateKeyDer::try_from(certified.key.serialize_der()).unwrap();
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(certified.chain, key);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Always(Arc::new(certified))))
+}
+
 /// How a server behaves in the handshake.
 pub(crate) fn server_config(certified: Certified) -> ServerConfig {
     let key = PrivateKeyDer::try_from(certified.key.serialize_der()).unwrap();
@@ -93,13 +152,22 @@ pub(crate) fn server_config(certified: Certified) -> ServerConfig {
 
 /// As [`server_config`], for clients with a certificate under `authority` only, and TLS 1.2 only.
 pub(crate) fn strict_server_config(certified: Certified, authority: &Authority) -> ServerConfig {
+    strict_server_config_of(&rustls::version::TLS12, certified, authority)
+}
+
+/// The same for any one version of TLS.
+pub(crate) fn strict_server_config_of(
+    version: &'static rustls::SupportedProtocolVersion,
+    certified: Certified,
+    authority: &Authority,
+) -> ServerConfig {
     let key = PrivateKeyDer::try_from(certified.key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = roots_from_pem(authority.pem().as_bytes(), "test").unwrap();
     let verifier =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
     ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS12])
+        .with_protocol_versions(&[version])
         .unwrap()
         .with_client_cert_verifier(verifier.unwrap())
         .with_single_cert(certified.chain, key)
