@@ -1,6 +1,6 @@
 //! The loop that joins a [`Machine`] with a [`Platform`]: it moves bytes and wakes up at deadlines.
 
-use embedded_io::{Read as _, ReadReady as _, Write as _};
+use embedded_io::{Read as _, Write as _};
 
 use super::Task;
 use super::machine::Machine;

@@ -191,6 +191,7 @@ fn a_stop_ends_connecting_at_once() {
     // The request itself is still to be taken.
     assert!(platform.requests().stop);
     stopping.join().unwrap();
+    drop(opening);
     server.join();
 }
 
