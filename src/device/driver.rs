@@ -1,6 +1,6 @@
 //! The loop that joins a [`Machine`] with a [`Platform`]: it moves bytes and wakes up at deadlines.
 
-use embedded_io::{Read as _, Write as _};
+use embedded_io::{Read as _, ReadReady as _, Write as _};
 
 use super::Task;
 use super::machine::Machine;
@@ -117,7 +117,7 @@ fn exchange<P: Platform>(
         return device.lost(now, Failure::Io, random);
     };
     if let Err(failure) = turn(device, platform, open) {
-        if failure == Failure::Io {
+        if matches!(failure, Failure::Io | Failure::Connect(_)) {
             take_last_words(device, platform, open);
         }
         *stream = None;
