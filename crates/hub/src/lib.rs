@@ -26,6 +26,7 @@
 //!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `twin`, `methods`, `dps`
 //!   (provisioning), `policy` (shared access), `tier`, `throttle` and `quota` (how much is too much), `faults` (what is to go
 //!   wrong).
+//! - `shown`: what reaches a terminal.
 //! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `kinds` (what it
 //!   may hold), `json` (depth), `clock`.
 //!

@@ -501,6 +501,21 @@ fn a_device_whose_files_cannot_be_written_is_not_registered_and_one_that_is_not_
     assert!(run(create("taken", "x509-thumbprint")).contains("already"));
     assert!(run(create("../sneaky", "x509-ca")).contains("consists of"));
     assert_eq!(files(), 0);
+    // A CA that is refused takes the device with it.
+    let no_ca = hub().create_x509_device("any").unwrap().certificate_pem;
+    let file = out.path().join("no-ca.pem");
+    std::fs::write(&file, no_ca).unwrap();
+    let arguments = [
+        "device",
+        "create",
+        "e",
+        "--auth",
+        "x509-ca",
+        "--certificate",
+        file.to_str().unwrap(),
+    ];
+    assert!(fail(state, &arguments).contains("is no CA"));
+    assert_eq!(succeed(state, &["device", "list"]).lines().count(), 1);
     assert!(!out.path().with_file_name("sneaky.cert.pem").exists());
 }
 

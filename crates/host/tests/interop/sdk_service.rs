@@ -107,6 +107,15 @@ fn the_registry_is_read_and_changed(python: &Path) {
         operator.run("get_modules", json!(["device"]))[0]["module_id"],
         "module"
     );
+    let disable = json!(["device", device["etag"], "", "", "disabled", false, "lost"]);
+    let disabled = operator.run("update_device_with_sas", disable.clone());
+    assert_eq!(
+        (&disabled["status"], &disabled["status_reason"]),
+        (&json!("disabled"), &json!("lost"))
+    );
+    assert_eq!(operator.refused("update_device_with_sas", disable), 412);
+    let edge = json!(["edge", "", "", "enabled", true]);
+    assert_eq!(operator.refused("create_device_with_sas", edge), 400);
     operator.run("delete_device", json!(["device"]));
     assert_eq!(operator.refused("get_device", json!(["device"])), 404);
 }
@@ -144,6 +153,10 @@ fn a_direct_method_reaches_a_device_or_fails(python: &Path) {
         (&response["status"], &response["payload"]),
         (&json!(207), &payload)
     );
+    let without_payload = json!({ "method": { "method_name": "blink" } });
+    let response = operator.run("invoke_device_method", json!(["device", without_payload]));
+    let payload = json!({ "name": "blink", "payload": null });
+    assert_eq!(response["payload"], payload);
     device.leave();
     assert!(
         world

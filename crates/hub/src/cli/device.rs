@@ -117,48 +117,70 @@ impl Create {
         // The id becomes a part of names of files.
         Identity::device(self.one.id.as_str()).check()?;
         let operator = self.one.operator()?;
-        let made = match (self.auth, &self.certificate) {
-            (Auth::Sas, _) => None,
-            (Auth::X509Thumbprint, None) => Some(tls::self_signed(&self.one.id)?),
-            (Auth::X509Thumbprint, Some(_)) => None,
-            (Auth::X509Ca, None) => {
-                let directory = &self.one.state.directory;
-                let authority =
-                    DeviceAuthority::open(directory).map_err(|error| Failure(error.to_string()))?;
-                upload(
-                    &operator,
-                    DeviceAuthority::NAME,
-                    authority.certificate_pem(),
-                )?;
-                Some(authority.issue(&self.one.id)?)
-            }
-            (Auth::X509Ca, Some(file)) => {
-                let pem = read(file)?;
-                let name = x509::sha1_thumbprint(&certificate(file, &pem)?);
-                upload(&operator, &name, &pem)?;
-                None
-            }
-        };
-        let authentication = match self.auth {
-            Auth::Sas => json!({ "type": "sas" }),
-            Auth::X509Ca => json!({ "type": "certificateAuthority" }),
-            Auth::X509Thumbprint => {
-                let der = match (&made, &self.certificate) {
-                    (Some(made), _) => made.der.clone(),
-                    (None, Some(file)) => certificate(file, &read(file)?)?,
-                    (None, None) => return Err(Failure("there is no certificate".into())),
-                };
-                let thumbprint = x509::sha256_thumbprint(&der);
-                json!({ "type": "selfSigned", "x509Thumbprint": { "primaryThumbprint": thumbprint } })
-            }
-        };
-        let body = json!({ "deviceId": self.one.id, "authentication": authentication });
-        let files = made.map(|made| self.write(&made)).transpose()?;
-        let device = operator.call(Call::new(Method::PUT, &self.one.path()).with(body))?;
+        let proof = self.proof()?;
+        let files = proof.made.map(|made| self.write(&made)).transpose()?;
+        let path = self.one.path();
+        let body = json!({ "deviceId": self.one.id, "authentication": proof.authentication });
+        let device = operator.call(Call::new(Method::PUT, &path).with(body))?;
+        if let Some((name, pem)) = proof.authority
+            && let Err(refused) = upload(&operator, &name, &pem)
+        {
+            // Without its CA the device could never connect.
+            operator.call(Call::new(Method::DELETE, &path).existing())?;
+            return Err(refused);
+        }
         if let Some(files) = files {
             say(&format!("wrote {}", files.keep()));
         }
         print(&connection_string(operator.host_name(), &device))
+    }
+
+    /// How the device is going to prove who it is; nothing is registered or written by this.
+    fn proof(&self) -> Result<Proof, Failure> {
+        let by = |thumbprint: &[u8]| {
+            let thumbprint = x509::sha256_thumbprint(thumbprint);
+            json!({ "type": "selfSigned", "x509Thumbprint": { "primaryThumbprint": thumbprint } })
+        };
+        let under_ca = json!({ "type": "certificateAuthority" });
+        Ok(match (self.auth, &self.certificate) {
+            (Auth::Sas, _) => Proof {
+                authentication: json!({ "type": "sas" }),
+                made: None,
+                authority: None,
+            },
+            (Auth::X509Thumbprint, None) => {
+                let made = tls::self_signed(&self.one.id)?;
+                Proof {
+                    authentication: by(&made.der),
+                    made: Some(made),
+                    authority: None,
+                }
+            }
+            (Auth::X509Thumbprint, Some(file)) => Proof {
+                authentication: by(&certificate(file, &read(file)?)?),
+                made: None,
+                authority: None,
+            },
+            (Auth::X509Ca, None) => {
+                let authority = DeviceAuthority::open(&self.one.state.directory)
+                    .map_err(|error| Failure(error.to_string()))?;
+                let pem = authority.certificate_pem().to_owned();
+                Proof {
+                    authentication: under_ca,
+                    made: Some(authority.issue(&self.one.id)?),
+                    authority: Some((DeviceAuthority::NAME.into(), pem)),
+                }
+            }
+            (Auth::X509Ca, Some(file)) => {
+                let pem = read(file)?;
+                let name = x509::sha1_thumbprint(&certificate(file, &pem)?);
+                Proof {
+                    authentication: under_ca,
+                    made: None,
+                    authority: Some((name, pem)),
+                }
+            }
+        })
     }
 
     /// Writes certificate and key; they go again unless they are kept.
@@ -169,6 +191,16 @@ impl Create {
         files.write(file("key"), &made.key_pem, true)?;
         Ok(files)
     }
+}
+
+/// How a device is going to prove who it is.
+struct Proof {
+    /// As the registry takes it.
+    authentication: Value,
+    /// The certificate and key that were made for it.
+    made: Option<tls::Credentials>,
+    /// The CA to be uploaded: its name, and its certificate in PEM.
+    authority: Option<(String, String)>,
 }
 
 /// Files that were written for a device that is not registered yet: removed when this is dropped.

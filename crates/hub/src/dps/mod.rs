@@ -172,6 +172,35 @@ impl Provisioning {
         self.store.get(&key(name, group))
     }
 
+    /// Begins an operation; an earlier one of the same registration is forgotten.
+    fn begin(
+        &self,
+        registration_id: &str,
+        enrollment: Enrollment,
+        authentication: Authentication,
+    ) -> Answer {
+        let (left, right) = (random::uuid().replace('-', ""), random::uuid());
+        let id = format!("4.{}.{right}", left.get(..16).unwrap_or_default());
+        let answer = Answer {
+            status: 202,
+            retry_after: Some(enrollment.retry_after),
+            body: json!({ "operationId": id, "status": "assigning" }),
+        };
+        let mut operations = self.operations();
+        operations.retain(|operation| operation.registration_id != registration_id);
+        if operations.len() >= MAX_OPERATIONS {
+            operations.pop_front();
+        }
+        operations.push_back(Operation {
+            id,
+            registration_id: registration_id.to_owned(),
+            assigning: enrollment.assigning,
+            enrollment,
+            authentication,
+        });
+        answer
+    }
+
     /// The enrolment that a proof suits: the individual's, or else a group's. The error is an answer.
     fn find(
         &self,
@@ -241,26 +270,7 @@ impl Core {
             let more = json!({ "errorCode": code, "errorMessage": message });
             return ended(registration_id, "failed", more);
         }
-        let (left, right) = (random::uuid().replace('-', ""), random::uuid());
-        let id = format!("4.{}.{right}", left.get(..16).unwrap_or_default());
-        let answer = Answer {
-            status: 202,
-            retry_after: Some(enrollment.retry_after),
-            body: json!({ "operationId": id, "status": "assigning" }),
-        };
-        let mut operations = dps.operations();
-        operations.retain(|operation| operation.registration_id != registration_id);
-        if operations.len() >= MAX_OPERATIONS {
-            operations.pop_front();
-        }
-        operations.push_back(Operation {
-            id,
-            registration_id: registration_id.to_owned(),
-            assigning: enrollment.assigning,
-            enrollment,
-            authentication,
-        });
-        answer
+        dps.begin(registration_id, enrollment, authentication)
     }
 
     /// A registration asks how it is going.

@@ -14,8 +14,9 @@ use super::authenticate::authenticate;
 use super::codec::{Connect, Packet, encode};
 use super::connection::Connection;
 use super::foreign;
+use super::opened::Opened;
 use super::provisioning::{ProvisioningSession, Registration, registration};
-use super::session::{Opened, Session};
+use super::session::Session;
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::dps::Proof;
@@ -153,7 +154,9 @@ impl Client {
             Err(reason) => Err(reason),
         };
         match result {
-            Ok(Accepted::Hub(opened)) => Ok(Connected::Hub(Box::new(opened.with(connection)))),
+            Ok(Accepted::Hub(opened)) => {
+                Ok(Connected::Hub(Box::new(Session::new(*opened, connection))))
+            }
             Ok(Accepted::Provisioning(connect, proof)) => {
                 let core = Arc::clone(&self.core);
                 let session = ProvisioningSession::new(core, connection, &connect, proof);
@@ -238,7 +241,7 @@ impl Client {
             connection.flush().await?;
             return Err(CloseReason::Refused(code, why.into()));
         }
-        let opened = Session::open(&self.core, authenticated, connect)?;
+        let opened = Opened::open(&self.core, authenticated, connect)?;
         connection.queue(encode::accepted(opened.session_present))?;
         log::info!("{:?} connected from {}", opened.client_id(), self.peer);
         Ok(Accepted::Hub(Box::new(opened)))

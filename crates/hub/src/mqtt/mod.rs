@@ -7,6 +7,7 @@ mod connection;
 pub(crate) mod filter;
 mod foreign;
 mod listener;
+mod opened;
 pub(crate) mod provisioning;
 mod requests;
 mod session;
