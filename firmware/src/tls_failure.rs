@@ -51,10 +51,10 @@ fn before_handshake(error: Error, code: Code) -> ConnectError {
 }
 
 fn certificate(flags: u32) -> TlsFailure {
-    CERTIFICATE
-        .iter()
-        .find(|(bit, _)| flags & bit != 0)
-        .map_or(TlsFailure::Certificate(CertificateDefect::Other), |(_, failure)| *failure)
+    CERTIFICATE.iter().find(|(bit, _)| flags & bit != 0).map_or(
+        TlsFailure::Certificate(CertificateDefect::Other),
+        |(_, failure)| *failure,
+    )
 }
 
 /// Alerts that say what the device could not see itself (RFC 5246, section 7.2.2): `handshake_failure` and
