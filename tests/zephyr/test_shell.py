@@ -115,3 +115,11 @@ def test_what_a_simulator_cannot_know_is_not_shown(device):
         assert status["heap"].startswith("not known") and status["stack"].startswith("not known")
     else:
         assert re.match(r"\d+ of \d+ bytes", status["heap"]) and re.match(r"\d+ of \d+ bytes", status["stack"])
+
+
+def test_foreign_text_cannot_act_on_the_console(device, hub):
+    device.provision(hub, hub.create_sas("stranger"))
+    hub.wait_for_connections("stranger", 1)
+    hub.send("stranger", "a\x1b[2J\u009bb\u202ec\r\nd\u200be")
+    line = device.wait("cloud-to-device message of").string
+    assert r"a\u{1b}[2J\u{9b}b\u{202e}c\u{d}\u{a}d\u{200b}e" in line
