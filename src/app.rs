@@ -197,7 +197,7 @@ fn reboot(_: &mut App, _: Call<'_>, control: &mut Control, _: &mut Object<'_, '_
 
 /// Answers what the device is doing.
 fn get_status(
-    app: &mut App,
+    _: &mut App,
     call: Call<'_>,
     control: &mut Control,
     result: &mut Object<'_, '_>,
@@ -206,8 +206,9 @@ fn get_status(
         "uptimeSeconds",
         i64::try_from(call.now.as_millis() / 1000).unwrap_or(i64::MAX),
     );
-    result.integer("messages", app.sent.into());
     let report = call.report;
+    let due = i64::try_from(report.telemetry_due).unwrap_or(i64::MAX);
+    result.integer("messages", due);
     let acknowledged = i64::try_from(report.telemetry_acknowledged).unwrap_or(i64::MAX);
     result.integer("acknowledged", acknowledged);
     result.integer("queued", report.queued.into());

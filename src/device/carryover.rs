@@ -9,6 +9,7 @@ use crate::application::Application;
 use crate::identity::{DeviceId, HostName, Identity, ModuleId};
 use crate::logging::{info, warn};
 use crate::mqtt::{self, RequestError};
+use crate::port::Status;
 use crate::text::render;
 use crate::time::Instant;
 use crate::topic::{Outbound, TELEMETRY};
@@ -92,7 +93,7 @@ impl<'b, A: Application> Device<'b, A> {
             episode,
             ..
         } = core::mem::take(carryover);
-        report.joined = false;
+        (report.joined, report.status) = (false, Status::Starting);
         let next_telemetry = next_telemetry.filter(|_| config.telemetry_interval.is_some());
         report.dropped.add(Cause::Reprovisioned, lost);
         let spaces = (buffers.scratch, buffers.twin);

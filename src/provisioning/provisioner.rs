@@ -147,7 +147,7 @@ impl<'b> Provisioner<'b> {
     /// Goes on counting from this report.
     pub(crate) const fn set_report(&mut self, report: Report) {
         self.report = report;
-        self.report.joined = false;
+        (self.report.joined, self.report.status) = (false, Status::Starting);
     }
 
     /// Its counters.

@@ -128,7 +128,7 @@ pub(crate) struct Device {
     #[arg(long, value_name = "SECONDS", default_value = "240", value_parser = keep_alive)]
     pub(crate) keep_alive: Duration,
     /// Seconds that Ctrl-C, SIGTERM and a reboot take at most to send what is queued; 0 leaves at once
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds_or_zero)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = stop_timeout)]
     pub(crate) stop_timeout: Duration,
     /// Seconds that finding the host's address, TCP, and the TLS handshake may take each, from 1 to 600. A link
     /// whose answers take 10 seconds needs 20 for the handshake
@@ -239,11 +239,9 @@ impl FromStr for Interval {
     }
 }
 
-fn seconds_or_zero(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(0.0) => Ok(Duration::ZERO),
-        _ => seconds(text).map_err(|_| "expected a number of seconds, such as 0 or 2.5".into()),
-    }
+/// As `CONFIG_AZURE_STOP_TIMEOUT_S`.
+fn stop_timeout(text: &str) -> Result<Duration, String> {
+    whole_seconds(text, 0..=300)
 }
 
 /// A model id, or `none`.

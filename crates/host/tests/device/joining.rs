@@ -73,7 +73,7 @@ fn joins_sends_receives_and_leaves(hub: &Hub, access: &Access<'_>) {
     let events = hub.events();
     assert_eq!(events.len() as u64, report.telemetry_acknowledged);
     let counts: Vec<_> = events.iter().map(count).collect();
-    assert_complete_and_in_order(&counts, 0);
+    assert_complete_and_in_order(&counts, 0, report.dropped.total());
     events.iter().for_each(assert_is_well_described);
 }
 

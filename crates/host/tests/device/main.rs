@@ -13,6 +13,7 @@ mod options;
 mod outage;
 mod program;
 mod provisioning;
+mod queue;
 mod refusals;
 mod renewal;
 mod secrecy;

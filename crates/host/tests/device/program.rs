@@ -154,6 +154,12 @@ impl Program {
         signal(&self.child, "-INT");
     }
 
+    /// What a service manager sends: SIGTERM.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        signal(&self.child, "-TERM");
+    }
+
     /// Waits for the end; gives how it ended and all that was printed.
     pub(crate) fn finish(mut self) -> (ExitStatus, Vec<String>) {
         let status = self.child.wait().unwrap();

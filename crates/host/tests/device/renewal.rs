@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use azure_device::device::Cause;
+
 use crate::program::PATIENCE;
 use crate::support::{access, assert_complete_and_in_order, count, hub, start};
 
@@ -27,16 +29,22 @@ fn twenty_renewals_in_a_row_under_load_lose_nothing_and_keep_the_order() {
     let report = device.stop();
     assert!(hub.wait_connected("device", false, PATIENCE));
     assert_eq!(report.last_failure, None, "{report:?}");
-    assert_eq!(report.renewals, report.connections - 1, "{report:?}");
+    // The stop may come between two connections.
+    let renewals = report.connections - 1..=report.connections;
+    assert!(renewals.contains(&report.renewals), "{report:?}");
 
     let events = hub.events();
     // Every goodbye was a clean one.
     assert!(events.iter().all(|event| event.body != b"gone"));
     let counts: Vec<_> = events.iter().map(count).collect();
-    assert_complete_and_in_order(&counts, usize::try_from(report.renewals).unwrap());
+    let renewals = usize::try_from(report.renewals).unwrap();
+    assert_complete_and_in_order(
+        &counts,
+        renewals,
+        report.dropped.of(Cause::NotSampled).into(),
+    );
     assert!(
-        counts.len() >= 20 * RENEWALS,
-        "no load: {} messages",
-        counts.len()
+        report.telemetry_due >= 20 * RENEWALS as u64,
+        "no load: {report:?}"
     );
 }
