@@ -6,6 +6,7 @@ pub(crate) mod lines;
 mod malformed;
 mod module;
 mod operator;
+mod packets;
 mod short_links;
 mod shown;
 pub(crate) mod sim;
