@@ -91,13 +91,17 @@ impl<M: Machine> Bench<M> {
         self.serve()
     }
 
+    /// Serves, and once more if that made something due: more turns without a wait or a byte would be a spin.
     fn serve(&mut self) -> Result<(), Failure> {
         let (now, unix) = (self.now(), Some(self.unix()));
-        self.machine.serve(now, unix, &mut Nothing, 7)?;
-        if let Task::Exchange { until } = self.machine.task(now, unix, 7) {
-            assert!(until >= now || !self.machine.transmit().is_empty());
+        for _ in 0..2 {
+            self.machine.serve(now, unix, &mut Nothing, 7)?;
+            match self.machine.task(now, unix, 7) {
+                Task::Exchange { until } if until < now && self.machine.transmit().is_empty() => {}
+                _ => return Ok(()),
+            }
         }
-        Ok(())
+        panic!("it would spin");
     }
 
     /// Bytes from the hub.
