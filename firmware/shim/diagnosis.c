@@ -22,10 +22,19 @@
 
 /* Where the handshake that runs is noted. Handshakes run in the device's thread only. */
 static struct azure_handshake *watched;
+/* Why the open connection could not be read; there is one at a time. */
+static struct azure_handshake broken;
 
 void azure_handshake_watch(struct azure_handshake *handshake)
 {
 	watched = handshake;
+	memset(&broken, 0, sizeof(broken));
+}
+
+void azure_tls_broken(struct azure_handshake *reason)
+{
+	*reason = broken;
+	memset(&broken, 0, sizeof(broken));
 }
 
 static uint32_t certificate_flags(uint32_t flags)
@@ -36,8 +45,16 @@ static uint32_t certificate_flags(uint32_t flags)
 	result |= (flags & MBEDTLS_X509_BADCERT_FUTURE) ? AZURE_CERTIFICATE_FUTURE : 0;
 	result |= (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) ? AZURE_CERTIFICATE_WRONG_NAME : 0;
 	result |= (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) ? AZURE_CERTIFICATE_NOT_TRUSTED : 0;
+	result |= (flags & MBEDTLS_X509_BADCERT_KEY_USAGE) ? AZURE_CERTIFICATE_KEY_USAGE : 0;
+	result |= (flags & MBEDTLS_X509_BADCERT_EXT_KEY_USAGE) ? AZURE_CERTIFICATE_PURPOSE : 0;
+	result |= (flags & MBEDTLS_X509_BADCERT_BAD_MD) ? AZURE_CERTIFICATE_WEAK : 0;
+	result |= (flags & MBEDTLS_X509_BADCERT_BAD_KEY) ? AZURE_CERTIFICATE_SMALL_KEY : 0;
+	result |= (flags & MBEDTLS_X509_BADCERT_BAD_PK) ? AZURE_CERTIFICATE_ALGORITHM : 0;
 	flags &= ~(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE |
-		   MBEDTLS_X509_BADCERT_CN_MISMATCH | MBEDTLS_X509_BADCERT_NOT_TRUSTED);
+		   MBEDTLS_X509_BADCERT_CN_MISMATCH | MBEDTLS_X509_BADCERT_NOT_TRUSTED |
+		   MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
+		   MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_KEY |
+		   MBEDTLS_X509_BADCERT_BAD_PK);
 	return result | (flags != 0 ? AZURE_CERTIFICATE_OTHER : 0);
 }
 
@@ -115,19 +132,22 @@ static uint32_t kind_of(const mbedtls_ssl_context *ssl, int code)
 	}
 }
 
-static void note(const mbedtls_ssl_context *ssl, int code)
+static void note(struct azure_handshake *to, const mbedtls_ssl_context *ssl, int code)
 {
 	/* -0x0010 (no memory for a number) may come added to any high-level code. */
 	bool no_memory = (-code & 0x7F) == -MBEDTLS_ERR_MPI_ALLOC_FAILED;
 
-	watched->code = code;
-	watched->kind = no_memory ? AZURE_TLS_NO_MEMORY : kind_of(ssl, code);
-	if (watched->kind == AZURE_TLS_ALERT) {
+	to->code = code;
+	to->kind = no_memory ? AZURE_TLS_NO_MEMORY : kind_of(ssl, code);
+	if (to->kind == AZURE_TLS_ALERT) {
 		/* The record holds level and description (RFC 5246, section 7.2). */
-		watched->alert = ssl->in_msg[1];
+		to->alert = ssl->in_msg[1];
 	}
-	if (watched->kind == AZURE_TLS_VERIFY) {
-		watched->flags |= certificate_flags(mbedtls_ssl_get_verify_result(ssl));
+	if (to->kind == AZURE_TLS_TOO_LONG) {
+		to->record = ssl->in_hdr[3] << 8 | ssl->in_hdr[4];
+	}
+	if (to->kind == AZURE_TLS_VERIFY) {
+		to->flags |= certificate_flags(mbedtls_ssl_get_verify_result(ssl));
 	}
 }
 
@@ -156,7 +176,20 @@ int azure_ssl_handshake(mbedtls_ssl_context *ssl)
 		watched->suite = mbedtls_ssl_get_ciphersuite_id_from_ssl(ssl);
 		release_credentials(ssl);
 	} else if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
-		note(ssl, code);
+		note(watched, ssl, code);
+	}
+	return code;
+}
+
+int azure_ssl_read(mbedtls_ssl_context *ssl, unsigned char *buffer, size_t length);
+
+/* An alert, or a record that does not fit, is told; the network's own failures have their errno. */
+int azure_ssl_read(mbedtls_ssl_context *ssl, unsigned char *buffer, size_t length)
+{
+	int code = mbedtls_ssl_read(ssl, buffer, length);
+
+	if (code < 0 && code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
+		note(&broken, ssl, code);
 	}
 	return code;
 }

@@ -12,7 +12,7 @@ use crate::ffi::{self, Address, Error, Handshake, Socket};
 use crate::logger::Line;
 use crate::requests;
 use crate::status;
-use crate::tls_failure::connect_error;
+use crate::tls_failure::{broken, connect_error};
 
 /// How many addresses of a hub are tried. Azure publishes one or two.
 const ADDRESSES: usize = 4;
@@ -81,7 +81,11 @@ impl TlsStream {
     }
 }
 
-impl Stream for TlsStream {}
+impl Stream for TlsStream {
+    fn tls_failure(&mut self) -> Option<(TlsFailure, Code)> {
+        broken(&self.socket.broken())
+    }
+}
 
 impl ErrorType for TlsStream {
     type Error = ErrorKind;

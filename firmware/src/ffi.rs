@@ -81,6 +81,7 @@ pub(crate) struct Handshake {
     pub(crate) alert: u32,
     pub(crate) flags: u32,
     pub(crate) suite: u32,
+    pub(crate) record: u32,
 }
 
 /// Heap and stack: `struct azure_memory`, in bytes.
@@ -147,6 +148,7 @@ mod c {
         pub(super) fn azure_receive(socket: i32, buffer: *mut u8, length: u32) -> i32;
         pub(super) fn azure_readable(socket: i32) -> i32;
         pub(super) fn azure_send(socket: i32, data: *const u8, length: u32) -> i32;
+        pub(super) fn azure_tls_broken(reason: *mut Handshake);
         pub(super) fn azure_close(socket: i32);
         pub(super) fn azure_wait_init() -> i32;
         pub(super) fn azure_wait(socket: i32, timeout_ms: u32) -> i32;
@@ -326,6 +328,14 @@ impl Socket {
     pub(crate) fn readable(&self) -> Result<bool, Error> {
         // SAFETY: takes a number; nothing is written.
         value(unsafe { c::azure_readable(self.0) }).map(|readable| readable != 0)
+    }
+
+    /// Gives why TLS could not go on reading, once; the kind is 0 if it could.
+    pub(crate) fn broken(&mut self) -> Handshake {
+        let mut reason = Handshake::default();
+        // SAFETY: it is written to only, and all bit patterns are a `Handshake`.
+        unsafe { c::azure_tls_broken(&raw mut reason) };
+        reason
     }
 
     /// Sends some of `data`, at least a byte. Blocks for the time given to `connect_tls` at most.

@@ -5,15 +5,21 @@
 use azure_device::port::{CertificateDefect, Code, ConnectError, TcpFailure, TlsFailure};
 
 use crate::ffi::{Error, Handshake};
+use crate::kconfig;
 
 /// What the shim's `AZURE_CERTIFICATE_...` bits say, worst first: a chain that leads nowhere makes the
 /// certificate's name and dates worthless.
-const CERTIFICATE: [(u32, TlsFailure); 6] = [
+const CERTIFICATE: [(u32, TlsFailure); 11] = [
     (0x10, TlsFailure::SelfSigned),
     (0x08, TlsFailure::UnknownAuthority),
     (0x02, TlsFailure::NotYetValid),
     (0x01, TlsFailure::Expired),
     (0x04, TlsFailure::WrongHostName),
+    (0x40, TlsFailure::Certificate(CertificateDefect::KeyUsage)),
+    (0x80, TlsFailure::Certificate(CertificateDefect::Purpose)),
+    (0x100, TlsFailure::Certificate(CertificateDefect::WeakSignature)),
+    (0x200, TlsFailure::Certificate(CertificateDefect::SmallKey)),
+    (0x400, TlsFailure::Certificate(CertificateDefect::Algorithm)),
     (0x20, TlsFailure::Certificate(CertificateDefect::Other)),
 ];
 
@@ -36,6 +42,20 @@ pub(crate) fn connect_error(error: Error, errno: i32, handshake: &Handshake) -> 
         8 => ConnectError::Tls(TlsFailure::ClientCredential, code),
         _ => ConnectError::Tls(TlsFailure::Other, code),
     }
+}
+
+/// Reason why an open connection could not be read, if it is one of TLS: an alert of the server, or a record that
+/// exceeds the input buffer.
+pub(crate) fn broken(reason: &Handshake) -> Option<(TlsFailure, Code)> {
+    let failure = match reason.kind {
+        2 => TlsFailure::Alert(u8::try_from(reason.alert).unwrap_or(u8::MAX)),
+        4 => TlsFailure::RecordTooLong {
+            bytes: u16::try_from(reason.record).unwrap_or(u16::MAX),
+            limit: u16::try_from(kconfig::CONFIG_AZURE_TLS_IN_CONTENT_LEN).unwrap_or(u16::MAX),
+        },
+        _ => return None,
+    };
+    Some((failure, Code(reason.code)))
 }
 
 fn before_handshake(error: Error, code: Code) -> ConnectError {

@@ -77,6 +77,11 @@ enum azure_tls_error {
 #define AZURE_CERTIFICATE_NOT_TRUSTED 0x08
 #define AZURE_CERTIFICATE_SELF_SIGNED 0x10
 #define AZURE_CERTIFICATE_OTHER       0x20
+#define AZURE_CERTIFICATE_KEY_USAGE   0x40
+#define AZURE_CERTIFICATE_PURPOSE     0x80
+#define AZURE_CERTIFICATE_WEAK        0x100
+#define AZURE_CERTIFICATE_SMALL_KEY   0x200
+#define AZURE_CERTIFICATE_ALGORITHM   0x400
 
 /* What happened in a TLS handshake. */
 struct azure_handshake {
@@ -86,6 +91,7 @@ struct azure_handshake {
 	uint32_t alert;   /* the server's, with AZURE_TLS_ALERT */
 	uint32_t flags;   /* AZURE_CERTIFICATE_..., with AZURE_TLS_VERIFY */
 	uint32_t suite;   /* the cipher suite by its number (RFC 5289), once the handshake is complete */
+	uint32_t record;  /* length of the record that did not fit, with AZURE_TLS_TOO_LONG */
 };
 
 /*
@@ -113,6 +119,8 @@ int32_t azure_wait_init(void);
 /* diagnosis.c */
 /* Notes the next handshakes here; NULL ends it. */
 void azure_handshake_watch(struct azure_handshake *handshake);
+/* Gives why TLS could not go on reading the connection, once; kind 0 if it could. */
+void azure_tls_broken(struct azure_handshake *reason);
 /* A TLS_CERT_VERIFY_CALLBACK that notes, and leaves the decision to mbedTLS. */
 struct mbedtls_x509_crt;
 int azure_certificate_seen(void *context, struct mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
