@@ -17,7 +17,10 @@ const CERTIFICATE: [(u32, TlsFailure); 11] = [
     (0x04, TlsFailure::WrongHostName),
     (0x40, TlsFailure::Certificate(CertificateDefect::KeyUsage)),
     (0x80, TlsFailure::Certificate(CertificateDefect::Purpose)),
-    (0x100, TlsFailure::Certificate(CertificateDefect::WeakSignature)),
+    (
+        0x100,
+        TlsFailure::Certificate(CertificateDefect::WeakSignature),
+    ),
     (0x200, TlsFailure::Certificate(CertificateDefect::SmallKey)),
     (0x400, TlsFailure::Certificate(CertificateDefect::Algorithm)),
     (0x20, TlsFailure::Certificate(CertificateDefect::Other)),
