@@ -91,9 +91,9 @@ fn a_module_survives_that_its_hub_goes_away_and_loses_nothing() {
     hub.inject_module(DEVICE, MODULE, local_hub::Fault::DropConnection)
         .unwrap();
     wait_for_module(&hub, |reported| reported["connections"] == 2);
-    module.stop();
+    let report = module.stop();
     let counts: Vec<_> = hub.events().iter().map(crate::support::count).collect();
-    crate::support::assert_complete_and_in_order(&counts, 1);
+    crate::support::assert_complete_and_in_order(&counts, 1, report.dropped.total());
 }
 
 #[test]
