@@ -100,10 +100,14 @@ fn the_head_of_a_request_has_a_limited_size_and_a_limited_time() {
     let line = format!("GET /devices?{VERSION}");
     let many: String = (0..70).map(|n| format!("X-{n}: y\r\n")).collect();
     let long = format!("X: {}\r\n", "y".repeat(64 * 1024));
-    for headers in [many, long] {
-        let reply = raw(&hub, head(&hub, &line, &headers).as_bytes());
-        assert_eq!(reply.status, 431, "{reply:?}");
-    }
+    let reply = raw(&hub, head(&hub, &line, &many).as_bytes());
+    assert_eq!(reply.status, 431, "{reply:?}");
+    // The hub closes with bytes unread, so that TCP may reset the connection before the answer has been read.
+    let answer = raw_text(&hub, head(&hub, &line, &long).as_bytes());
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
+        "{answer}"
+    );
     // Without an end of the head, the connection just ends.
     let open = head(&hub, &line, "");
     assert_eq!(raw_text(&hub, open.trim_end().as_bytes()), "");
