@@ -229,8 +229,7 @@ fn operate<P: Platform, A: Application>(
     device::run(device, platform);
     let (restart, given_up) = (device.wants_restart(), device.has_given_up());
     let was_accepted = device.was_accepted();
-    let (application, left) = made?.into_parts();
-    *carryover = left;
+    let application = take_apart(made, carryover)?;
     Ok(match (restart, given_up) {
         (true, _) => Ended::Asked(End::Restart),
         (false, true) => Ended::GaveUp {
@@ -239,6 +238,17 @@ fn operate<P: Platform, A: Application>(
         },
         (false, false) => Ended::Asked(End::Stopped),
     })
+}
+
+/// Ends a device. Not inlined: the copies that moving it makes are on the stack only now, when nothing runs in it.
+#[inline(never)]
+fn take_apart<A: Application>(
+    made: Result<Device<'_, A>, RequestError>,
+    carryover: &mut Carryover,
+) -> Result<A, RequestError> {
+    let (application, left) = made?.into_parts();
+    *carryover = left;
+    Ok(application)
 }
 
 /// Gives up what is queued, since nothing follows in this memory, and keeps the number for the next start to tell.

@@ -76,6 +76,8 @@ impl<'b, A: Application> Device<'b, A> {
     /// # Errors
     ///
     /// As [`Device::new`]; `carryover` is as it was then.
+    // Not inlined: whoever runs the device has one on the stack, and not the parts that it is made of as well.
+    #[inline(never)]
     pub fn resume(
         identity: &'b Identity,
         config: Config<'b>,
