@@ -101,7 +101,7 @@ struct Connecting {
 
 /// What a step led to.
 enum Step {
-    Complete(TlsStream),
+    Complete(Box<TlsStream>),
     Next(Stage),
     /// Nothing yet; there is time until then.
     Wait(Stage, Instant),
@@ -119,7 +119,7 @@ impl TlsConnector {
         let until = Instant::now() + time;
         loop {
             match self.step(endpoint, std::mem::take(&mut opening.0))? {
-                Step::Complete(stream) => return Ok(Some(stream)),
+                Step::Complete(stream) => return Ok(Some(*stream)),
                 Step::Next(stage) => opening.0 = stage,
                 Step::Wait(stage, deadline) => {
                     opening.0 = stage;
@@ -291,7 +291,7 @@ fn is_connected(socket: &TcpStream, deadline: Instant) -> io::Result<bool> {
 
 fn handshake(mut stream: Box<TlsStream>, deadline: Instant) -> io::Result<Step> {
     if stream.advance_handshake()? {
-        return Ok(Step::Complete(*stream));
+        return Ok(Step::Complete(stream));
     }
     if Instant::now() >= deadline {
         return Err(io::ErrorKind::TimedOut.into());

@@ -99,10 +99,11 @@ pub fn print_line(colour: AnsiColor, name: &str, text: &str) {
     );
     match written {
         // A reader that has gone is no reason to stop a device.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            if FAILURE.set(error.to_string()).is_ok() {
-                log::error!("standard output is incomplete from here on: {error}");
-            }
+        Err(error)
+            if error.kind() != io::ErrorKind::BrokenPipe
+                && FAILURE.set(error.to_string()).is_ok() =>
+        {
+            log::error!("standard output is incomplete from here on: {error}");
         }
         _ => {}
     }

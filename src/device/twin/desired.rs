@@ -19,10 +19,10 @@ const TOO_LONG: Refusal = Refusal {
 impl<A: Application> Device<'_, A> {
     /// The whole twin has been read.
     pub(in crate::device) fn twin_ended(&mut self, now: Instant, request_id: u32) {
-        if !self
+        if self
             .twin
             .request
-            .is_some_and(|request| request.id == request_id)
+            .is_none_or(|request| request.id != request_id)
         {
             return self.ignore("a twin that came too late");
         }
