@@ -17,6 +17,7 @@
 //! Limit: failures are counted in memory. A device that is switched off more often than every few hours asks only
 //! when its hub refuses it.
 
+use core::mem;
 use core::time::Duration;
 
 use crate::application::Application;
@@ -229,7 +230,7 @@ fn operate<P: Platform, A: Application>(
     device::run(device, platform);
     let (restart, given_up) = (device.wants_restart(), device.has_given_up());
     let was_accepted = device.was_accepted();
-    let application = take_apart(made, carryover)?;
+    let application = take_apart(&mut made, carryover)?;
     Ok(match (restart, given_up) {
         (true, _) => Ended::Asked(End::Restart),
         (false, true) => Ended::GaveUp {
@@ -243,10 +244,11 @@ fn operate<P: Platform, A: Application>(
 /// Ends a device. Not inlined: the copies that moving it makes are on the stack only now, when nothing runs in it.
 #[inline(never)]
 fn take_apart<A: Application>(
-    made: Result<Device<'_, A>, RequestError>,
+    made: &mut Result<Device<'_, A>, RequestError>,
     carryover: &mut Carryover,
 ) -> Result<A, RequestError> {
-    let (application, left) = made?.into_parts();
+    // Whatever error is left in its place, nobody looks at it.
+    let (application, left) = mem::replace(made, Err(RequestError::NotConnected))?.into_parts();
     *carryover = left;
     Ok(application)
 }

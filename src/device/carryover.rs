@@ -99,13 +99,12 @@ impl<'b, A: Application> Device<'b, A> {
         let next_telemetry = next_telemetry.filter(|_| config.telemetry_interval.is_some());
         report.dropped.add(Cause::Reprovisioned, lost);
         let spaces = (buffers.scratch, buffers.twin);
-        let mut device = Self {
-            message_ids,
-            next_telemetry,
-            episode,
-            report,
-            ..Self::with_session(identity, config, session, spaces, application)
-        };
+        // Field by field: a device that is made of another one is on the stack twice.
+        let mut device = Self::with_session(identity, config, session, spaces, application);
+        device.message_ids = message_ids;
+        device.next_telemetry = next_telemetry;
+        device.episode = episode;
+        device.report = report;
         if origin.is_some_and(|origin| origin != Origin::of(identity)) {
             device.move_queue();
         }
