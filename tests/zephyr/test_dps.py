@@ -109,7 +109,7 @@ def test_a_device_that_its_hub_refuses_is_provisioned_again(device, hub):
     hub.run("device", "delete", "moved")
     for _ in range(REFUSALS):
         device.wait("CONNACK 5: not authorized", 120)
-    device.wait("asking to be provisioned again", 120)
+    device.wait("asking the provisioning service", 120)
     device.wait("provisioning: assigned to localhost as moved", 120)
     hub.wait_for_connections("moved", 2)
     assert hub.registrations("moved") == 2

@@ -109,7 +109,8 @@ def test_bytes_that_are_no_tls_end_the_connection_which_comes_back(device, plain
 def test_a_message_in_one_record_that_does_not_fit_ends_the_connection_which_comes_back(device, plain):
     device.position = len(device.lines)
     plain.stream.sendall(publish(DEVICEBOUND, b"z" * 12_000))
-    device.wait("connection: ", 60)
+    remedy = "raise CONFIG_AZURE_TLS_IN_CONTENT_LEN, or send smaller messages"
+    device.wait(rf"TLS: a record of 12\d\d\d bytes does not fit the input buffer of \d+ .*; {remedy}", 60)
     wait_for_join(device, plain, 2)
 
 
