@@ -29,10 +29,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     )
 }
 
-/// By the documented form of IoT Hub's user name.
+/// By the documented form of IoT Hub's user name, with the model that the program announces.
 fn user_name() -> String {
     format!(
-        "localhost/device/?api-version=2021-04-12&DeviceClientType=azure-device%2F{}",
+        "localhost/device/?api-version=2021-04-12&DeviceClientType=azure-device%2F{}\
+         &model-id=dtmi%3Aazure_device%3ADevice%3B1",
         env!("CARGO_PKG_VERSION")
     )
 }
