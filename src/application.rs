@@ -19,7 +19,7 @@ pub struct CloudMessage<'a> {
     pub body: &'a [u8],
     /// System and application properties.
     pub properties: Bag<'a>,
-    /// Whether the hub has sent it before: the first copy may have been taken already.
+    /// True if the hub has sent it before: the first copy may have been taken already.
     pub redelivered: bool,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn path(name: &'static str) -> (Option<&'static str>, &'static str) {
     }
 }
 
-/// Whether a device can serve this table: it is not too long, and neither is a name in it.
+/// True if a device can serve this table: it is not too long, and neither is a name in it.
 pub(crate) const fn can_serve<A>(properties: &[Property<A>]) -> bool {
     let mut index = 0;
     while index < properties.len() {
@@ -204,7 +204,7 @@ impl Control {
         self.restart = true;
     }
 
-    /// Whether the indicator shows the device's state.
+    /// True if the indicator shows the device's state.
     pub const fn indicator_enabled(&self) -> bool {
         !self.dark
     }

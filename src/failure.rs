@@ -92,7 +92,7 @@ impl Failure {
         }
     }
 
-    /// Whether a wrong clock can be the cause, so that it is to be set before the next attempt.
+    /// True if a wrong clock can be the cause, so that it is to be set before the next attempt.
     pub fn clock_is_suspect(&self) -> bool {
         match self {
             Self::Connect(ConnectError::Tls(failure, _)) => {
@@ -108,7 +108,7 @@ impl Failure {
         }
     }
 
-    /// Whether the hub does not accept who the device says it is.
+    /// True if the hub does not accept who the device says it is.
     pub fn is_refused_credential(&self) -> bool {
         use ConnectReturnCode::{BadUserNameOrPassword, NotAuthorized};
         matches!(
@@ -117,7 +117,7 @@ impl Failure {
         )
     }
 
-    /// Whether another client certificate could cure it: the hub, the provisioning service or their TLS accepts
+    /// True if another client certificate could cure it: the hub, the provisioning service or their TLS accepts
     /// this one not (the alerts of RFC 5246, section 7.2.2, that speak of the peer's certificate), or this device
     /// cannot use it.
     pub fn is_explained_by_certificate(&self) -> bool {

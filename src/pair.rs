@@ -181,7 +181,7 @@ impl Record {
         self.in_use.map_or(Slot::A, Slot::other)
     }
 
-    /// Whether the new pair has both parts.
+    /// True if the new pair has both parts.
     pub const fn is_complete(&self) -> bool {
         self.has_certificate && self.has_key
     }

@@ -95,7 +95,7 @@ impl Decoder {
         }
     }
 
-    /// Whether a block has begun and not ended.
+    /// True if a block has begun and not ended.
     pub const fn is_inside(&self) -> bool {
         self.block.is_some()
     }

@@ -13,7 +13,7 @@ use core::fmt::{self, Write};
 
 use crate::text::{Overflow, Text, render};
 
-/// Whether a character stands for itself (RFC 3986, section 2.3).
+/// True if a character stands for itself (RFC 3986, section 2.3).
 pub const fn is_unreserved(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | '~')
 }
@@ -87,7 +87,7 @@ impl<'t> Escaped<'t> {
         .flatten()
     }
 
-    /// Whether `plain` is what this decodes to.
+    /// True if `plain` is what this decodes to.
     pub fn is(self, plain: &str) -> bool {
         self.chars().eq(plain.chars())
     }

@@ -116,7 +116,7 @@ impl<'t> Bag<'t> {
         self.0
     }
 
-    /// Whether there is no property.
+    /// True if there is no property.
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }

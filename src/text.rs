@@ -33,7 +33,7 @@ impl<'a> Text<'a> {
         self.length
     }
 
-    /// Whether nothing was written.
+    /// True if nothing was written.
     pub const fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -131,7 +131,7 @@ impl Write for VisibleWriter<'_, '_> {
     }
 }
 
-/// Whether a terminal obeys the character instead of showing it: control characters (C0, DEL, C1), line ends, and
+/// True if a terminal obeys the character instead of showing it: control characters (C0, DEL, C1), line ends, and
 /// the format characters that hide text or change its direction (The Unicode Standard, general categories Cc, Zl
 /// and Zp, the property Bidi_Control, and what is Default_Ignorable_Code_Point beside variation selectors 1 to 16,
 /// which emoji need).

@@ -83,7 +83,7 @@ impl Way {
         Ok(Some(Self::Hub(identity)))
     }
 
-    /// Whether the device shows a certificate in TLS handshakes.
+    /// True if the device shows a certificate in TLS handshakes.
     pub(crate) const fn is_x509(&self) -> bool {
         match self {
             Self::Hub(identity) => matches!(identity.credential(), Credential::X509),

@@ -147,7 +147,7 @@ impl Credentials {
         }
     }
 
-    /// Whether the device shows a certificate.
+    /// True if the device shows a certificate.
     pub(crate) const fn is_x509(&self) -> bool {
         self.is_x509
     }
@@ -364,7 +364,7 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// Whether a part of the provisioning is still to come, and nothing is wrong.
+    /// True if a part of the provisioning is still to come, and nothing is wrong.
     pub(crate) const fn is_missing_part(&self) -> bool {
         matches!(self, Self::NoCertificate | Self::NoKey)
     }

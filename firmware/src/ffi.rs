@@ -324,7 +324,7 @@ impl Socket {
         value(unsafe { c::azure_receive(self.0, buffer.as_mut_ptr(), length(buffer)) })
     }
 
-    /// Whether [`Socket::receive`] has data, or the end of the stream, to give.
+    /// True if [`Socket::receive`] has data, or the end of the stream, to give.
     pub(crate) fn readable(&self) -> Result<bool, Error> {
         // SAFETY: takes a number; nothing is written.
         value(unsafe { c::azure_readable(self.0) }).map(|readable| readable != 0)

@@ -120,7 +120,7 @@ struct Told(Option<Line<TOLD>>);
 const TOLD: usize = 64;
 
 impl Told {
-    /// Whether the text is another one than that which was told last.
+    /// True if the text is another one than that which was told last.
     fn is_news(&mut self, text: &dyn Display) -> bool {
         let line = Line::of(format_args!("{text}"));
         let news = self

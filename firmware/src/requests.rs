@@ -41,7 +41,7 @@ pub(crate) fn set_ready() {
     READY.store(true, Ordering::Release);
 }
 
-/// Whether the storage is mounted.
+/// True if the storage is mounted.
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn is_ready() -> bool {
     READY.load(Ordering::Acquire)
@@ -62,12 +62,12 @@ pub(crate) fn take() -> Requests {
     }
 }
 
-/// Whether the device is asked to end. Stays until it is taken.
+/// True if the device is asked to end. Stays until it is taken.
 pub(crate) fn wants_stop() -> bool {
     RECONFIGURE.load(Ordering::Acquire)
 }
 
-/// Whether something was asked for and not taken yet.
+/// True if something was asked for and not taken yet.
 pub(crate) fn pending() -> bool {
     [&SEND_NOW, &RETRY_NOW, &RECONFIGURE, &RECONNECT]
         .iter()

@@ -122,7 +122,7 @@ mod backend {
         }
     }
 
-    /// Whether values outlive a restart.
+    /// True if values outlive a restart.
     #[cfg(CONFIG_AZURE_SHELL)]
     pub(crate) const LASTING: bool = true;
 }
@@ -175,7 +175,7 @@ mod backend {
         Ok(())
     }
 
-    /// Whether values outlive a restart.
+    /// True if values outlive a restart.
     #[cfg(CONFIG_AZURE_SHELL)]
     pub(crate) const LASTING: bool = false;
 }

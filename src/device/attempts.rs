@@ -9,7 +9,7 @@ use crate::logging::{error, info, warn};
 use crate::port::ClockError;
 use crate::time::{Instant, UnixTime};
 
-/// Whether the clock was set since the start.
+/// True if the clock was set since the start.
 pub(crate) fn is_sane(unix: Option<UnixTime>) -> bool {
     unix.is_some_and(|unix| unix >= SANE_CLOCK)
 }

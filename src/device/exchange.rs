@@ -265,7 +265,7 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
-    /// Whether nothing is left of what is awaited before a planned goodbye.
+    /// True if nothing is left of what is awaited before a planned goodbye.
     fn is_drained(&self, then: Next) -> bool {
         match then {
             Next::Reconnect => self.session.in_flight() == 0,

@@ -279,7 +279,7 @@ impl<'b, A: Application> Device<'b, A> {
         }
     }
 
-    /// Whether the application asked for a restart: what to do after [`run`] has ended.
+    /// True if the application asked for a restart: what to do after [`run`] has ended.
     pub fn wants_restart(&self) -> bool {
         self.control.restart
     }

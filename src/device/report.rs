@@ -9,7 +9,7 @@ use crate::port::{Condition, Status};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Whether a hub has accepted the connection that is open now.
+    /// True if a hub has accepted the connection that is open now.
     pub joined: bool,
     /// Connections that a hub accepted.
     pub connections: u32,
@@ -32,7 +32,7 @@ pub struct Report {
     pub messages_taken: u64,
     /// The device's state, whether the indicator shows it or not.
     pub status: Status,
-    /// Whether an operator keeps the indicator dark.
+    /// True if an operator keeps the indicator dark.
     pub indicator_is_dark: bool,
     /// How the platform was at the last connect.
     pub condition: Condition,

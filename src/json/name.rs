@@ -39,7 +39,7 @@ impl Name {
         self.high = 0;
     }
 
-    /// Whether it is this one.
+    /// True if it is this one.
     pub fn is(&self, name: &str) -> bool {
         !self.cut && self.bytes() == name.as_bytes()
     }
@@ -51,7 +51,7 @@ impl Name {
             .unwrap_or_default()
     }
 
-    /// Whether it was longer than what is kept.
+    /// True if it was longer than what is kept.
     pub const fn is_cut(&self) -> bool {
         self.cut
     }
@@ -157,7 +157,7 @@ impl Utf8 {
         self.read.into()
     }
 
-    /// Whether this byte may come next.
+    /// True if this byte may come next.
     pub(super) fn accepts(&mut self, byte: u8) -> bool {
         if self.left > 0 {
             let fits = (self.low..=self.high).contains(&byte);

@@ -41,7 +41,7 @@ impl Part {
         }
     }
 
-    /// Whether the number may end here.
+    /// True if the number may end here.
     pub(super) const fn may_end(self) -> bool {
         matches!(
             self,

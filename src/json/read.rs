@@ -60,7 +60,7 @@ impl<'j> Value<'j> {
         }
     }
 
-    /// Whether it is `null`: in a merge patch, a member that is deleted (RFC 7396).
+    /// True if it is `null`: in a merge patch, a member that is deleted (RFC 7396).
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
     }
@@ -173,7 +173,7 @@ impl<'j> Text<'j> {
         Unescape(self.0)
     }
 
-    /// Whether it decodes to `plain`.
+    /// True if it decodes to `plain`.
     pub fn is(self, plain: &str) -> bool {
         self.chars().eq(plain.chars())
     }

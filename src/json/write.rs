@@ -89,7 +89,7 @@ impl<'t, 'b> Object<'t, 'b> {
         self.member(name, |out| out.write_str(json))
     }
 
-    /// Whether no member was written.
+    /// True if no member was written.
     pub fn is_empty(&self) -> bool {
         self.members == 0
     }

@@ -33,7 +33,7 @@ impl<'b> TransmitBuffer<'b> {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Whether `needed` bytes could be pushed.
+    /// Checks that `needed` bytes could be pushed.
     pub(super) const fn room(&self, needed: usize) -> Result<(), RequestError> {
         let size = self.bytes.len();
         let free = size - (self.end - self.start);

@@ -46,7 +46,7 @@ impl Keepalive {
         due
     }
 
-    /// Whether the server has been silent for too long. `deaf`: this side is not reading.
+    /// True if the server has been silent for too long. `deaf`: this side is not reading.
     pub(super) fn expired(&self, deaf: bool, now: Instant) -> bool {
         self.expiry(deaf).is_some_and(|expiry| expiry <= now)
     }

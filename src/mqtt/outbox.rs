@@ -214,7 +214,7 @@ impl<'b> Outbox<'b> {
         self.in_flight = 0;
     }
 
-    /// Whether there is something to send: the rest of a packet, or the next one if `window` allows it.
+    /// True if there is something to send: the rest of a packet, or the next one if `window` allows it.
     pub(super) fn ready(&self, window: u16) -> bool {
         self.is_partial() || (self.in_flight < window && self.cursor < self.tail)
     }

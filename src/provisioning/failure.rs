@@ -36,7 +36,7 @@ pub enum ProvisioningFailure {
 }
 
 impl ProvisioningFailure {
-    /// Whether time alone can mend it.
+    /// True if time alone can mend it.
     pub(crate) const fn is_transient(self) -> bool {
         matches!(self, Self::Busy(_) | Self::Timeout | Self::Malformed)
     }

@@ -75,7 +75,7 @@ impl SasToken {
         self.expiry
     }
 
-    /// Whether the token is still valid at `now`. The service tolerates five minutes more, which this
+    /// Checks that the token is still valid at `now`. The service tolerates five minutes more, which this
     /// does not count on.
     pub fn check_expiry(&self, now: UnixTime) -> Result<(), TokenError> {
         if now < self.expiry {
@@ -87,7 +87,7 @@ impl SasToken {
         }
     }
 
-    /// Whether `sr` gives access to `resource`: equal to it, or to its first whole segments. Case matters,
+    /// True if `sr` gives access to `resource`: equal to it, or to its first whole segments. Case matters,
     /// except in the host name.
     pub fn check_scope(&self, resource: Resource<'_>) -> Result<(), TokenError> {
         let scope = self

@@ -122,7 +122,7 @@ fn invalid(
     }
 }
 
-/// Whether `text` has a piece of `value` in it that is no coincidence. A short value is no secret.
+/// True if `text` has a piece of `value` in it that is no coincidence. A short value is no secret.
 fn repeats(text: &str, value: &str) -> bool {
     value.as_bytes().windows(COINCIDENCE + 1).any(|piece| {
         text.as_bytes()

@@ -125,7 +125,7 @@ impl Remote {
         self.0.ask(&self.0.retry_now);
     }
 
-    /// Whether something was asked for that the device has not seen yet.
+    /// True if something was asked for that the device has not seen yet.
     pub(crate) fn is_asked(&self) -> bool {
         self.0.any()
     }

@@ -137,7 +137,7 @@ impl DeviceThread {
         self.remote.clone()
     }
 
-    /// Whether the device has ended.
+    /// True if the device has ended.
     pub fn has_ended(&self) -> bool {
         self.thread.is_finished()
     }

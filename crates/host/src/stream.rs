@@ -100,7 +100,7 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Whether `read` has something to say: plaintext, the end, or a failure. TLS records that carry none
+    /// True if `read` has something to say: plaintext, the end, or a failure. TLS records that carry none
     /// (session tickets, alerts) are digested on the way.
     fn readable(&mut self) -> io::Result<bool> {
         loop {

@@ -206,7 +206,7 @@ impl Faults {
         count_down(times).then_some(*status)
     }
 
-    /// Whether a cloud-to-device message is to be sent twice.
+    /// True if a cloud-to-device message is to be sent twice.
     pub(crate) fn duplicate(&self, client_id: &str) -> bool {
         self.lock()
             .get_mut(client_id)

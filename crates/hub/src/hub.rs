@@ -222,7 +222,7 @@ impl Hub {
         self.core.delete_device(&Identity::device(id), None)
     }
 
-    /// Whether the device has an authenticated connection now.
+    /// True if the device has an authenticated connection now.
     pub fn is_connected(&self, id: &str) -> bool {
         self.core.sessions.get(id).is_some()
     }

@@ -104,7 +104,7 @@ impl Link {
         self.wake.notify_one();
     }
 
-    /// Whether [`Self::freeze`] was called.
+    /// True if [`Self::freeze`] was called.
     pub(crate) fn is_frozen(&self) -> bool {
         self.frozen.load(Ordering::Relaxed)
     }
@@ -126,7 +126,7 @@ impl Link {
             .max()
     }
 
-    /// Whether a direct method under `topic` reaches the client. It never does without an api-version.
+    /// True if a direct method under `topic` reaches the client. It never does without an api-version.
     pub(crate) fn takes_methods(&self, topic: &str) -> bool {
         self.versioned && self.granted(topic).is_some()
     }

@@ -149,7 +149,7 @@ impl Arena {
     }
 }
 
-/// Whether mbedTLS can parse a certificate, else its error.
+/// Checks that mbedTLS can parse a certificate; gives its error otherwise.
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn check_certificate(der: &[u8]) -> Result<(), i32> {
     // SAFETY: `der` is read during the call only; the parsed form, which points into it, is freed in it.
@@ -159,7 +159,7 @@ pub(crate) fn check_certificate(der: &[u8]) -> Result<(), i32> {
     }
 }
 
-/// Whether mbedTLS can parse a private key, else its error.
+/// Checks that mbedTLS can parse a private key; gives its error otherwise.
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn check_key(der: &[u8]) -> Result<(), i32> {
     // SAFETY: as for `check_certificate`.
@@ -169,7 +169,7 @@ pub(crate) fn check_key(der: &[u8]) -> Result<(), i32> {
     }
 }
 
-/// Whether a key belongs to a certificate, else mbedTLS's error.
+/// Checks that a key belongs to a certificate; gives mbedTLS's error otherwise.
 pub(crate) fn check_pair(certificate: &[u8], key: &[u8]) -> Result<(), i32> {
     // SAFETY: as for `check_certificate`.
     let result = unsafe {

@@ -36,19 +36,19 @@ pub(crate) struct Hub {
     pub(crate) puback_delay: Duration,
     /// Connections are closed by the hub after one message.
     pub(crate) drops_after_message: bool,
-    /// Whether QoS 1 messages are acknowledged.
+    /// True if QoS 1 messages are acknowledged.
     pub(crate) acknowledges: bool,
     /// Starts of filters that it grants no subscription to.
     pub(crate) ungranted: Vec<&'static str>,
     /// The id that it expects.
     pub(crate) client_id: &'static str,
-    /// Whether it expects clients to want a persistent session.
+    /// True if it expects clients to want a persistent session.
     pub(crate) keeps_sessions: bool,
     /// Cuts a connection at its token's expiry plus 300 s, and refuses expired tokens, by the hub's clock.
     pub(crate) checks_expiry: bool,
     /// Answers to the next requests about the twin or a registration: status, the rest of the topic's query, and the body.
     pub(crate) answers: VecDeque<(u16, String, String)>,
-    /// Whether requests about the twin are answered when `answers` has nothing for them.
+    /// True if requests about the twin are answered when `answers` has nothing for them.
     pub(crate) serves_twin: bool,
     /// The most bytes that one read gives.
     pub(crate) piece: usize,
@@ -106,7 +106,7 @@ pub(crate) struct World {
     pub(crate) stored: BTreeMap<String, Vec<u8>>,
     /// The keys of what it has removed.
     pub(crate) removed: Vec<String>,
-    /// Whether nothing can be stored, read or removed.
+    /// True if nothing can be stored, read or removed.
     pub(crate) storage_fails: bool,
     /// Milliseconds that the device's clock differs from the world's; `None` before it is set.
     pub(crate) clock_error: Option<i64>,
@@ -122,7 +122,7 @@ pub(crate) struct World {
     pub(crate) requests: VecDeque<(u64, Requests)>,
     /// Time that opening a connection takes, whatever comes of it.
     pub(crate) connect_takes: Duration,
-    /// Whether opening comes back when it is asked to, as on a host, or blocks, as on Zephyr.
+    /// True if opening comes back when it is asked to, as on a host; false if it blocks, as on Zephyr.
     pub(crate) connects_in_steps: bool,
     /// Times, in milliseconds, at which the sensor fails, and at which it answers again.
     pub(crate) sensor_fails: Vec<(u64, u64)>,

@@ -24,7 +24,7 @@ pub(crate) struct Taken {
     pub(crate) body: Vec<u8>,
     /// Decoded, in order; `None` for a key without a value.
     pub(crate) properties: Vec<(String, Option<String>)>,
-    /// Whether the hub has sent it before.
+    /// True if the hub has sent it before.
     pub(crate) redelivered: bool,
 }
 

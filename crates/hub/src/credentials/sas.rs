@@ -199,7 +199,7 @@ fn parse_expiry(text: &str) -> Result<u64, SasError> {
     text.parse().map_err(|_| SasError::Expiry)
 }
 
-/// Whether `resource` is `target` or a prefix of it that ends at a segment. The host (first segment)
+/// True if `resource` is `target` or a prefix of it that ends at a segment. The host (first segment)
 /// compares without case, as host names do; ids are case-sensitive.
 fn covers(resource: &str, target: &str) -> bool {
     let mut of_target = target.split('/');

@@ -75,7 +75,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// Whether `text` has the form of a thumbprint: 40 (SHA-1) or 64 (SHA-256) hex digits.
+/// True if `text` has the form of a thumbprint: 40 (SHA-1) or 64 (SHA-256) hex digits.
 pub(crate) fn is_thumbprint(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

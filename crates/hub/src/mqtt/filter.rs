@@ -28,7 +28,7 @@ enum Level<'l> {
 
 use Level::{Any, Own, Rest, Word};
 
-/// Whether IoT Hub has this filter for `client`. The text says why not.
+/// Checks that IoT Hub has this filter for `client`; the text says why not.
 pub(crate) fn check(filter: &str, client: &Identity) -> Result<(), String> {
     check_form(filter)?;
     let known = filter
@@ -110,7 +110,7 @@ fn fits(levels: &str, pattern: &[Level<'_>]) -> bool {
     levels.next().is_none()
 }
 
-/// Whether `filter` matches the topic name `topic` (section 4.7). A wildcard in the first level matches no
+/// True if `filter` matches the topic name `topic` (section 4.7). A wildcard in the first level matches no
 /// topic that begins with `$` (section 4.7.2): a client that subscribed to `#` gets messages, and no more.
 pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {

@@ -43,7 +43,7 @@ pub(super) fn within_tls(first: &[u8]) -> Option<&'static str> {
     )
 }
 
-/// Whether these are the first bytes of a request of HTTP/1.1 or HTTP/2.
+/// True if these are the first bytes of a request of HTTP/1.1 or HTTP/2.
 fn is_http(first: &[u8]) -> bool {
     const METHODS: [&[u8]; 9] = [
         b"GET ",

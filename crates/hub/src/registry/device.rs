@@ -123,7 +123,7 @@ pub enum Authentication {
     X509Ca,
 }
 
-/// Whether a device may connect.
+/// True if a device may connect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
@@ -144,7 +144,7 @@ pub struct Device {
     pub generation_id: String,
     /// Changes with every change of this entry.
     pub etag: String,
-    /// Whether it may connect.
+    /// True if it may connect.
     pub status: Status,
     /// Why; in the words of the one who changed it last.
     #[serde(default)]

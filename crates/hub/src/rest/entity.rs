@@ -20,7 +20,7 @@ use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 pub(super) struct Entry {
     device_id: Option<String>,
     module_id: Option<String>,
-    /// Whether the device may connect.
+    /// True if the device may connect.
     pub(super) status: Option<Status>,
     /// Why; `null` takes it away.
     #[serde(default, deserialize_with = "present")]
@@ -199,7 +199,7 @@ const LAST_ACTIVITY: &str = "lastActivityTime";
 /// The time of what never happened, as Azure tells it.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// Whether the hub can have told the time `given`: it tells `own` now, and told earlier ones before.
+/// True if the hub can have told the time `given`: it tells `own` now, and told earlier ones before.
 fn was_read(given: &str, own: &str) -> bool {
     let time = |text: &str| {
         // Azure's samples write the time of what never happened without a zone.
