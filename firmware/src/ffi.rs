@@ -8,6 +8,8 @@
 
 mod credentials;
 mod entry;
+#[cfg(CONFIG_AZURE_ISM43362)]
+pub(crate) mod ism43362;
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
@@ -168,7 +170,7 @@ mod c {
         ) -> i32;
         pub(super) fn azure_network_start();
         pub(super) fn azure_network_address(text: *mut c_char, length: u32) -> bool;
-        #[cfg(CONFIG_AZURE_WIFI)]
+        #[cfg(CONFIG_WIFI)]
         pub(super) fn azure_wifi_join(
             ssid: *const u8,
             ssid_length: u32,
@@ -405,7 +407,7 @@ pub(crate) fn network_address(text: &mut [u8; 48]) -> Option<&str> {
 }
 
 /// Joins a Wi-Fi network.
-#[cfg(CONFIG_AZURE_WIFI)]
+#[cfg(CONFIG_WIFI)]
 pub(crate) fn join_wifi(ssid: &[u8], password: &[u8]) -> Result<(), Error> {
     // SAFETY: both are copied during the call, after their lengths are checked.
     let result = unsafe {

@@ -20,6 +20,8 @@ mod connector;
 mod credentials;
 mod ffi;
 mod indicator;
+#[cfg(CONFIG_AZURE_ISM43362)]
+mod ism43362;
 /// Kconfig's values, by firmware/build.rs.
 #[allow(unreachable_pub)] // Generated.
 mod kconfig {

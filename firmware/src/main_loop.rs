@@ -94,9 +94,16 @@ fn join_wifi() {
     #[cfg(CONFIG_AZURE_WIFI)]
     match configuration::wifi() {
         Ok(Some((ssid, password))) => {
-            info!("network: joining Wi-Fi network {}", *ssid);
-            if ffi::join_wifi(ssid.as_bytes(), password.as_bytes()).is_err() {
-                error!("network: a Wi-Fi name has at most 32 bytes, a password at most 64");
+            #[cfg(CONFIG_AZURE_ISM43362)]
+            if let Err(problem) = crate::ism43362::join(&ssid, &password) {
+                error!("network: {problem} (azure set wifi)");
+            }
+            #[cfg(CONFIG_WIFI)]
+            {
+                info!("network: joining Wi-Fi network {}", *ssid);
+                if ffi::join_wifi(ssid.as_bytes(), password.as_bytes()).is_err() {
+                    error!("network: a Wi-Fi name has at most 32 bytes, a password at most 64");
+                }
             }
         }
         Ok(None) => warn!("network: no Wi-Fi network is known: azure set wifi <name>"),

@@ -4,6 +4,7 @@
 import pytest
 from console import Console
 from hub import Hub
+from wifi_module import PASSWORD, SSID, WifiModule
 from twister_harness.exceptions import TwisterHarnessException, TwisterHarnessTimeoutException
 
 
@@ -36,9 +37,22 @@ def launch(dut):
         raise
 
 
+@pytest.fixture(name="wifi")
+def fixture_wifi(unlaunched_dut):
+    """The simulated Wi-Fi module, for an image that has its driver; None for others."""
+    build = unlaunched_dut.device_config.app_build_dir
+    config = (build / "zephyr" / ".config").read_text(encoding="utf-8")
+    if "CONFIG_AZURE_ISM43362=y" not in config:
+        yield None
+        return
+    module = WifiModule(build, "uart" if "CONFIG_AZURE_ISM43362_UART=y" in config else "spi")
+    yield module
+    module.close()
+
+
 @pytest.fixture(name="device")
-def fixture_device(unlaunched_dut):
-    """The device, freshly flashed."""
+def fixture_device(unlaunched_dut, wifi):
+    """The device, freshly flashed; with Wi-Fi, in its network."""
     dut = unlaunched_dut
     (dut.device_config.app_build_dir / "flash.bin").unlink(missing_ok=True)
 
@@ -48,13 +62,15 @@ def fixture_device(unlaunched_dut):
         except TwisterHarnessTimeoutException:
             return None
 
-    # A simulator's sockets are the host's; in QEMU, 10.0.2.2 is the host's loopback interface.
-    # What is provisioned lies in a file there, and in memory here.
+    # A simulator's sockets are the host's, and so are the simulated Wi-Fi module's; in QEMU, 10.0.2.2 is the host's
+    # loopback interface. What is provisioned lies in a file there, and in memory here.
     simulator = dut.device_config.type == "native"
-    host = "127.0.0.1" if simulator else "10.0.2.2"
+    host = "localhost" if wifi else "127.0.0.1" if simulator else "10.0.2.2"
     launch(dut)
     console = Console(read, dut.write, host, lasting=simulator)
     console.ready()
+    if wifi:
+        console.join(SSID, PASSWORD)
     return console
 
 

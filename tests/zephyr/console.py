@@ -100,6 +100,12 @@ class Console:
         self.type(text)
         self.wait(answer, 30)
 
+    def join(self, ssid, password):
+        """Tells the device its Wi-Fi network."""
+        self.command(f'azure set wifi "{ssid}"', "Type the password")
+        self.type(password + "\n")
+        self.wait("Wi-Fi network stored", 30)
+
     def telemetry(self):
         """How many messages of telemetry fell due, were acknowledged, were dropped, and wait."""
         return [int(number) for number in re.findall(r"\d+", self.status()["telemetry"])]

@@ -22,6 +22,12 @@ pub(super) fn print_status(shell: Shell<'_>) {
         "network       {}",
         ffi::network_address(&mut text).unwrap_or("no address")
     );
+    #[cfg(CONFIG_AZURE_ISM43362)]
+    {
+        let mut line = crate::logger::Line::of(format_args!(""));
+        crate::ism43362::describe(&mut line);
+        say!(shell, "Wi-Fi         {}", line.as_str());
+    }
     match ffi::unix_time() {
         Some(time) => say!(shell, "time          {time}"),
         None => say!(shell, "time          not set"),
