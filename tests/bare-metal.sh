@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves that the core and its codec need neither std nor an operating system: compiles both for a Cortex-M4F.
+# Proves that the core, its codec and the Wi-Fi driver need neither std nor an operating system: compiles them for a Cortex-M4F.
 #
 # With rustup, `rustup target add thumbv7em-none-eabi` is enough. Without that target, Debian's rustc-web and
 # rust-web-src, of one version, build core and alloc for it.
@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=thumbv7em-none-eabi
-build=(build --locked --lib -p azure-device -p mqttbytes-nostd --target "$target" --target-dir target/bare-metal)
+build=(build --locked --lib -p azure-device -p ism43362 -p mqttbytes-nostd --target "$target" --target-dir target/bare-metal)
 
 if [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     cargo "${build[@]}"
@@ -19,4 +19,4 @@ else
     echo "Neither rustup's target $target nor Debian's rustc-web with rust-web-src is installed: install one." >&2
     exit 1
 fi
-echo "bare metal: azure-device and mqttbytes-nostd compile for $target"
+echo "bare metal: azure-device, ism43362 and mqttbytes-nostd compile for $target"
