@@ -16,6 +16,10 @@
 
 /* Read between two looks at the line, in bytes. */
 #define CHUNK 32
+/* The most that is read beyond the longest answer, in bytes. */
+#define SURPLUS 512
+/* Fills answers up. */
+#define PADDING 0x15
 
 static const struct spi_dt_spec bus = SPI_DT_SPEC_INST_GET(
 	0, SPI_OP_MODE_MASTER | SPI_TRANSFER_MSB | SPI_WORD_SET(16) | SPI_HOLD_ON_CS | SPI_LOCK_ON);
@@ -95,18 +99,36 @@ static int read_some(uint8_t *data, size_t length)
 	return spi_read_dt(&bus, &set);
 }
 
-/* Reads while the line is high. */
-static int32_t read_answer(uint8_t *answer, uint32_t capacity, k_timepoint_t end)
+static bool is_padding(const uint8_t *data, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (data[i] != PADDING) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Reads while the line is high. It is high without an answer while the module takes a command, and would stay so for
+ * ever: what begins with nothing but padding is none, and what is longer than any answer is not either.
+ */
+static int32_t read_answer(uint8_t *answer, uint32_t capacity)
 {
 	uint8_t dropped[CHUNK];
 	uint32_t length = 0;
+	uint32_t surplus = 0;
 
 	while (is_ready()) {
 		size_t room = MIN(capacity - length, CHUNK) & ~1U;
 
-		if (sys_timepoint_expired(end) || read_some(room > 0 ? answer + length : dropped, room > 0 ? room : CHUNK)) {
+		if (surplus > SURPLUS || read_some(room > 0 ? answer + length : dropped, room > 0 ? room : CHUNK) != 0) {
 			return -AZURE_OTHER;
 		}
+		if (length == 0 && is_padding(answer, room)) {
+			return 0;
+		}
+		surplus += room > 0 ? 0 : CHUNK;
 		length += room;
 		k_yield();
 	}
@@ -133,7 +155,7 @@ int32_t azure_ism43362_exchange(const uint8_t *command, uint32_t command_length,
 	if (!await_ready(end)) {
 		return -AZURE_TIMED_OUT;
 	}
-	result = read_answer(answer, capacity, end);
+	result = read_answer(answer, capacity);
 	(void)spi_release_dt(&bus);
 	return result;
 }

@@ -18,6 +18,33 @@ use crate::requests;
 
 static STATION: Mutex<Option<Station<'static, ModuleBus>>> = Mutex::new(None);
 
+/// The network to join next, until the driver's thread takes it. Apart from the station, which is locked for as long as
+/// the module takes to join.
+static WANTED: Mutex<Option<Network>> = Mutex::new(None);
+
+/// What others see of the station, as it was after the last step.
+#[derive(Default)]
+struct View {
+    address: Option<[u8; 4]>,
+    signal: Option<i32>,
+    resets: u32,
+    network: Option<Network>,
+}
+
+static VIEW: Mutex<View> = Mutex::new(View {
+    address: None,
+    signal: None,
+    resets: 0,
+    network: None,
+});
+
+fn locked<T, R>(mutex: &Mutex<T>, work: impl FnOnce(&mut T) -> R) -> R {
+    match mutex.lock() {
+        Ok(mut content) => work(&mut content),
+        Err(never) => match never {},
+    }
+}
+
 /// Prepares the module, and starts the driver's thread. Called once.
 pub(crate) fn start() {
     let Some(bus) = ModuleBus::init() else {
@@ -28,10 +55,9 @@ pub(crate) fn start() {
     let Some(buffers) = driver::take_buffers() else {
         return;
     };
-    match STATION.lock() {
-        Ok(mut station) => *station = Some(Station::new(bus, buffers)),
-        Err(never) => match never {},
-    }
+    locked(&STATION, |station| {
+        *station = Some(Station::new(bus, buffers));
+    });
     driver::start();
 }
 
@@ -39,18 +65,25 @@ pub(crate) fn start() {
 pub(crate) fn with<T>(
     work: impl FnOnce(&mut Station<'static, ModuleBus>, u64) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    match STATION.lock() {
-        Ok(mut station) => match station.as_mut() {
-            Some(station) => work(station, ffi::uptime().as_millis()),
-            None => Err(Error::NoNetwork),
-        },
-        Err(never) => match never {},
-    }
+    locked(&STATION, |station| {
+        let station = station.as_mut().ok_or(Error::NoNetwork)?;
+        let result = work(station, ffi::uptime().as_millis());
+        locked(&VIEW, |view| {
+            view.address = station.address();
+            view.signal = station.signal();
+            view.resets = station.resets();
+        });
+        result
+    })
 }
 
 /// Does what is due; gives the time until the next thing, in milliseconds.
 pub(crate) fn poll() -> u32 {
+    let wanted = locked(&WANTED, Option::take);
     let Ok((wait, event)) = with(|station, now| {
+        if let Some(network) = wanted {
+            station.set_network(network, now);
+        }
         let (next, event) = station.poll(now);
         let wait = next.saturating_sub(ffi::uptime().as_millis());
         Ok((wait, event))
@@ -77,6 +110,11 @@ fn tell(event: Event) {
         Event::NotJoined(JoinFailure::NoAddress) => {
             warn!("network: the Wi-Fi network gives no address (DHCP); it is tried again");
         }
+        Event::NotJoined(JoinFailure::Silent | JoinFailure::Garbled) => {
+            warn!(
+                "network: the Wi-Fi module fails while it joins the network; it is reset and tried again"
+            );
+        }
         Event::NotJoined(_) => {
             warn!(
                 "network: cannot join the Wi-Fi network; check its name and password (azure set wifi)"
@@ -97,34 +135,34 @@ fn tell(event: Event) {
 /// The reason, if the name or the password cannot be used.
 pub(crate) fn join(ssid: &str, password: &str) -> Result<(), ism43362::NetworkError> {
     let network = Network::new(ssid, password)?;
-    // Without a module, its absence was told.
-    let _ = with(|station, now| {
-        if station.network() != Some(&network) {
-            info!("network: joining Wi-Fi network {ssid}");
-        }
-        station.set_network(network, now);
-        Ok(())
+    let news = locked(&VIEW, |view| {
+        let news = view.network.as_ref() != Some(&network);
+        view.network = Some(network.clone());
+        news
     });
-    driver::wake();
+    if news {
+        info!("network: joining Wi-Fi network {ssid}");
+        locked(&WANTED, |wanted| *wanted = Some(network));
+        driver::wake();
+    }
     Ok(())
 }
 
 /// The address, while the module is in its network.
 pub(crate) fn address() -> Option<[u8; 4]> {
-    with(|station, _| station.address().ok_or(Error::NoNetwork)).ok()
+    locked(&VIEW, |view| view.address)
 }
 
-/// The network's name, the strength of its signal in dBm, and how often the module was reset: for `azure status`.
+/// The network's name, the strength of its signal, and how often the module was reset: for `azure status`.
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn describe(line: &mut Line<96>) {
-    let _ = with(|station, _| {
-        let ssid = station.network().map_or("none", Network::ssid);
-        let _ = match station.signal() {
-            Some(signal) => write!(line, "{ssid}, {signal} dBm"),
-            None => write!(line, "{ssid}"),
-        };
-        let _ = write!(line, "; the module was reset {} times", station.resets());
-        Ok(())
+    let _ = locked(&VIEW, |view| {
+        let ssid = view.network.as_ref().map_or("no network", Network::ssid);
+        write!(line, "{ssid}")?;
+        if let Some(signal) = view.signal {
+            write!(line, ", {signal} dBm")?;
+        }
+        write!(line, "; the module was reset {} times", view.resets)
     });
 }
 

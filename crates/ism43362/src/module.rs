@@ -216,11 +216,17 @@ impl<'b, B: Bus> Module<'b, B> {
 
     /// Carries out a command whose answer has no data.
     fn set(&mut self, command: Arguments<'_>) -> Result<(), Error> {
+        let socket = self.selected;
         if self.ask(command, &[], ORDINARY)?.is_empty() {
             return Ok(());
         }
-        // Perhaps another command's answer, perhaps only talkative: what follows tells.
-        self.resync()
+        // Perhaps another command's answer, and this one was not carried out. Once more, in step: a module that has
+        // something to say again is only talkative.
+        self.resync()?;
+        if let Some(socket) = socket {
+            self.select(socket)?;
+        }
+        self.ask(command, &[], ORDINARY).map(drop)
     }
 
     /// Carries out a command that may be refused.

@@ -157,6 +157,22 @@ fn an_answer_too_many_does_not_shift_the_following_ones() {
 }
 
 #[test]
+fn a_command_that_got_a_stray_answer_is_carried_out_once_more() {
+    let (mut module, bus) = started();
+    open(&bus, &mut module);
+    module.open(1, Kind::Udp, [192, 0, 2, 1], 123).unwrap();
+    bus.0.borrow_mut().commands.clear();
+    // The selection gets another answer.
+    fail_next(&bus, Fault::Instead(b"\r\nstray\r\nOK\r\n> ".to_vec()));
+    module.write(0, b"abc").unwrap();
+    assert_eq!(
+        bus.0.borrow().commands,
+        ["P0=0", "Z5", "CS", "P0=0", "S3=0003"]
+    );
+    assert_eq!(bus.0.borrow().sent[0], b"abc");
+}
+
+#[test]
 fn a_silent_module_is_an_error_at_once_and_so_is_one_that_talks_nonsense() {
     let (mut module, bus) = started();
     fail_next(&bus, Fault::Silent);

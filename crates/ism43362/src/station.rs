@@ -31,6 +31,8 @@ pub enum JoinFailure {
     NoAddress,
     /// The module's answer made no sense.
     Garbled,
+    /// The module stopped answering while it joined. It is reset.
+    Silent,
 }
 
 /// The reason for which the network was lost.
@@ -235,7 +237,7 @@ impl<'b, B: Bus> Station<'b, B> {
                 self.event = Some(Event::Joined(address));
                 return;
             }
-            Err(Error::Silent) => return self.give_up(now),
+            Err(Error::Silent) => JoinFailure::Silent,
             Ok(Joined::Failed) => JoinFailure::NotJoined,
             Ok(Joined::NoAddress) => JoinFailure::NoAddress,
             Err(_) => JoinFailure::Garbled,
@@ -246,7 +248,7 @@ impl<'b, B: Bus> Station<'b, B> {
             self.told = Some(failure);
             self.event = Some(Event::NotJoined(failure));
         }
-        if self.attempts.is_multiple_of(JOINS_BEFORE_RESET) {
+        if failure == JoinFailure::Silent || self.attempts.is_multiple_of(JOINS_BEFORE_RESET) {
             self.link = Link::Down;
         }
     }

@@ -310,3 +310,17 @@ fn a_write_that_fails_breaks_the_stream() {
     );
     assert!(bench.station.is_readable(socket));
 }
+
+#[test]
+fn a_module_that_never_answers_a_join_is_told_of_and_reset_at_intervals() {
+    let mut bench = Bench::new();
+    bench.bus.0.borrow_mut().never = Some("C0".into());
+    bench.set_network("home", "password");
+    bench.run(100_000);
+    assert_eq!(bench.take_events(), [Event::NotJoined(JoinFailure::Silent)]);
+    let resets = bench.bus.0.borrow().resets;
+    assert!((5..=12).contains(&resets), "{resets}");
+    bench.bus.0.borrow_mut().never = None;
+    bench.run(10_000);
+    assert_eq!(bench.take_events(), [Event::Joined([10, 0, 0, 7])]);
+}

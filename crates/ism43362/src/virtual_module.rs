@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) dhcp: bool,
     /// The next answers, by what happens to them.
     pub(crate) faults: VecDeque<Option<Fault>>,
+    /// A command that is never answered.
+    pub(crate) never: Option<String>,
     pub(crate) arrived: [Vec<u8>; 4],
     pub(crate) open: [bool; 4],
     pub(crate) sent: [Vec<u8>; 4],
@@ -57,6 +59,7 @@ impl VirtualModule {
             joined: false,
             dhcp: true,
             faults: VecDeque::new(),
+            never: None,
             arrived: [const { Vec::new() }; 4],
             open: [false; 4],
             sent: [const { Vec::new() }; 4],
@@ -173,6 +176,9 @@ impl Bus for VirtualModule {
             let text = core::str::from_utf8(command).unwrap();
             let text = text.strip_suffix('\r').unwrap();
             world.commands.push(text.into());
+            if world.never.as_deref() == Some(text) {
+                return Err(BusError::Silent);
+            }
             let data = world.carry_out(text, payload);
             let mut whole = match data {
                 Some(data) => [b"\r\n", &data[..], b"\r\nOK\r\n> "].concat(),
