@@ -125,6 +125,6 @@ class Console:
         self.command("azure status", r"^stack ")
         found = {}
         for line in self.lines[self.position - 24 :]:
-            if match := re.match(r"(\w+(?: failure| pair)?)  +(.*)", line):
+            if match := re.match(r"([\w-]+(?: failure| pair)?)  +(.*)", line):
                 found[match.group(1)] = match.group(2)
         return found

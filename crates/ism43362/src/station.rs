@@ -8,6 +8,8 @@ use crate::{Address, Bus, Error, PAYLOAD, SOCKETS};
 
 /// Time between two looks at the link, in milliseconds.
 const WATCH: u64 = 10_000;
+/// Time between joining and the first look, in milliseconds.
+const FIRST_WATCH: u64 = 1_000;
 /// Time between two attempts to join, in milliseconds.
 const REJOIN: u64 = 10_000;
 /// Attempts to join after which a failure that lasts is told again: five minutes.
@@ -233,7 +235,8 @@ impl<'b, B: Bus> Station<'b, B> {
             Ok(Joined::Address(address)) => {
                 self.link = Link::Joined(address);
                 (self.attempts, self.told) = (0, None);
-                self.due = now + WATCH;
+                // The signal's strength is wanted soon.
+                self.due = now + FIRST_WATCH;
                 self.event = Some(Event::Joined(address));
                 return;
             }
