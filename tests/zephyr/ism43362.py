@@ -10,11 +10,16 @@ What is known of the real module, from what ST's and Zephyr's drivers send and e
 the form of the answers; that a write is answered with its length or with -1; one prompt after a reset, half a second
 to one and a half after it. What is assumed: a read of a connection that has ended is answered with -1 (`end-as`
 chooses an error or nothing instead); a command that is not known, or comes with a value out of its range, is refused;
-the module keeps four sockets with a receive window of two reads.
+a write that takes longer than command S2 allows (ten seconds if it was not given) is answered with -1; a command
+that is under way when the module restarts is never answered.
 
-Commands of the control socket (numbers are counts; a count of -1 lasts until `clear`):
+Limits: four sockets; 1,460 bytes in a read and in a write; 32 bytes in a network's name, 64 in its password. A TCP
+connection buffers two reads here and some 16 KB in this computer's socket; then its sender has to wait. Four datagrams
+wait for a UDP socket; more are lost. A peer sees the end of its connection at once, even if the network is lost.
+
+Commands of the control socket (a COUNT is 1 or more; -1 lasts until `clear`):
   status                     counters and state, as a JSON object
-  network SSID [PASSWORD]    the network in reach; without a password it is open
+  network SSID [PASSWORD]    the network in reach of the next attempt to join; without a password it is open
   lose [SECONDS]             the network is out of reach: at once, and for this time or until `back`
   back                       it is in reach again
   dns NAME ADDRESS           a name that can be resolved; `localhost` is known
@@ -22,9 +27,9 @@ Commands of the control socket (numbers are counts; a count of -1 lasts until `c
   end-as minus|error|nothing the answer to a read from a connection that has ended
   no-prompt COUNT            the next resets by the pin bring no prompt, and no answer to anything
   fault KIND COUNT [VALUE]   what happens to the next answers (with `only`: of this command, such as R0):
-      silent                 none
+      silent                 none; on SPI the data-ready line stays low until a reset
       late MILLISECONDS      later
-      cut BYTES              only the first bytes
+      cut BYTES              only the first bytes (0: on SPI the line rises for the next command only)
       repeat                 twice
       garbage                other bytes instead
       refuse                 refused, and not carried out
@@ -36,6 +41,7 @@ Commands of the control socket (numbers are counts; a count of -1 lasts until `c
 
 import argparse
 import asyncio
+import ipaddress
 import json
 import random
 import shlex
@@ -43,92 +49,27 @@ import struct
 import sys
 import time
 
+from ism43362_sockets import PAYLOAD, Refused, Socket, number
+
 SOCKETS = 4
-PAYLOAD = 1460
+# The longest command without its carriage return: a name of 253 bytes to resolve.
+COMMAND = 256
 MAC = "C4:7F:51:00:00:01"
 ADDRESS = "192.0.2.7"
 PROMPT = b"\r\n> "
 REFUSED = b"\r\nERROR: invalid\r\nUsage: see the manual\r\n> "
+UNASKED = b"\r\n[SOMA][WIFI] something happened\r\n[EOMA]"
+WITHOUT_VALUE = ("Z5", "MR", "C0", "CD", "CS", "CR", "R0")
 KINDS = ("silent", "late", "cut", "repeat", "garbage", "refuse", "unasked", "write-fails")
-
-
-class Refused(Exception):
-    """The module does not carry out a command."""
-
-
-class Datagrams(asyncio.DatagramProtocol):
-    """What has arrived on a UDP socket; what exceeds the window is lost, as datagrams are."""
-
-    def __init__(self):
-        self.arrived = asyncio.Queue(4)
-
-    def datagram_received(self, data, addr):
-        if not self.arrived.full():
-            self.arrived.put_nowait(data)
-
-
-class Socket:
-    """One of the module's sockets."""
-
-    def __init__(self):
-        self.kind, self.host, self.port = 0, None, 0
-        self.size, self.wait = PAYLOAD, 0
-        self.reader = self.writer = self.datagrams = self.transport = None
-
-    @property
-    def open(self):
-        return self.writer is not None or self.transport is not None
-
-    async def connect(self):
-        if self.host is None or not self.host.startswith("127."):
-            raise Refused
-        try:
-            if self.kind == 0:
-                connecting = asyncio.open_connection(self.host, self.port, limit=PAYLOAD)
-                self.reader, self.writer = await asyncio.wait_for(connecting, 5)
-            else:
-                loop = asyncio.get_running_loop()
-                self.transport, self.datagrams = await loop.create_datagram_endpoint(
-                    Datagrams, remote_addr=(self.host, self.port)
-                )
-        except (OSError, asyncio.TimeoutError) as error:
-            raise Refused from error
-
-    def close(self):
-        for end in (self.writer, self.transport):
-            if end is not None:
-                end.close()
-        self.reader = self.writer = self.datagrams = self.transport = None
-
-    async def read(self):
-        """What has arrived; b"" if nothing has, None at the end."""
-        source = self.reader.read(self.size) if self.reader else self.datagrams.arrived.get()
-        try:
-            data = await asyncio.wait_for(source, max(self.wait, 1) / 1000)
-        except asyncio.TimeoutError:
-            return b""
-        except OSError:
-            return None
-        return data or None
-
-    async def write(self, data):
-        """True if the peer's side took it."""
-        if self.transport:
-            self.transport.sendto(data)
-            return True
-        try:
-            self.writer.write(data)
-            await asyncio.wait_for(self.writer.drain(), 10)
-        except (OSError, asyncio.TimeoutError):
-            return False
-        return not self.writer.is_closing()
+# These need a value.
+MEASURED = ("late", "cut")
 
 
 class Module:
-    """The module behind its bus. `say` gives bytes to the host: an answer, or what was not asked for."""
+    """The module behind its bus. `say` gives bytes to the host; `ready` lets it write the next command."""
 
     def __init__(self, seed=1):
-        self.say = None
+        self.say = self.ready = None
         self.random = random.Random(seed)
         self.ssid, self.password = "test network", "test password"
         self.in_reach, self.back_at = True, None
@@ -141,10 +82,14 @@ class Module:
         self.by_name = {}
         self.sockets = []
         self.violations = []
+        self.working, self.life = None, 0
         self.forget()
 
     def forget(self):
-        """A restart: network, sockets and settings are gone."""
+        """A restart: network, sockets, settings and the command under way are gone."""
+        self.life += 1
+        if self.working is not None:
+            self.working.cancel()
         for socket in self.sockets:
             socket.close()
         self.sockets = [Socket() for _ in range(SOCKETS)]
@@ -154,10 +99,39 @@ class Module:
         self.dhcp = False
 
     def violated(self, text):
+        """Notes that the host broke a rule."""
         self.counters["violations"] += 1
-        self.violations.append(text)
+        self.violations = [*self.violations[-9:], text]
 
-    async def reset(self):
+    @property
+    def is_working(self):
+        return self.working is not None and not self.working.done()
+
+    def begin(self, work):
+        """Starts a piece of work, which a restart ends; gives its task."""
+
+        def done(task):
+            # A host that is gone is noticed where it is read from.
+            if not task.cancelled() and not isinstance(task.exception(), (OSError, type(None))):
+                raise task.exception()
+
+        self.working = asyncio.ensure_future(work)
+        self.working.add_done_callback(done)
+        return self.working
+
+    def connected(self, say, ready):
+        """A host is at the bus, and the module has its power."""
+        self.say, self.ready = say, ready
+        self.forget()
+        self.dead = False
+
+    async def start(self, seconds=0.05):
+        """What a module does whose power or reset pin came up."""
+        await asyncio.sleep(seconds)
+        await self.say(PROMPT)
+        await self.ready()
+
+    def reset(self):
         """The reset pin was pulled and let go."""
         self.counters["resets"] += 1
         self.forget()
@@ -165,18 +139,19 @@ class Module:
         if self.no_prompt > 0:
             self.no_prompt -= 1
         if not self.dead:
-            await asyncio.sleep(0.05)
-            await self.say(PROMPT)
+            self.begin(self.start())
 
-    async def restart(self):
+    def restart(self):
         """A restart of its own."""
         self.counters["restarts"] += 1
         self.forget()
-        await self.say(PROMPT)
+        self.dead = False
+        if self.say is not None:
+            self.begin(self.start(0))
 
     def lose(self, seconds):
         self.in_reach, self.joined = False, False
-        self.back_at = time.monotonic() + seconds if seconds else None
+        self.back_at = None if seconds is None else time.monotonic() + seconds
         for socket in self.sockets:
             socket.close()
 
@@ -201,59 +176,67 @@ class Module:
     async def command(self, text, payload):
         """Carries out a command and answers it."""
         self.look()
-        name, _, value = text.partition("=")
+        name, equals, value = text.partition("=")
+        known = name if hasattr(self, "do_" + name) else "unknown"
         self.counters["commands"] += 1
-        self.by_name[name] = self.by_name.get(name, 0) + 1
-        kind, number = (None, 0) if self.dead else self.fault(name)
+        self.by_name[known] = self.by_name.get(known, 0) + 1
         if self.dead:
             return
+        life = self.life
+        kind, amount = self.fault(name)
         if kind == "refuse":
             answer = REFUSED
         elif kind == "write-fails":
             answer = b"\r\n-1\r\nOK\r\n> "
         else:
-            answer = await self.carry_out(name, value, payload)
-        await self.answer(answer, kind, number)
+            answer = await self.carry_out(name, equals, value, payload)
+        if life == self.life:
+            await self.answer(answer, kind, amount)
 
-    async def carry_out(self, name, value, payload):
+    async def carry_out(self, name, equals, value, payload):
         try:
             handle = getattr(self, "do_" + name, None)
-            if handle is None:
+            if handle is None or bool(equals) == (name in WITHOUT_VALUE):
                 raise Refused
-            data = await handle(value, payload) if name == "S3" else await handle(value)
+            if name in WITHOUT_VALUE:
+                data = await handle()
+            else:
+                data = await handle(value, payload) if name == "S3" else await handle(value)
             return b"\r\n" + data + b"\r\nOK\r\n> "
         except (Refused, ValueError):
             self.counters["refusals"] += 1
             return REFUSED
 
-    async def answer(self, answer, kind, number):
+    async def answer(self, answer, kind, amount):
         if kind == "silent":
             return
         if kind == "late":
-            await asyncio.sleep(number / 1000)
+            await asyncio.sleep(amount / 1000)
         if kind == "cut":
-            answer = answer[:number]
+            answer = answer[:amount]
         if kind == "garbage":
             answer = self.random.randbytes(len(answer))
         if kind == "unasked":
-            await self.say(b"\r\n[SOMA][WIFI] something happened\r\n[EOMA]")
+            await self.say(UNASKED)
         await self.say(answer)
         if kind == "repeat":
             await self.say(answer)
+        await self.ready()
 
     # The commands. Each gives the data of its answer.
 
-    async def do_Z5(self, value):
+    async def do_Z5(self):
         return MAC.encode()
 
     async def do_C4(self, value):
-        self.dhcp = value == "1"
+        self.dhcp = number(value, 0, 1) == 1
         return b""
 
     async def do_PR(self, value):
+        number(value, 0, 1)
         return b""
 
-    async def do_MR(self, value):
+    async def do_MR(self):
         return b"[SOMA][EOMA]"
 
     async def want(self, name, value, longest):
@@ -269,11 +252,10 @@ class Module:
         return await self.want("C2", value, 64)
 
     async def do_C3(self, value):
-        if value not in "012345":
-            raise Refused
+        number(value, 0, 5)
         return await self.want("C3", value, 1)
 
-    async def do_C0(self, value):
+    async def do_C0(self):
         ssid = self.wanted["C1"]
         password = self.wanted["C2"] if self.wanted["C3"] != "0" else ""
         await asyncio.sleep(0.2)
@@ -284,56 +266,49 @@ class Module:
         address = ADDRESS if self.dhcp else "0.0.0.0"
         return f"[JOIN   ] {ssid},{address},0,0".encode()
 
-    async def do_CD(self, value):
+    async def do_CD(self):
         self.joined = False
         for socket in self.sockets:
             socket.close()
         return b""
 
-    async def do_CS(self, value):
+    async def do_CS(self):
         return b"1" if self.joined else b"0"
 
-    async def do_CR(self, value):
+    async def do_CR(self):
         return b"-52" if self.joined else b"0"
 
     async def do_D0(self, value):
-        if not self.joined:
+        if not self.joined or not value:
             raise Refused
         return self.names.get(value, "0.0.0.0").encode()
 
     async def do_P0(self, value):
-        self.selected = self.sockets[self.number(value, SOCKETS - 1)]
+        self.selected = self.sockets[number(value, 0, SOCKETS - 1)]
         return b""
 
-    @staticmethod
-    def number(value, highest):
-        number = int(value)
-        if not 0 <= number <= highest:
-            raise Refused
-        return number
-
     async def do_P1(self, value):
-        self.selected.kind = self.number(value, 1)
+        self.selected.kind = number(value, 0, 1)
         return b""
 
     async def do_P2(self, value):
-        self.number(value, 65535)
+        number(value, 0, 65535)
         return b""
 
     async def do_P3(self, value):
-        self.selected.host = value
+        self.selected.host = str(ipaddress.IPv4Address(value))
         return b""
 
     async def do_P4(self, value):
-        self.selected.port = self.number(value, 65535)
+        self.selected.port = number(value, 0, 65535)
         return b""
 
     async def do_P5(self, value):
-        self.number(value, 0)
+        number(value, 0, 0)
         return b""
 
     async def do_P6(self, value):
-        if self.number(value, 1) == 0:
+        if number(value, 0, 1) == 0:
             self.selected.close()
             return b""
         if not self.joined or self.selected.open:
@@ -342,27 +317,28 @@ class Module:
         return f"[TCP  RC] Connecting to {self.selected.host}".encode()
 
     async def do_S2(self, value):
-        self.number(value, 30000)
+        self.selected.write_wait = number(value, 0, 30000)
         return b""
 
     async def do_S3(self, value, payload):
-        length = self.number(value, PAYLOAD)
+        length = number(value, 1, PAYLOAD)
         if length != len(payload):
             self.violated(f"S3={value} with {len(payload)} bytes")
-        if not self.selected.open or not await self.selected.write(payload[:length]):
+            raise Refused
+        if not self.selected.open or not await self.selected.write(payload):
             return b"-1"
         self.counters["bytes_sent"] += length
         return str(length).encode()
 
     async def do_R1(self, value):
-        self.selected.size = self.number(value, PAYLOAD)
+        self.selected.size = number(value, 1, PAYLOAD)
         return b""
 
     async def do_R2(self, value):
-        self.selected.wait = self.number(value, 30000)
+        self.selected.wait = number(value, 0, 30000)
         return b""
 
-    async def do_R0(self, value):
+    async def do_R0(self):
         data = await self.selected.read() if self.selected.open else None
         if data is None and self.end_as == "error":
             raise Refused
@@ -372,25 +348,62 @@ class Module:
         return data
 
 
+def payload_length(text):
+    """How many bytes follow a command; None if the module does not take so many."""
+    if not text.startswith("S3="):
+        return 0
+    try:
+        return number(text[3:], 1, PAYLOAD)
+    except Refused:
+        return None
+
+
 class Uart:
     """The module on a UART: commands are parted by carriage returns."""
 
     def __init__(self, module, reader, writer):
         self.module, self.reader, self.writer = module, reader, writer
-        module.say = self.say
+        self.received = b""
+        module.connected(self.say, self.ready)
 
     async def say(self, data):
         self.writer.write(data)
         await self.writer.drain()
 
+    async def ready(self):
+        """The host sees by the prompt that it may write."""
+
     async def serve(self):
-        await self.module.say(PROMPT)
-        while True:
-            text = (await self.reader.readuntil(b"\r"))[:-1].decode("utf-8", "replace")
-            payload = b""
-            if text.startswith("S3=") and text[3:].isdigit():
-                payload = await self.reader.readexactly(int(text[3:]))
-            await self.module.command(text, payload)
+        await self.module.start(0)
+        life = self.module.life
+        while data := await self.reader.read(4096):
+            # A restart forgets what had come before it.
+            if life != self.module.life:
+                life, self.received = self.module.life, b""
+            self.received += data
+            while life == self.module.life and (command := self.next_command()) is not None:
+                working = self.module.begin(self.module.command(*command))
+                await asyncio.wait([working])
+                if not working.cancelled():
+                    working.result()
+
+    def next_command(self):
+        """The next command and its payload, if both have come whole."""
+        head, end, rest = self.received.partition(b"\r")
+        if len(head) > COMMAND:
+            self.module.violated(f"a command of {len(head)} bytes")
+            self.received = b""
+            return "", b""
+        if not end:
+            return None
+        text = head.decode("utf-8", "replace")
+        length = payload_length(text)
+        if length is None:
+            self.module.violated(f"{text} is not a length that the module takes")
+        if len(rest) < (length or 0):
+            return None
+        self.received = rest[length or 0 :]
+        return text, rest[: length or 0]
 
 
 class Spi:
@@ -402,7 +415,7 @@ class Spi:
 
     def __init__(self, module, reader, writer):
         self.module, self.reader, self.writer = module, reader, writer
-        module.say = self.say
+        module.connected(self.say, self.ready)
 
     async def frame(self, kind, data=b""):
         self.writer.write(kind + struct.pack("<H", len(data)) + data)
@@ -411,61 +424,79 @@ class Spi:
     async def say(self, data):
         await self.frame(b"D", data + b"\x15" * (len(data) % 2))
 
+    async def ready(self):
+        await self.frame(b"P")
+
     async def serve(self):
-        working = None
         while True:
             kind, length = struct.unpack("<cH", await self.reader.readexactly(3))
             data = await self.reader.readexactly(length)
-            if working is not None and kind != b"C":
-                working.cancel()
-            if kind == b"r":
-                working = asyncio.create_task(self.start())
-            elif kind == b"C":
-                if working is not None and not working.done():
-                    self.module.violated("a command before the last one was answered")
-                    await working
-                working = asyncio.create_task(self.take(data))
+            if kind == b"R":
+                self.module.forget()
+            elif kind == b"r":
+                self.module.reset()
+            elif kind != b"C":
+                self.module.violated(f"a frame of the type {kind}")
+            elif self.module.is_working:
+                self.module.violated("a command before the last one was answered")
+            else:
+                self.module.begin(self.module.command(*self.parse(data)))
 
-    async def start(self):
-        await self.module.reset()
-        if not self.module.dead:
-            await self.frame(b"P")
-
-    async def take(self, data):
+    def parse(self, data):
+        """A command and its payload, without the line feed that fills it up."""
         if len(data) % 2:
             self.module.violated("a command of an odd number of bytes")
-        head, _, rest = data.partition(b"\r")
+        head, end, rest = data.partition(b"\r")
         text = head.decode("utf-8", "replace")
-        payload = b""
-        if text.startswith("S3=") and text[3:].isdigit():
-            payload, rest = rest[: int(text[3:])], rest[int(text[3:]) :]
-        if rest not in (b"", b"\n"):
+        if not end or len(head) > COMMAND:
+            self.module.violated(f"a command of {len(head)} bytes, or without a carriage return")
+            return "", b""
+        length = payload_length(text)
+        if length is None:
+            self.module.violated(f"{text} is not a length that the module takes")
+        elif rest[length:] not in (b"", b"\n"):
             self.module.violated(f"{text} is followed by {len(rest)} bytes")
-        await self.module.command(text, payload)
-        await self.frame(b"P")
+        return text, rest[: length or 0]
+
+
+async def connect_monitor(path):
+    """Connects to QEMU's monitor, which QEMU opens after its serial ports."""
+    for _ in range(200):
+        try:
+            return await asyncio.open_unix_connection(path)
+        except OSError:
+            await asyncio.sleep(0.05)
+    raise TimeoutError(f"no monitor at {path}")
 
 
 async def watch_reset_pin(module, path):
     """Follows bit 0 of mps2's FPGAIO MISC register through QEMU's monitor: pins do not leave QEMU otherwise."""
-    reader, writer = await asyncio.open_unix_connection(path)
+    reader, writer = await connect_monitor(path)
 
     async def ask(name, **arguments):
         writer.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
-        while True:
-            answer = json.loads(await reader.readline())
+        while line := await reader.readline():
+            answer = json.loads(line)
             if "return" in answer:
                 return answer["return"]
+        raise ConnectionError("the monitor is gone")
 
-    await reader.readline()
-    await ask("qmp_capabilities")
-    was = 1
-    while True:
-        text = await ask("human-monitor-command", **{"command-line": "xp /1wx 0x4002804c"})
-        now = int(text.split(":")[1], 16) & 1
-        if now and not was:
-            await module.reset()
-        was = now
-        await asyncio.sleep(0.02)
+    try:
+        await reader.readline()
+        await ask("qmp_capabilities")
+        was = 1
+        while True:
+            text = await ask("human-monitor-command", **{"command-line": "xp /1wx 0x4002804c"})
+            now = int(text.split(":")[1], 16) & 1
+            if now and not was:
+                module.reset()
+            was = now
+            await asyncio.sleep(0.02)
+    except OSError:
+        # QEMU ends, and the device's connection with it.
+        pass
+    finally:
+        writer.close()
 
 
 class Control:
@@ -478,8 +509,9 @@ class Control:
         while line := await reader.readline():
             try:
                 answer = await self.run(*shlex.split(line.decode()))
-            except (TypeError, ValueError, AttributeError) as error:
-                answer = {"error": f"{line.decode().strip()!r}: {error}; --help lists the commands"}
+            except (TypeError, ValueError) as error:
+                text = line.decode("utf-8", "replace").strip()
+                answer = {"error": f"{text!r}: {error}; --help lists the commands"}
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
@@ -506,33 +538,51 @@ class Control:
     async def do_network(self, ssid, password=""):
         self.module.ssid, self.module.password = ssid, password
 
-    async def do_lose(self, seconds="0"):
-        self.module.lose(float(seconds))
+    async def do_lose(self, seconds=None):
+        time_out = None if seconds is None else float(seconds)
+        if time_out is not None and not 0 <= time_out < 1e9:
+            raise ValueError("a time of 0 seconds or more")
+        self.module.lose(time_out)
 
     async def do_back(self):
         self.module.in_reach, self.module.back_at = True, None
 
     async def do_dns(self, name, address):
-        self.module.names[name] = address
+        self.module.names[name] = str(ipaddress.IPv4Address(address))
 
     async def do_restart(self):
-        await self.module.restart()
+        self.module.restart()
 
     async def do_end_as(self, how):
         if how not in ("minus", "error", "nothing"):
             raise ValueError("minus, error or nothing")
         self.module.end_as = how
 
+    @staticmethod
+    def count(text):
+        """A count as the help describes it."""
+        count = int(text)
+        if count < 1 and count != -1:
+            raise ValueError("a count of 1 or more, or -1")
+        return count
+
     async def do_no_prompt(self, count):
-        self.module.no_prompt = int(count)
+        self.module.no_prompt = self.count(count)
 
     async def do_only(self, command):
+        if command != "all" and not hasattr(self.module, "do_" + command):
+            raise ValueError("the module has no such command")
         self.module.only = command
 
-    async def do_fault(self, kind, count, value="0"):
+    async def do_fault(self, kind, count, value=None):
         if kind not in KINDS:
             raise ValueError("one of " + ", ".join(KINDS))
-        self.module.faults.append((kind, self.module.only, int(count), int(value)))
+        if value is None and kind in MEASURED:
+            raise ValueError("it needs a value")
+        amount = int(value or 0)
+        if amount < 0:
+            raise ValueError("a value of 0 or more")
+        self.module.faults.append((kind, self.module.only, self.count(count), amount))
 
     async def do_clear(self):
         self.module.faults.clear()
@@ -543,24 +593,24 @@ class Control:
 async def main(arguments):
     module = Module(arguments.seed)
     control = Control(module)
-    tasks = set()
 
     async def on_device(reader, writer):
         link = (Uart if arguments.uart else Spi)(module, reader, writer)
-        tasks.add(asyncio.current_task())
-        module.forget()
-        module.dead = False
-        if arguments.qmp:
-            tasks.add(asyncio.create_task(watch_reset_pin(module, arguments.qmp)))
+        watch = asyncio.create_task(watch_reset_pin(module, arguments.qmp)) if arguments.qmp else None
         try:
             await link.serve()
         except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            if watch:
+                watch.cancel()
             writer.close()
 
-    await asyncio.start_unix_server(on_device, arguments.uart or arguments.spi)
+    device = await asyncio.start_unix_server(on_device, arguments.uart or arguments.spi)
     server = await asyncio.start_unix_server(control.serve, arguments.control)
     print("ready", flush=True)
-    await server.serve_forever()
+    async with device, server:
+        await server.serve_forever()
 
 
 def parse(arguments):
