@@ -368,7 +368,9 @@ pub fn texts(text: &str) {
         assert_eq!(identity.to_string(), text);
     }
     if let Ok(value) = serde_json::from_str::<Value>(text) {
-        assert_eq!(json::depth(text.as_bytes()), depth(&value));
+        // Of two members of one name only the last is kept, and the other may be deeper.
+        assert!(json::depth(text.as_bytes()) >= depth(&value));
+        assert_eq!(json::depth(value.to_string().as_bytes()), depth(&value));
         assert_eq!(
             rules::check_depth(&value).is_ok(),
             depth(&value) <= rules::MAX_DEPTH + 1
