@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tests of this folder on QEMU's Cortex-A9, for which Zephyr's own run target needs another QEMU.
+"""Runs the tests of this folder on machines of QEMU that Zephyr's own run target does not know.
 
     west build -b qemu_cortex_a9 -d BUILD . -- -DEXTRA_CONF_FILE=tests/zephyr/test.conf
     harness=$ZEPHYR_BASE/scripts/pylib/pytest-twister-harness/src
-    PYTHONPATH=tests/zephyr:$harness pytest -p cortex_a9 --image BUILD/zephyr/zephyr.elf tests/zephyr/test_join.py
+    PYTHONPATH=tests/zephyr:$harness pytest -p machine --image BUILD/zephyr/zephyr.elf tests/zephyr/test_join.py
 
+and the same with `-b mps2/an386`, whose image may also have tests/zephyr/fault.conf. The image's board names the machine.
 A pytest plugin that stands in for twister's: it gives the device that the tests ask for.
 """
 
 import queue
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -17,7 +19,12 @@ from types import SimpleNamespace
 import pytest
 from twister_harness.exceptions import TwisterHarnessTimeoutException
 
-QEMU = "qemu-system-arm -machine xilinx-zynq-a9 -nographic -vga none -monitor none -serial stdio -nic user".split()
+QEMU = "qemu-system-arm -nographic -vga none -monitor none -serial stdio".split()
+# By board: the machine, and how it takes the image.
+MACHINES = {
+    "qemu_cortex_a9": "-machine xilinx-zynq-a9 -nic user -device loader,file={image},cpu-num=0",
+    "mps2": "-machine mps2-an386 -nic user,model=lan9118 -kernel {image}",
+}
 
 
 class Machine:
@@ -31,10 +38,15 @@ class Machine:
     def launch(self):
         """Switches it on."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        command = [*QEMU, "-device", f"loader,file={self.image},cpu-num=0"]
+        command = [*QEMU, *MACHINES[self.board()].format(image=self.image).split()]
         self.process = subprocess.Popen(command, **pipes)
         self.lines = queue.Queue()
         threading.Thread(target=self.collect, args=(self.process, self.lines), daemon=True).start()
+
+    def board(self):
+        """The board that the image was built for."""
+        config = (self.image.parent / ".config").read_text(encoding="utf-8")
+        return re.search(r'^CONFIG_BOARD="(\w+)"', config, re.MULTILINE).group(1)
 
     @staticmethod
     def collect(process, lines):
@@ -64,7 +76,7 @@ class Machine:
 
 def pytest_addoption(parser):
     """The image is named on the command line."""
-    parser.addoption("--image", required=True, help="zephyr.elf of a build for qemu_cortex_a9")
+    parser.addoption("--image", required=True, help="zephyr.elf of a build for qemu_cortex_a9 or mps2/an386")
 
 
 @pytest.fixture(name="unlaunched_dut")
