@@ -16,6 +16,7 @@
 //! - [`identity`], [`sas`], [`percent`], [`secret`]: who the device is and how it proves it.
 //! - [`pair`]: a new certificate and its key, tried before the old pair is given up.
 //! - [`pem`], [`paste`]: certificates and keys as people paste them into a console.
+//! - [`waiting`]: what ends or hurries a wait before there is a device.
 //! - [`storage`], [`text`], [`time`], [`sntp`], [`logging`], [`port`]: foundations.
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].
@@ -58,3 +59,4 @@ pub mod storage;
 pub mod text;
 pub mod time;
 pub mod topic;
+pub mod waiting;

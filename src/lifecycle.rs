@@ -228,7 +228,9 @@ fn operate<P: Platform, A: Application>(
     let mut made = Device::resume(identity, config, buffers.reborrow(), application, carryover);
     let device = made.as_mut().map_err(|error| *error)?;
     device::run(device, platform);
-    let (restart, given_up) = (device.wants_restart(), device.has_given_up());
+    // What was asked for while the last attempt blocked comes after its failure, and counts all the same.
+    let given_up = device.has_given_up() && !device.was_stopped();
+    let restart = device.wants_restart();
     let was_accepted = device.was_accepted();
     let application = take_apart(&mut made, carryover)?;
     Ok(match (restart, given_up) {
@@ -368,6 +370,9 @@ fn register<P: Platform>(
     device::run(provisioner, platform);
     carryover.set_report(*provisioner.report());
     let stopped = provisioner.was_stopped();
+    if provisioner.was_asked_to_send() {
+        carryover.send_now(platform.now());
+    }
     Ok((made?.into_assignment(), stopped))
 }
 

@@ -12,7 +12,7 @@ use crate::device::tests::{Memory, buffers};
 use crate::device::{Cause, Config, Report};
 use crate::identity::{DeviceId, HostName, SharedAccessKey};
 use crate::json::Object;
-use crate::port::Sensor;
+use crate::port::{Code, ConnectError, Requests, Sensor, TcpFailure};
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
 use crate::storage;
 
@@ -396,4 +396,31 @@ fn what_a_restart_leaves_behind_is_told_by_the_next_start() {
         assert_eq!(told.telemetry_due, known);
         world.hub.borrow_mut().outages.clear();
     }
+}
+
+#[test]
+fn a_message_wanted_while_the_device_is_provisioned_is_measured_by_the_device() {
+    let mut world = world();
+    answer_assigned(&world);
+    let error = ConnectError::Tcp(TcpFailure::Refused, Code(111));
+    world.hub.borrow_mut().connect_errors.push_back(error);
+    let wanted = Requests {
+        send_now: true,
+        ..Requests::default()
+    };
+    world.requests.push_back((0, wanted));
+    world.stop_after(HOUR);
+    let enrollment = enrollment();
+    let access = Access::Provisioning(&enrollment, provisioning::Config::default());
+    // It measures only when it is asked to.
+    let config = Config {
+        telemetry_interval: None,
+        twin: false,
+        ..Config::default()
+    };
+    assert_eq!(
+        live_through(&mut world, &access, &config, Site::default()),
+        End::Stopped
+    );
+    assert_eq!(world.hub.borrow().log.stored.len(), 1);
 }

@@ -332,3 +332,22 @@ fn a_payload_that_is_lost_is_asked_for_while_its_assignment_stays_in_use() {
     assert_eq!(questions(&world).len(), 1);
     assert_eq!(world.hub.borrow().log.stored.len(), 60);
 }
+
+#[test]
+fn a_stop_that_is_asked_for_during_the_attempt_after_which_the_hub_is_given_up_is_a_stop() {
+    let mut world = world_with_outage(HUB, FOREVER, DNS);
+    world.connect_takes = Duration::from_secs(5);
+    live_for(&mut world, DAY);
+    let asked = questions(&world)[0];
+    let hub = world.hub.borrow();
+    let mut tries = hub.log.hosts.iter().zip(&hub.log.attempts);
+    let last = tries.rfind(|(host, at)| *host == HUB && **at < asked);
+    let last = *last.unwrap().1;
+    drop(hub);
+
+    let mut world = world_with_outage(HUB, FOREVER, DNS);
+    world.connect_takes = Duration::from_secs(5);
+    // The sim notes the end of an attempt.
+    live_for(&mut world, Duration::from_millis(last - 1000));
+    assert_eq!(questions(&world), [], "the stop comes first");
+}

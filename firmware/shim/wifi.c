@@ -66,6 +66,7 @@ int32_t azure_wifi_join(const uint8_t *name, uint32_t name_length, const uint8_t
 					     NET_EVENT_WIFI_CONNECT_RESULT | NET_EVENT_WIFI_DISCONNECT_RESULT);
 		net_mgmt_add_event_callback(&wifi_events);
 	}
-	k_work_schedule(&join_work, K_NO_WAIT);
+	/* Not k_work_schedule(): a retry that waits would keep its time. */
+	k_work_reschedule(&join_work, K_NO_WAIT);
 	return 0;
 }

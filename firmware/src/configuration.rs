@@ -189,7 +189,7 @@ pub(crate) fn time_servers() -> Result<Zeroizing<String>, Problem> {
 
 /// Name and password of a Wi-Fi network.
 #[cfg(CONFIG_AZURE_WIFI)]
-type Network = (Zeroizing<String>, Zeroizing<String>);
+pub(crate) type Network = (Zeroizing<String>, Zeroizing<String>);
 
 /// The Wi-Fi network to join.
 #[cfg(CONFIG_AZURE_WIFI)]

@@ -12,7 +12,7 @@ use azure_device::lifecycle::{self, Access, End};
 use azure_device::logging::{error, info, warn};
 use azure_device::mqtt;
 use azure_device::port::Status;
-use azure_device::time::Instant;
+use azure_device::waiting::{News, Reminder};
 
 use crate::configuration::{self, Configuration};
 use crate::credentials::{self, Credentials};
@@ -28,10 +28,10 @@ const IDENTITY_NEEDED: &str = if cfg!(CONFIG_AZURE_DPS) {
     "the device has no identity yet: azure set connection-string"
 };
 
-/// How often a device that waits for the network says so, and how often one that waits feeds the watchdog.
+/// How often a device that waits feeds the watchdog, and when one that waits for the network says so for the second time.
 const REMINDER: Duration = Duration::from_secs(30);
 
-/// How often a device that waits for a person says why.
+/// How often a device that waits for a person says why, and the longest pause of one that waits for the network.
 const REPETITION: Duration = Duration::from_secs(300);
 
 /// The whole life of the image. Comes back only if a part of it is missing, which is said.
@@ -54,13 +54,14 @@ pub(crate) fn start() {
     }
     requests::set_ready();
     ffi::start_network();
-    join_wifi();
     let (Some(buffers), Some(mut arena)) = (ffi::take_buffers(), Arena::take(credentials::range()))
     else {
         return error!("start: the buffers are taken; rust_main ran twice");
     };
     let mut lasting = Lasting::default();
     loop {
+        #[cfg(CONFIG_AZURE_WIFI)]
+        join_wifi(&mut lasting.wifi);
         arena = run(buffers, arena, facts, &mut lasting);
     }
 }
@@ -89,26 +90,47 @@ fn banner() -> Facts {
     facts
 }
 
+/// The Wi-Fi network that the driver was told, and what was said of it.
+#[cfg(CONFIG_AZURE_WIFI)]
+#[derive(Default)]
+struct Wifi {
+    network: Option<configuration::Network>,
+    told: Told,
+}
+
+/// Has the driver join the network, if it is another one than that which it was told: a driver that is told the same
+/// one again would leave it.
+#[cfg(CONFIG_AZURE_WIFI)]
 #[inline(never)]
-fn join_wifi() {
-    #[cfg(CONFIG_AZURE_WIFI)]
-    match configuration::wifi() {
-        Ok(Some((ssid, password))) => {
+fn join_wifi(wifi: &mut Wifi) {
+    let network = match configuration::wifi() {
+        Ok(network) => network,
+        Err(problem) => return error!("network: {problem}"),
+    };
+    match &network {
+        Some(network) if wifi.network.as_ref() == Some(network) => return,
+        Some((ssid, password)) => {
             #[cfg(CONFIG_AZURE_ISM43362)]
-            if let Err(problem) = crate::ism43362::join(&ssid, &password) {
+            if let Err(problem) = crate::ism43362::join(ssid, password) {
                 error!("network: {problem} (azure set wifi)");
             }
             #[cfg(CONFIG_WIFI)]
             {
-                info!("network: joining Wi-Fi network {}", *ssid);
+                info!("network: joining Wi-Fi network {}", **ssid);
                 if ffi::join_wifi(ssid.as_bytes(), password.as_bytes()).is_err() {
                     error!("network: a Wi-Fi name has at most 32 bytes, a password at most 64");
                 }
             }
+            wifi.told = Told::default();
         }
-        Ok(None) => warn!("network: no Wi-Fi network is known: azure set wifi <name>"),
-        Err(problem) => error!("network: {problem}"),
+        None => {
+            const UNKNOWN: &str = "network: no Wi-Fi network is known: azure set wifi <name>";
+            if wifi.told.is_news(&UNKNOWN) {
+                warn!("{UNKNOWN}");
+            }
+        }
     }
+    wifi.network = network;
 }
 
 /// What goes on from one provisioning to the next.
@@ -117,6 +139,8 @@ struct Lasting {
     /// Messages that wait for the hub.
     carryover: Carryover,
     told: Told,
+    #[cfg(CONFIG_AZURE_WIFI)]
+    wifi: Wifi,
 }
 
 /// Texts that say what is missing: told once, and again after some minutes, not after each step of a provisioning.
@@ -153,8 +177,6 @@ fn run(buffers: &mut ffi::Buffers, mut arena: Arena, facts: Facts, lasting: &mut
         }
         Err(problem) => cannot_go_on(&problem),
     }
-    #[cfg(CONFIG_AZURE_WIFI)]
-    join_wifi();
     arena
 }
 
@@ -249,17 +271,20 @@ fn say_who(access: &Access<'_>) {
     }
 }
 
-/// Waits for an address and says it. Ends early if the provisioning changes, and says whether it did.
+/// Waits for an address and says it. Ends early if the configuration changes, and says whether it did.
 #[inline(never)]
 fn wait_for_network() -> bool {
     let mut text = [0; 48];
+    let mut reminder = Reminder::new(ffi::uptime(), REMINDER, REPETITION);
     loop {
         if let Some(address) = ffi::network_address(&mut text) {
             info!("network: address {address}");
             return false;
         }
-        info!("network: waiting for an address");
-        if sleep(REMINDER) {
+        if reminder.is_due(ffi::uptime()) {
+            info!("network: waiting for an address");
+        }
+        if sleep(reminder.next().since(ffi::uptime())) == News::Changed {
             return true;
         }
     }
@@ -288,7 +313,7 @@ fn cannot_go_on(problem: &dyn Display) {
     }
 }
 
-/// Sleeps, and says whether the provisioning changed; no other news ends it.
+/// Sleeps, and says whether the configuration changed; no other news ends it.
 fn sleep_until_changed(duration: Duration) -> bool {
     let until = ffi::uptime().after(duration);
     loop {
@@ -296,26 +321,23 @@ fn sleep_until_changed(duration: Duration) -> bool {
         if left.is_zero() {
             return false;
         }
-        if sleep(left) {
+        if sleep(left) == News::Changed {
             return true;
         }
     }
 }
 
-/// Sleeps, feeding the watchdog; comes back early for news, and says whether the provisioning changed.
-fn sleep(duration: Duration) -> bool {
+/// Sleeps, feeding the watchdog; comes back early for news.
+fn sleep(duration: Duration) -> News {
     let until = ffi::uptime().after(duration);
     loop {
         ffi::feed_watchdog();
-        let asked = requests::take();
-        if asked.stop || asked.reconnect {
-            return true;
+        let news = News::of(requests::take_news());
+        let left = until.since(ffi::uptime());
+        if news != News::None || left.is_zero() {
+            return news;
         }
-        let now: Instant = ffi::uptime();
-        if asked.retry_now || now >= until {
-            return false;
-        }
-        let left = until.since(now).min(REMINDER).as_millis();
+        let left = left.min(REMINDER).as_millis().max(1);
         if ffi::wait(None, u32::try_from(left).unwrap_or(u32::MAX)).is_err() {
             warn!("start: waiting failed ({})", ffi::errno());
             ffi::sleep_ms(1000);

@@ -56,6 +56,15 @@ fn ask(flag: &AtomicBool) {
 pub(crate) fn take() -> Requests {
     Requests {
         send_now: SEND_NOW.swap(false, Ordering::AcqRel),
+        ..take_news()
+    }
+}
+
+/// Takes what ends or hurries a wait for the network or for a person. A wanted message is left for the device, which
+/// measures it as soon as it runs.
+pub(crate) fn take_news() -> Requests {
+    Requests {
+        send_now: false,
         retry_now: RETRY_NOW.swap(false, Ordering::AcqRel),
         stop: RECONFIGURE.swap(false, Ordering::AcqRel),
         reconnect: RECONNECT.swap(false, Ordering::AcqRel),

@@ -22,6 +22,8 @@ pub struct Carryover {
     origin: Option<Origin>,
     message_ids: MessageIds,
     next_telemetry: Option<Instant>,
+    /// When a message was wanted that nobody measured yet.
+    wanted: Option<Instant>,
     episode: Episode,
 }
 
@@ -62,6 +64,11 @@ impl Carryover {
         left
     }
 
+    /// A message is wanted, and there is no device: the next one measures it when it starts.
+    pub(crate) fn send_now(&mut self, now: Instant) {
+        self.wanted = Some(now);
+    }
+
     /// Counts messages that an earlier start left behind.
     pub fn left_earlier(&mut self, messages: u32) {
         let due = self.report.telemetry_due.saturating_add(messages.into());
@@ -92,11 +99,13 @@ impl<'b, A: Application> Device<'b, A> {
             origin,
             message_ids,
             next_telemetry,
+            wanted,
             episode,
             ..
         } = core::mem::take(carryover);
         (report.joined, report.status) = (false, Status::Starting);
         let next_telemetry = next_telemetry.filter(|_| config.telemetry_interval.is_some());
+        let next_telemetry = next_telemetry.into_iter().chain(wanted).min();
         report.dropped.add(Cause::Reprovisioned, lost);
         let spaces = (buffers.scratch, buffers.twin);
         // Field by field: a device that is made of another one is on the stack twice.
@@ -120,6 +129,7 @@ impl<'b, A: Application> Device<'b, A> {
             origin: Some(Origin::of(self.identity)),
             message_ids: self.message_ids,
             next_telemetry: self.next_telemetry,
+            wanted: self.wanted,
             episode: self.episode,
             backlog: self.session.into_backlog(),
         };

@@ -181,6 +181,8 @@ pub struct Device<'b, A> {
     stopping: bool,
     telemetry_interval: Option<Duration>,
     next_telemetry: Option<Instant>,
+    /// When a message was wanted after the device had ended.
+    wanted: Option<Instant>,
     control: Control,
     twin: Twin,
     calls: Calls,
@@ -247,6 +249,7 @@ impl<'b, A: Application> Device<'b, A> {
             stopping: false,
             telemetry_interval: config.telemetry_interval,
             next_telemetry: None,
+            wanted: None,
             control: Control::new(config.telemetry_interval),
             twin: Twin::default(),
             calls: Calls::default(),
@@ -287,6 +290,11 @@ impl<'b, A: Application> Device<'b, A> {
     /// True if it ended because it does not believe any more that its hub is the right one.
     pub const fn has_given_up(&self) -> bool {
         self.has_given_up
+    }
+
+    /// True if it was asked to stop, also after it had ended for another reason.
+    pub const fn was_stopped(&self) -> bool {
+        self.stopping
     }
 
     /// True if the hub ever accepted this device.

@@ -81,6 +81,10 @@ impl<A: Application> Device<'_, A> {
 
     /// Makes the next message due now, if it is not due already.
     pub(super) fn send_now(&mut self, now: Instant) {
+        if self.stopping || self.has_given_up {
+            self.wanted = Some(now);
+            return;
+        }
         self.next_telemetry = Some(self.next_telemetry.map_or(now, |due| due.min(now)));
     }
 

@@ -100,6 +100,7 @@ pub struct Provisioner<'b> {
     /// Failures from now on after which it ends without an assignment.
     patience: Option<u32>,
     stopped: bool,
+    asked_to_send: bool,
     last_id: u32,
     operation_id: Option<String>,
     assignment: Option<Assignment>,
@@ -127,6 +128,7 @@ impl<'b> Provisioner<'b> {
             deadline: Instant::default(),
             patience: None,
             stopped: false,
+            asked_to_send: false,
             last_id: 0,
             operation_id: None,
             assignment: None,
@@ -158,6 +160,11 @@ impl<'b> Provisioner<'b> {
     /// True if it was asked to stop.
     pub const fn was_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// True if a message was wanted meanwhile, which only a device can measure.
+    pub const fn was_asked_to_send(&self) -> bool {
+        self.asked_to_send
     }
 
     /// Why the last attempt failed, if it did.
@@ -451,6 +458,7 @@ impl Machine for Provisioner<'_> {
     }
 
     fn requested(&mut self, now: Instant, requests: Requests) {
+        self.asked_to_send |= requests.send_now;
         if requests.retry_now || requests.reconnect {
             self.attempts.hurry(now);
         }
