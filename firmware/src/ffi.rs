@@ -589,6 +589,8 @@ pub(crate) struct Buffers {
     pub(crate) twin: [u8; TWIN_SIZE],
 }
 
+// SAFETY: what lies in this section is written as a whole before it is read, in `take_buffers`.
+#[cfg_attr(CONFIG_AZURE_BUFFERS_REGION, unsafe(link_section = ".azure_buffers"))]
 static BUFFERS: Place<Buffers> = Place(UnsafeCell::new(Buffers {
     receive: [0; size(kconfig::CONFIG_AZURE_RX_BUFFER_SIZE)],
     transmit: [0; size(kconfig::CONFIG_AZURE_TX_BUFFER_SIZE)],
@@ -604,8 +606,12 @@ pub(crate) fn take_buffers() -> Option<&'static mut Buffers> {
     if BUFFERS_TAKEN.swap(true, Ordering::AcqRel) {
         return None;
     }
-    // SAFETY: the swap lets exactly one caller get here, so this is the only reference there ever is.
-    Some(unsafe { &mut *BUFFERS.0.get() })
+    // SAFETY: the swap lets exactly one caller get here, so this is the only reference there ever is. Zeros are a value
+    // of `Buffers`; a memory region of the board's does not start with them.
+    Some(unsafe {
+        BUFFERS.0.get().write_bytes(0, 1);
+        &mut *BUFFERS.0.get()
+    })
 }
 
 /// `struct shell`, which only C looks into.

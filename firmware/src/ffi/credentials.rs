@@ -83,6 +83,8 @@ impl Stored {
     }
 }
 
+// SAFETY: what lies in this section is written as a whole before it is read, in `Arena::take`.
+#[cfg_attr(CONFIG_AZURE_BUFFERS_REGION, unsafe(link_section = ".azure_buffers"))]
 static ARENA: Place<[u8; ARENA_SIZE]> = Place(UnsafeCell::new([0; ARENA_SIZE]));
 #[cfg(CONFIG_AZURE_SHELL)]
 const ARENA_SIZE: usize = size(kconfig::CONFIG_AZURE_CREDENTIALS_SIZE);
@@ -93,7 +95,13 @@ static ARENA_TAKEN: AtomicBool = AtomicBool::new(false);
 impl Arena {
     /// The arena, to the first who asks. It registers under tags of `tags` only.
     pub(crate) fn take(tags: core::ops::Range<i32>) -> Option<Self> {
-        (!ARENA_TAKEN.swap(true, Ordering::AcqRel)).then_some(Self { used: 0, tags })
+        if ARENA_TAKEN.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        // SAFETY: the swap lets exactly one caller get here, before there is any reference. A memory region of the
+        // board's does not start with zeros.
+        unsafe { ARENA.0.get().write_bytes(0, 1) };
+        Some(Self { used: 0, tags })
     }
 
     /// The first byte. Everything that points into the arena, Zephyr's pointers too, comes from this one.

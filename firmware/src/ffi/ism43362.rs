@@ -79,6 +79,8 @@ impl Bus for ModuleBus {
 /// The memory of the station.
 pub(crate) type Buffers = ism43362::Buffers<{ kconfig::CONFIG_AZURE_ISM43362_SOCKETS as usize }>;
 
+// SAFETY: what lies in this section is written as a whole before it is read, in `take_buffers`.
+#[cfg_attr(CONFIG_AZURE_BUFFERS_REGION, unsafe(link_section = ".azure_buffers"))]
 static BUFFERS: Place<Buffers> = Place(UnsafeCell::new(Buffers::new()));
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -87,8 +89,12 @@ pub(crate) fn take_buffers() -> Option<&'static mut Buffers> {
     if TAKEN.swap(true, Ordering::AcqRel) {
         return None;
     }
-    // SAFETY: the swap gives the one reference to one caller.
-    Some(unsafe { &mut *BUFFERS.0.get() })
+    // SAFETY: the swap gives the one reference to one caller. Zeros are a value of `Buffers`, which has arrays of bytes
+    // only; a memory region of the board's does not start with them.
+    Some(unsafe {
+        BUFFERS.0.get().write_bytes(0, 1);
+        &mut *BUFFERS.0.get()
+    })
 }
 
 /// Starts the driver's thread.
