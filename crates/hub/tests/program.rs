@@ -255,6 +255,8 @@ fn a_certificate_of_the_users_own_is_registered() {
         file.to_str().unwrap(),
     ];
     assert!(fail(state, &sas).contains("--certificate goes with"));
+    // A certificate that is refused takes the device with it.
+    assert_eq!(succeed(state, &["device", "list"]).lines().count(), 1);
 }
 
 #[test]

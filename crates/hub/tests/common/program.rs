@@ -28,20 +28,17 @@ impl Serve {
 
     /// The same, with these arguments only.
     pub fn start_with(state: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_local-hub"))
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--log",
-                "warn",
-                "--state",
-            ])
-            .arg(state)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(serve(state, "warn").args(arguments))
+    }
+
+    /// The same as `start`, with a log of this level that goes to `log`.
+    pub fn start_logged(state: &Path, level: &str, log: &Path) -> Self {
+        let file = std::fs::File::create(log).unwrap();
+        Self::spawn(serve(state, level).args(["--chain", "ecc"]).stderr(file))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .map(Result::unwrap)
@@ -72,6 +69,14 @@ impl Drop for Serve {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The command that starts a hub on a port of its own.
+pub fn serve(state: &Path, level: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local-hub"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log", level]);
+    command.arg("--state").arg(state);
+    command
 }
 
 /// Runs another command of the program to its end.
