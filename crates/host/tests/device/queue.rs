@@ -8,18 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azure_device::app::App;
-use azure_device::backoff;
 use azure_device::device::Cause;
-use azure_device::identity::SharedAccessKey;
-use azure_device::provisioning::{Attestation as Proof, Enrollment as Registration};
-use azure_device::provisioning::{IdScope, RegistrationId};
-use azure_device_host::access::{Access as Way, Provisioning};
-use local_hub::{Attestation, Enrollment, Fault, Hub, SymmetricKeys};
+use local_hub::{Enrollment, Fault, Hub};
 use serde_json::{Value, json};
 
 use crate::program::{Access, PATIENCE, Program};
-use crate::support::{access, count, hub, start, start_access, wait_for_reported};
+use crate::provisioning::{ID, by_keys, primary_key, start_with_key};
+use crate::support::{access, count, hub, start, wait_for_reported};
 
 /// What the device answers to `getStatus`.
 fn status(hub: &Hub, id: &str) -> Value {
@@ -203,36 +198,10 @@ fn queued_messages_reach_the_hub_under_the_id_that_the_device_is_given_anew() {
     let enrollment = Enrollment {
         device_id: Some("pump-7".into()),
         retry_after: 0,
-        ..Enrollment::new(Attestation::SymmetricKey(SymmetricKeys::generated()))
+        ..by_keys()
     };
-    let enrollment = hub.enroll("dev-01", enrollment).unwrap();
-    let Attestation::SymmetricKey(keys) = &enrollment.attestation else {
-        panic!("{enrollment:?}");
-    };
-    // Waits for an operator are half of this at least.
-    let backoff = backoff::Config {
-        max: Duration::from_secs(1),
-        ..backoff::Config::default()
-    };
-    let provisioning = Provisioning {
-        host_name: "localhost".into(),
-        address: Some(hub.endpoint().ip().to_string()),
-        port: hub.endpoint().port(),
-        backoff,
-        ..Provisioning::default()
-    };
-    let registration = Registration::new(
-        IdScope::parse(hub.id_scope()).unwrap(),
-        RegistrationId::parse("dev-01").unwrap(),
-        Proof::SymmetricKey(SharedAccessKey::from_base64(&keys.primary_key).unwrap()),
-    );
-    let way = Way::Provisioning(registration, provisioning);
-    let device = start_access(
-        &hub,
-        way,
-        |settings| settings.backoff = backoff,
-        App::default(),
-    );
+    let enrollment = hub.enroll(ID, enrollment).unwrap();
+    let device = start_with_key(&hub, &primary_key(&enrollment));
     assert!(hub.wait_for_events(PATIENCE, |events| events.len() > 3).0);
 
     // The hub forgets it, and the service knows it by another name from now on.
@@ -241,7 +210,7 @@ fn queued_messages_reach_the_hub_under_the_id_that_the_device_is_given_anew() {
         device_id,
         ..enrollment.clone()
     };
-    hub.enroll("dev-01", renamed).unwrap();
+    hub.enroll(ID, renamed).unwrap();
     hub.delete_device("pump-7").unwrap();
     let arrived = |events: &[local_hub::Event]| {
         let new = events

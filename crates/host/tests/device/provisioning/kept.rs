@@ -3,18 +3,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use azure_device::app::App;
-use azure_device::backoff;
-use azure_device::identity::SharedAccessKey;
-use azure_device::provisioning::{Attestation as Proof, Enrollment as Registration};
-use azure_device::provisioning::{IdScope, RegistrationId};
-use azure_device_host::access::{Access, Provisioning};
 use local_hub::{Enrollment, Hub};
 use serde_json::json;
 
-use super::{Device, ID, assert_sends, by_keys, enroll, enroll_at_once, primary_key};
+use super::{
+    Device, ID, assert_sends, by_keys, enroll, enroll_at_once, primary_key, start_with_key,
+};
 use crate::program::PATIENCE;
-use crate::support::{hub, start_access};
+use crate::support::hub;
 
 /// How often somebody was connected as a registration, ended connections only.
 fn registrations(hub: &Hub) -> usize {
@@ -91,30 +87,7 @@ fn a_kept_assignment_of_another_registration_is_not_used() {
 fn a_device_that_its_hub_refuses_again_and_again_asks_the_service_anew() {
     let hub = hub();
     let key = enroll_at_once(&hub);
-    // Waits for an operator are half of this at least.
-    let backoff = backoff::Config {
-        max: Duration::from_secs(1),
-        ..backoff::Config::default()
-    };
-    let provisioning = Provisioning {
-        host_name: "localhost".into(),
-        address: Some(hub.endpoint().ip().to_string()),
-        port: hub.endpoint().port(),
-        backoff,
-        ..Provisioning::default()
-    };
-    let registration = Registration::new(
-        IdScope::parse(hub.id_scope()).unwrap(),
-        RegistrationId::parse(ID).unwrap(),
-        Proof::SymmetricKey(SharedAccessKey::from_base64(&key).unwrap()),
-    );
-    let access = Access::Provisioning(registration, provisioning);
-    let device = start_access(
-        &hub,
-        access,
-        |settings| settings.backoff = backoff,
-        App::default(),
-    );
+    let device = start_with_key(&hub, &key);
     assert!(hub.wait_connected(ID, true, PATIENCE));
     assert_sends(&hub, ID);
     // The hub forgets it, and the service enters it again.

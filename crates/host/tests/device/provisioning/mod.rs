@@ -6,18 +6,27 @@ mod kept;
 mod options;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use azure_device::app::App;
+use azure_device::backoff;
+use azure_device::identity::SharedAccessKey;
+use azure_device::provisioning::{Attestation as Proof, Enrollment as Registration};
+use azure_device::provisioning::{IdScope, RegistrationId};
+use azure_device_host::access::{Access, Provisioning};
+use azure_device_host::runner::DeviceThread;
 use local_hub::{Attestation, Enrollment, Event, Hub, SymmetricKeys};
 
 use crate::program::{PATIENCE, Program};
+use crate::support::start_access;
 
 /// A key that no enrolment has.
 const OTHER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// The name of a device of these tests.
-const ID: &str = "dev-01";
+pub(crate) const ID: &str = "dev-01";
 
-fn by_keys() -> Enrollment {
+pub(crate) fn by_keys() -> Enrollment {
     Enrollment::new(Attestation::SymmetricKey(SymmetricKeys::generated()))
 }
 
@@ -37,11 +46,38 @@ fn enroll_at_once(hub: &Hub) -> String {
     )
 }
 
-fn primary_key(enrollment: &Enrollment) -> String {
+pub(crate) fn primary_key(enrollment: &Enrollment) -> String {
     match &enrollment.attestation {
         Attestation::SymmetricKey(keys) => keys.primary_key.clone(),
         other => panic!("{other:?}"),
     }
+}
+
+/// Starts `dev-01` in this process, with this key for the provisioning service.
+pub(crate) fn start_with_key(hub: &Hub, key: &str) -> DeviceThread {
+    // Waits for an operator are half of this at least.
+    let backoff = backoff::Config {
+        max: Duration::from_secs(1),
+        ..backoff::Config::default()
+    };
+    let provisioning = Provisioning {
+        host_name: "localhost".into(),
+        address: Some(hub.endpoint().ip().to_string()),
+        port: hub.endpoint().port(),
+        backoff,
+        ..Provisioning::default()
+    };
+    let registration = Registration::new(
+        IdScope::parse(hub.id_scope()).unwrap(),
+        RegistrationId::parse(ID).unwrap(),
+        Proof::SymmetricKey(SharedAccessKey::from_base64(key).unwrap()),
+    );
+    start_access(
+        hub,
+        Access::Provisioning(registration, provisioning),
+        |settings| settings.backoff = backoff,
+        App::default(),
+    )
 }
 
 /// What a device of these tests is started with; its files and its state outlive the program.
