@@ -54,6 +54,26 @@ pub struct DeviceCertificate {
     pub key_pem: String,
 }
 
+impl DeviceCertificate {
+    fn new(device: &Device, host_name: &str, made: tls::Credentials) -> Self {
+        Self {
+            connection_string: device.connection_string(host_name),
+            certificate_pem: made.certificate_pem,
+            key_pem: made.key_pem,
+        }
+    }
+}
+
+/// A new certificate with this common name, and what registers it.
+fn self_signed(name: &str) -> Result<(Authentication, tls::Credentials), Error> {
+    let made = tls::self_signed(name).map_err(Error::Server)?;
+    let authentication = Authentication::X509Thumbprint {
+        primary: Some(x509::sha256_thumbprint(&made.der)),
+        secondary: None,
+    };
+    Ok((authentication, made))
+}
+
 impl std::fmt::Debug for DeviceCertificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DeviceCertificate")
@@ -136,11 +156,7 @@ impl Hub {
 
     /// Registers a device by the thumbprint of a self-signed certificate, which this makes.
     pub fn create_x509_device(&self, id: &str) -> Result<DeviceCertificate, Error> {
-        let made = tls::self_signed(id).map_err(Error::Server)?;
-        let authentication = Authentication::X509Thumbprint {
-            primary: Some(x509::sha256_thumbprint(&made.der)),
-            secondary: None,
-        };
+        let (authentication, made) = self_signed(id)?;
         self.create_with(id, authentication, made)
     }
 
@@ -173,11 +189,7 @@ impl Hub {
         made: tls::Credentials,
     ) -> Result<DeviceCertificate, Error> {
         let device = self.create_device(id, authentication)?;
-        Ok(DeviceCertificate {
-            connection_string: device.connection_string(self.host_name()),
-            certificate_pem: made.certificate_pem,
-            key_pem: made.key_pem,
-        })
+        Ok(DeviceCertificate::new(&device, self.host_name(), made))
     }
 
     /// Registers a device with credentials of the caller's.
@@ -193,6 +205,21 @@ impl Hub {
         let keys = Authentication::Sas(SymmetricKeys::generated());
         let module = self.core.registry.create(identity, keys, Status::Enabled)?;
         Ok(module.connection_string(self.host_name()))
+    }
+
+    /// Registers a module of a device by the thumbprint of a self-signed certificate, which this makes.
+    pub fn create_x509_module(
+        &self,
+        device_id: &str,
+        module_id: &str,
+    ) -> Result<DeviceCertificate, Error> {
+        let identity = Identity::module(device_id, module_id);
+        let (authentication, made) = self_signed(&identity.to_string())?;
+        let module = self
+            .core
+            .registry
+            .create(identity, authentication, Status::Enabled)?;
+        Ok(DeviceCertificate::new(&module, self.host_name(), made))
     }
 
     /// Lets certificates under this CA (PEM) authenticate devices that are registered as `X509Ca`.

@@ -4,11 +4,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use azure_device::app::App;
-use local_hub::Hub;
+use local_hub::{DeviceCertificate, Hub};
 use serde_json::{Value, json};
 
 use crate::program::{PATIENCE, Program};
-use crate::support::{access, hub, reported, start_with, wait_for_reported};
+use crate::support::{access, hub, reported, start_with, wait_for_reported, x509_access};
 
 /// The id of the device, and that of the module on it.
 const DEVICE: &str = "device";
@@ -79,6 +79,27 @@ fn a_module_sends_as_itself_and_has_a_twin_and_methods_of_its_own_beside_its_dev
             .all(|close| close.reason == "the client sent DISCONNECT"),
         "{closes:?}"
     );
+}
+
+#[test]
+fn a_module_with_a_certificate_of_its_own_joins_and_one_with_its_device_s_does_not() {
+    let hub = hub();
+    let of_device = hub.create_x509_device(DEVICE).unwrap();
+    let of_module = hub.create_x509_module(DEVICE, MODULE).unwrap();
+    assert!(of_module.connection_string.ends_with(";x509=true"));
+    let module = start_with(&x509_access(&hub, &of_module), |_| (), App::default());
+    wait_for_module(&hub, |reported| reported["connections"] == 1);
+    let (enough, events) = hub.wait_for_events(PATIENCE, |events| !events.is_empty());
+    assert!(enough, "{:?}", hub.closes());
+    assert_eq!(events[0].origin.module_id.as_deref(), Some(MODULE));
+    module.stop();
+
+    let stranger = DeviceCertificate {
+        connection_string: of_module.connection_string,
+        ..of_device
+    };
+    let program = Program::device(&x509_access(&hub, &stranger), &[]);
+    program.wait_for("CONNACK 5: not authorized");
 }
 
 #[test]
