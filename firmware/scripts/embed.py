@@ -17,6 +17,35 @@ import sys
 from pathlib import Path
 
 PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s*(.*?)-----END \1-----", re.DOTALL)
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST_NAME = rf"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*"
+HOST_NAME_WORDS = "a host name without scheme and port, such as my-hub.azure-devices.net"
+ID = r"[A-Za-z0-9.%_*?!(),:=@$'-]{1,128}"
+ID_WORDS = "an id of 1 to 128 letters, digits and -.%_*?!(),:=@$'"
+# Names of a local network may have an underscore. An IPv6 address has more than one colon.
+NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?"
+IPV6 = r"[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*"
+TIME_SERVER = rf"(?:{NAME}(?::[0-9]{{1,5}})?|{IPV6})"
+# What the device itself would reject at its start (src/identity, src/provisioning/enrollment.rs). CONFIG_AZURE_MODEL_ID
+# is asserted in the Rust code.
+FORMS = {
+    "HUB_HOST_NAME": (HOST_NAME, HOST_NAME_WORDS),
+    "DPS_HOST_NAME": (HOST_NAME, HOST_NAME_WORDS),
+    "HUB_ADDRESS": (rf"{NAME}|{IPV6}", "a host name or an address, without a port"),
+    "DEVICE_ID": (ID, ID_WORDS),
+    "MODULE_ID": (ID, ID_WORDS),
+    "DPS_ID_SCOPE": (r"[A-Za-z0-9-]{1,128}", "an id scope as the portal shows it, such as 0ne00ABCDEF"),
+    "DPS_REGISTRATION_ID": (
+        r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]",
+        "a registration id of 1 to 128 letters, digits and -._:, which ends with a letter, a digit or a hyphen",
+    ),
+    "SNTP_SERVERS": (
+        rf"[; ]*{TIME_SERVER} *(?:;[; ]*{TIME_SERVER} *)*[; ]*",
+        "names or addresses of time servers, each with :port if it is not 123, separated by ;",
+    ),
+    # Octets of IEEE 802.11, section 9.4.2.2.
+    "WIFI_SSID": (r"(?s:.{1,32})", "a network's name of 1 to 32 bytes"),
+}
 KEY_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 
 
@@ -123,6 +152,14 @@ class Credentials:
             )
         return value
 
+    def check_forms(self):
+        """Names and addresses have to be such as the device takes."""
+        for symbol, (form, words) in FORMS.items():
+            value = self.symbols.get(symbol, "")
+            # A character for each byte.
+            if value and not re.fullmatch(form, value.encode().decode("latin-1")):
+                raise Wrong(f'CONFIG_AZURE_{symbol}="{value}" is wrong: it has to be {words}.')
+
     def check_payload(self):
         """What goes to a custom allocation policy has to be JSON."""
         payload = self.symbols.get("DPS_PAYLOAD", "")
@@ -143,6 +180,7 @@ class Credentials:
 
     def generate(self):
         """Writes everything into the output directory."""
+        self.check_forms()
         self.out.mkdir(parents=True, exist_ok=True)
         roots = []
         for name in filter(None, self.required("ROOT_CA_FILES").split(";")):

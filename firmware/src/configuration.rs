@@ -12,7 +12,7 @@ use core::time::Duration;
 use crate::kconfig;
 use azure_device::backoff;
 use azure_device::device::Config;
-use azure_device::identity::{ConnectionString, Credential, Identity, IdentityError};
+use azure_device::identity::{ConnectionString, Credential, Identity, IdentityError, is_model_id};
 use azure_device::lifecycle::Access;
 use azure_device::mqtt;
 use azure_device::port::StorageError;
@@ -30,6 +30,11 @@ use crate::storage;
 pub(crate) mod built_in {
     include!(concat!(env!("BUILD_DIR"), "/credentials/credentials.rs"));
 }
+
+const _: () = assert!(
+    kconfig::CONFIG_AZURE_MODEL_ID.is_empty() || is_model_id(kconfig::CONFIG_AZURE_MODEL_ID),
+    "CONFIG_AZURE_MODEL_ID is no model id: write it like \"dtmi:azure_device:Device;1\", or leave it empty"
+);
 
 /// The storage's names of what "azure set" brings.
 pub(crate) const CONNECTION_STRING: &str = "connection-string";
