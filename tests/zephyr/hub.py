@@ -185,20 +185,28 @@ class Hub:
             assert time.monotonic() < end, f"{device} connected {self.connections(device)} times, not {count}:\n{log}"
             time.sleep(0.2)
 
-    def feedback(self, timeout=60):
-        """The next batch of feedback on cloud-to-device messages, by the hub's REST interface."""
+    def rest(self, method, path, body=None, timeout=PATIENCE):
+        """A call of the hub's REST interface: status, and what it answers."""
         text = (self.state / "service.connection-string").read_text().strip()
         fields = dict(part.split("=", 1) for part in text.split(";"))
         operator = json.loads((self.state / "endpoints.json").read_text())["operator"]
-        address = f"https://localhost:{operator.rsplit(':', 1)[1]}/messages/serviceBound/feedback?api-version=2021-04-12"
+        address = f"https://localhost:{operator.rsplit(':', 1)[1]}{path}?api-version=2021-04-12"
         signed = token(fields["HostName"], fields["SharedAccessKey"], fields["SharedAccessKeyName"])
-        request = urllib.request.Request(address, headers={"Authorization": signed})
+        headers = {"Authorization": signed, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(address, data, headers, method=method)
         context = ssl.create_default_context(cafile=self.state / "ca.pem")
+        with urllib.request.urlopen(request, context=context, timeout=timeout) as answer:
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+
+    def feedback(self, timeout=60):
+        """The next batch of feedback on cloud-to-device messages."""
         end = time.monotonic() + timeout
         while True:
-            with urllib.request.urlopen(request, context=context, timeout=PATIENCE) as answer:
-                if answer.status == 200:
-                    return json.load(answer)
+            status, records = self.rest("GET", "/messages/serviceBound/feedback")
+            if status == 200:
+                return records
             assert time.monotonic() < end, "the hub has no feedback"
             time.sleep(1)
 
