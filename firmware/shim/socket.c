@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <zephyr/kernel.h>
-#include <zephyr/net/sntp.h>
 #include <zephyr/net/socket.h>
 #include <zephyr/net/tls_credentials.h>
 #include <zephyr/zvfs/eventfd.h>
@@ -72,21 +71,32 @@ static int32_t failed(void)
 	return azure_error_of(errno != 0 ? errno : EIO);
 }
 
-int32_t azure_sntp(const struct azure_address *server, uint32_t timeout_ms, uint64_t *unix_ms)
+int32_t azure_udp_connect(const struct azure_address *address)
 {
-	struct sntp_ctx context;
-	struct sntp_time time;
-	int result = sntp_init(&context, (struct sockaddr *)server->data, server->length);
+	const struct sockaddr *to = (const struct sockaddr *)address->data;
+	int socket = zsock_socket(to->sa_family, SOCK_DGRAM, IPPROTO_UDP);
 
-	if (result == 0) {
-		result = sntp_query(&context, timeout_ms, &time);
-		sntp_close(&context);
+	if (socket < 0) {
+		return failed();
 	}
-	if (result != 0) {
-		return azure_error_of(-result);
+	if (zsock_connect(socket, to, address->length) != 0) {
+		int error = errno;
+
+		(void)zsock_close(socket);
+		errno = error;
+		return failed();
 	}
-	*unix_ms = time.seconds * MSEC_PER_SEC + ((uint64_t)time.fraction * MSEC_PER_SEC >> 32);
-	return 0;
+	return socket;
+}
+
+int32_t azure_udp_receive(int32_t socket, uint8_t *buffer, uint32_t length, uint32_t timeout_ms)
+{
+	struct zsock_pollfd fd = {.fd = socket, .events = ZSOCK_POLLIN};
+
+	if (zsock_poll(&fd, 1, MIN(timeout_ms, INT32_MAX)) < 0) {
+		return failed();
+	}
+	return azure_receive(socket, buffer, length);
 }
 
 static int set_options(int socket, const char *host_name, const int32_t *tags, uint32_t tag_count,

@@ -2,12 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-use crate::kconfig;
-use azure_device::logging::{debug, info};
+use core::time::Duration;
+
+use azure_device::logging::{debug, info, warn};
 use azure_device::port::ClockError;
+use azure_device::sntp::{self, SntpError};
 use azure_device::time::UnixTime;
 
-use crate::ffi::{self, Address};
+use crate::ffi::{self, Address, Error, Socket};
+use crate::kconfig;
 use crate::logger::Line;
 
 /// The port of time servers (RFC 5905, section 7.2).
@@ -15,9 +18,6 @@ const NTP_PORT: &str = "123";
 
 /// How many addresses of a server are asked.
 const ADDRESSES: usize = 2;
-
-/// No server knows a time before this program was written: 2025-01-01.
-const PLAUSIBLE: UnixTime = UnixTime::from_secs(1_735_689_600);
 
 /// Asks the servers, a list separated by `;`, in turn until one answers, and sets the clock.
 pub(crate) fn synchronize(servers: &str) -> Result<UnixTime, ClockError> {
@@ -67,12 +67,48 @@ fn ask(server: &str) -> Result<UnixTime, ClockError> {
         .map_err(|_| ClockError::Unresolved)?;
     let mut result = Err(ClockError::NoAnswer);
     for address in addresses.iter().take(count) {
-        let timeout = kconfig::CONFIG_AZURE_SNTP_TIMEOUT_MS.unsigned_abs();
-        match ffi::sntp(address, u32::try_from(timeout).unwrap_or(u32::MAX)) {
-            Ok(time) if time >= PLAUSIBLE => return Ok(time),
-            Ok(_) => result = Err(ClockError::Implausible),
-            Err(_) => {}
+        match exchange(address) {
+            Ok(Ok(time)) => return Ok(time),
+            Ok(Err(reason)) => {
+                warn!("clock: the answer of {server} is not believed: {reason}");
+                result = Err(ClockError::Implausible);
+            }
+            Err(error) => debug!("clock: {server}: {error:?} ({})", ffi::errno()),
         }
     }
     result
+}
+
+/// Sends one question to one address, and judges its answer.
+fn exchange(server: &Address) -> Result<Result<UnixTime, SntpError>, Error> {
+    let mut nonce = [0; 8];
+    ffi::random(&mut nonce)?;
+    let nonce = u64::from_ne_bytes(nonce);
+    let mut socket = Socket::connect_udp(server)?;
+    let patience =
+        Duration::from_millis(kconfig::CONFIG_AZURE_SNTP_TIMEOUT_MS.unsigned_abs() as u64);
+    let asked = ffi::uptime();
+    socket.send(&sntp::request(nonce))?;
+    loop {
+        let waited = ffi::uptime().since(asked);
+        let left = patience.saturating_sub(waited);
+        if left.is_zero() {
+            return Err(Error::TimedOut);
+        }
+        // What follows an answer's first bytes authenticates it, which nobody asked for.
+        let mut packet = [0; sntp::PACKET];
+        let left = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
+        let length = match socket.receive_datagram(&mut packet, left) {
+            Ok(length) => length,
+            Err(Error::Again) => continue,
+            Err(error) => return Err(error),
+        };
+        let packet = packet.get(..length).unwrap_or_default();
+        let round_trip = ffi::uptime().since(asked);
+        match sntp::read_answer(packet, nonce, round_trip) {
+            // Late answers to earlier questions, and inventions, do not end the wait.
+            Err(SntpError::NotAnAnswer) => {}
+            result => return Ok(result),
+        }
+    }
 }

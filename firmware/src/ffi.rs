@@ -136,8 +136,13 @@ mod c {
             addresses: *mut Address,
             capacity: u32,
         ) -> i32;
-        pub(super) fn azure_sntp(server: *const Address, timeout_ms: u32, unix_ms: *mut u64)
-        -> i32;
+        pub(super) fn azure_udp_connect(address: *const Address) -> i32;
+        pub(super) fn azure_udp_receive(
+            socket: i32,
+            buffer: *mut u8,
+            length: u32,
+            timeout_ms: u32,
+        ) -> i32;
         pub(super) fn azure_tls_connect(
             address: *const Address,
             host_name: *const c_char,
@@ -276,19 +281,35 @@ pub(crate) fn resolve(
     })
 }
 
-/// Asks a time server.
-pub(crate) fn sntp(server: &Address, timeout_ms: u32) -> Result<UnixTime, Error> {
-    let mut unix_ms = 0;
-    // SAFETY: `server` came from `resolve` or is zero, which no socket accepts; `unix_ms` is writable.
-    value(unsafe { c::azure_sntp(server, timeout_ms, &raw mut unix_ms) })?;
-    Ok(UnixTime::from_millis(unix_ms))
-}
-
 /// An open socket. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Socket(i32);
 
 impl Socket {
+    /// Opens a UDP socket that sends to `address`, and gets its datagrams only.
+    pub(crate) fn connect_udp(address: &Address) -> Result<Self, Error> {
+        // SAFETY: `address` came from `resolve` or is zero, which no socket accepts.
+        let socket = unsafe { c::azure_udp_connect(address) };
+        if socket < 0 {
+            Err(Error::from_code(socket))
+        } else {
+            Ok(Self(socket))
+        }
+    }
+
+    /// Takes a datagram as far as it fits, and gives its length. Waits for it; [`Error::Again`] means that none came,
+    /// or that it is worth while to wait for the rest of the time.
+    pub(crate) fn receive_datagram(
+        &mut self,
+        buffer: &mut [u8],
+        timeout_ms: u32,
+    ) -> Result<usize, Error> {
+        // SAFETY: at most `buffer.len()` bytes are written to it.
+        value(unsafe {
+            c::azure_udp_receive(self.0, buffer.as_mut_ptr(), length(buffer), timeout_ms)
+        })
+    }
+
     /// Connects and completes the TLS handshake.
     pub(crate) fn connect_tls(
         address: &Address,

@@ -10,11 +10,14 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 
 from hub import PATIENCE, token
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP = 1, 2, 3, 4, 8, 9, 12, 13
+# Seconds from 1900, where NTP counts from, to 1970 (RFC 5905, section 6).
+NTP_TO_UNIX = 2_208_988_800
 # What a TLS record to the device may hold at most (CONFIG_AZURE_TLS_IN_CONTENT_LEN is more).
 RECORD = 4096
 
@@ -79,15 +82,15 @@ class PlainHub:
     One device at a time. `joined` counts CONNECTs; `received` has the PUBLISH packets as topic and payload.
     """
 
-    def __init__(self, directory, sntp):
+    def __init__(self, directory, sntp, chain=None):
+        """With a self-signed certificate, or with `chain`: a CA to trust, the server's certificates, and their key."""
         self.sntp = sntp
-        certificate, key = directory / "plain-hub.pem", directory / "plain-hub.key"
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        command += ["-days", "30", "-sha256", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        command += ["-keyout", str(key), "-out", str(certificate)]
-        subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE)
-        self.ca = certificate.read_text()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if chain is None:
+            certificate, key = self.certify(directory)
+            self.ca = certificate.read_text()
+        else:
+            self.ca, certificate, key = chain
         self.context.load_cert_chain(certificate, key)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -96,6 +99,16 @@ class PlainHub:
         self.stream = None
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
+
+    @staticmethod
+    def certify(directory):
+        """Makes a self-signed certificate for localhost; gives the paths of it and its key."""
+        certificate, key = directory / "plain-hub.pem", directory / "plain-hub.key"
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        command += ["-days", "30", "-sha256", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        command += ["-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE)
+        return certificate, key
 
     def serve(self):
         """Takes connections until `close`."""
@@ -163,6 +176,42 @@ class PlainHub:
         self.listener.close()
         if self.stream is not None:
             self.stream.close()
+
+
+class TimeServer:
+    """Answers each question for the time, after `spoil` has changed the answer: 48 bytes (RFC 5905, section 7.3)."""
+
+    def __init__(self, spoil):
+        self.spoil = spoil
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.asked = 0
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        """Takes questions until `close`."""
+        while True:
+            try:
+                question, client = self.socket.recvfrom(512)
+            except OSError:
+                return
+            if not question:
+                return
+            assert len(question) == 48 and question[0] & 7 == 3, "a client's question"
+            self.asked += 1
+            stamp = struct.pack(">II", int(time.time()) + NTP_TO_UNIX, 0)
+            answer = bytearray(b"\x24\x01\0\0" + bytes(8) + b"LOCL" + bytes(8) + question[40:] + stamp + stamp)
+            self.spoil(answer)
+            self.socket.sendto(answer, client)
+
+    def close(self):
+        """Ends it, by a datagram without content."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", ("127.0.0.1", self.port))
+        self.thread.join(PATIENCE)
+        self.socket.close()
 
 
 def filters(body):

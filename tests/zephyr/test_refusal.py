@@ -2,6 +2,7 @@
 """What the device must not connect to, it does not, and it says why and what to do."""
 
 import pytest
+from peers import TimeServer
 
 
 def test_a_hub_under_an_unknown_root_is_refused(device, hub, start_hub):
@@ -56,6 +57,48 @@ def test_an_unset_clock_is_named_and_nothing_is_connected_to(device, hub):
     device.command(f"azure set connection-string {text}", "Connection string stored")
     device.wait("clock: it is not set, so no certificate can be checked.*no time server answered", 90)
     assert hub.connections("clockless") == 0
+
+
+def spoilt(start, value):
+    """Writes bytes into the answer of a time server."""
+
+    def spoil(answer):
+        answer[start : start + len(value)] = value
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (spoilt(0, b"\xe4"), "is not believed: it says that it does not know the time itself"),
+        (spoilt(1, b"\x10"), "is not believed: it says that it does not know the time itself"),
+        (spoilt(1, b"\0"), "is not believed: it refuses to be asked"),
+        (spoilt(40, bytes(8)), "is not believed: it has an empty time stamp"),
+        (spoilt(32, bytes(8)), "is not believed: it has an empty time stamp"),
+        (spoilt(32, b"\xff"), "is not believed: its time stamps contradict each other"),
+        (spoilt(32, b"\xd0\0\0\0\0\0\0\0" * 2), "is not believed: it gives a time in the far past or future"),
+        (spoilt(0, b"\x25"), "no time from .*NoAnswer|no time server answered"),
+        (spoilt(24, b"\xff" * 8), "no time from .*NoAnswer|no time server answered"),
+    ],
+    ids="leap stratum-16 kiss-of-death unsent unreceived contradiction year-2010 broadcast forged".split(),
+)
+def test_the_time_of_a_server_that_may_be_wrong_is_not_believed(device, hub, spoil, words):
+    server = TimeServer(spoil)
+    try:
+        device.command(f"azure set sntp {device.host}:{server.port}", "stored")
+        device.command("azure set address " + device.host, "stored")
+        device.command(f"azure set port {hub.port}", "stored")
+        device.command(f"azure set connection-string {hub.create_sas('patient')}", "Connection string stored")
+        device.wait(words, 90)
+        device.wait("clock: it is not set, so no certificate can be checked", 90)
+        assert server.asked
+        assert hub.connections("patient") == 0
+    finally:
+        server.close()
+    # A good answer afterwards sets the clock.
+    device.provision(hub, hub.create_sas("told"))
+    hub.wait_for_connections("told", 1)
 
 
 def test_a_wrong_key_is_refused_by_the_hub_and_said_so(device, hub):

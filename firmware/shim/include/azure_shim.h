@@ -54,8 +54,10 @@ int32_t azure_resolve(const char *host, const char *port, bool stream, struct az
 		      uint32_t capacity);
 
 /* socket.c */
-/* Asks one time server; writes milliseconds since 1970. */
-int32_t azure_sntp(const struct azure_address *server, uint32_t timeout_ms, uint64_t *unix_ms);
+/* Opens a UDP socket that sends to this address, and gets its datagrams only. Gives a socket, for azure_send() too. */
+int32_t azure_udp_connect(const struct azure_address *address);
+/* Takes a datagram as far as it fits; waits for it if there is none. -AZURE_AGAIN: none came, or none yet. */
+int32_t azure_udp_receive(int32_t socket, uint8_t *buffer, uint32_t length, uint32_t timeout_ms);
 
 /* How a handshake failed: the kinds of mbedTLS errors, for the same reason as enum azure_error. */
 enum azure_tls_error {
