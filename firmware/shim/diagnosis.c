@@ -151,12 +151,42 @@ static void note(struct azure_handshake *to, const mbedtls_ssl_context *ssl, int
 	}
 }
 
+static bool is_name(const mbedtls_x509_buf *one, const mbedtls_x509_buf *other)
+{
+	return one->len == other->len && memcmp(one->p, other->p, one->len) == 0;
+}
+
+/*
+ * mbedTLS passes over an issuer that must not sign, and says that it found none. Gives why it passed over those that the
+ * server sent (mbedTLS looks behind the certificate too).
+ */
+static uint32_t unfit_issuer(const mbedtls_x509_crt *certificate)
+{
+	const mbedtls_x509_crt *issuer = certificate->next;
+
+	while (issuer != NULL && !is_name(&issuer->subject_raw, &certificate->issuer_raw)) {
+		issuer = issuer->next;
+	}
+	if (issuer == NULL) {
+		return 0;
+	}
+	if (!issuer->ca_istrue) {
+		return AZURE_CERTIFICATE_ISSUER_NOT_CA;
+	}
+	return mbedtls_x509_crt_check_key_usage(issuer, MBEDTLS_X509_KU_KEY_CERT_SIGN) != 0
+		       ? AZURE_CERTIFICATE_ISSUER_USAGE
+		       : 0;
+}
+
 int azure_certificate_seen(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
 {
 	ARG_UNUSED(context);
-	if (watched != NULL && depth == 0 && (*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0 &&
-	    certificate->issuer_raw.len == certificate->subject_raw.len &&
-	    memcmp(certificate->issuer_raw.p, certificate->subject_raw.p, certificate->issuer_raw.len) == 0) {
+	if (watched == NULL || (*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) == 0) {
+		return 0;
+	}
+	if (!is_name(&certificate->issuer_raw, &certificate->subject_raw)) {
+		watched->flags |= unfit_issuer(certificate);
+	} else if (depth == 0) {
 		watched->flags |= AZURE_CERTIFICATE_SELF_SIGNED;
 	}
 	return 0;

@@ -9,8 +9,17 @@ use crate::kconfig;
 
 /// What the shim's `AZURE_CERTIFICATE_...` bits say, worst first: a chain that leads nowhere makes the
 /// certificate's name and dates worthless.
-const CERTIFICATE: [(u32, TlsFailure); 11] = [
+const CERTIFICATE: [(u32, TlsFailure); 13] = [
     (0x10, TlsFailure::SelfSigned),
+    // These explain why the chain leads nowhere.
+    (
+        0x1000,
+        TlsFailure::Certificate(CertificateDefect::IssuerNotCa),
+    ),
+    (
+        0x800,
+        TlsFailure::Certificate(CertificateDefect::IssuerKeyUsage),
+    ),
     (0x08, TlsFailure::UnknownAuthority),
     (0x02, TlsFailure::NotYetValid),
     (0x01, TlsFailure::Expired),

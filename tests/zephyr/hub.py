@@ -87,13 +87,15 @@ class Hub:
         """Registers a device with a shared access key; gives its connection string."""
         return self.run("device", "create", device, "--auth", "sas")
 
-    def certify(self, name, key="ecc", issuer=None, ca=False):
+    def certify(self, name, key="ecc", issuer=None, ca=False, extensions=()):
         """Makes a certificate of this common name, self-signed or by an issuer; gives the paths of it and its key."""
         certificate, private = self.directory / f"{name}.pem", self.directory / f"{name}.key"
         algorithm = {"rsa": ["rsa:2048"], "ecc": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]}[key]
         command = ["openssl", "req", "-x509", "-newkey", *algorithm, "-nodes", "-days", "30", "-sha256"]
         command += ["-subj", f"/CN={name}", "-keyout", str(private), "-out", str(certificate)]
         command += ["-addext", f"basicConstraints=critical,CA:{'TRUE' if ca else 'FALSE'}"]
+        for extension in extensions:
+            command += ["-addext", extension]
         if issuer:
             command += ["-CA", str(issuer[0]), "-CAkey", str(issuer[1])]
         subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE)

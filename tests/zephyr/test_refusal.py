@@ -2,7 +2,7 @@
 """What the device must not connect to, it does not, and it says why and what to do."""
 
 import pytest
-from peers import TimeServer
+from peers import PlainHub, TimeServer
 
 
 def test_a_hub_under_an_unknown_root_is_refused(device, hub, start_hub):
@@ -99,6 +99,27 @@ def test_the_time_of_a_server_that_may_be_wrong_is_not_believed(device, hub, spo
     # A good answer afterwards sets the clock.
     device.provision(hub, hub.create_sas("told"))
     hub.wait_for_connections("told", 1)
+
+
+@pytest.mark.parametrize(
+    ("ca", "words"),
+    [
+        (True, "an intermediate CA must not sign certificates .key usage lacks keyCertSign"),
+        (False, "the certificate was signed by one that is no CA's .CA:FALSE"),
+    ],
+)
+def test_a_chain_through_a_certificate_that_must_not_sign_is_refused(device, hub, tmp_path, ca, words):
+    root = hub.certify("trusted-root", ca=True)
+    usage = ["keyUsage=critical,digitalSignature"]
+    middle = hub.certify("middle", issuer=root, ca=ca, extensions=usage)
+    leaf = hub.certify("localhost", issuer=middle, extensions=["subjectAltName=DNS:localhost"])
+    chain = tmp_path / "chain.pem"
+    chain.write_text(leaf[0].read_text() + middle[0].read_text())
+    impostor = PlainHub(tmp_path, hub.sntp, (root[0].read_text(), chain, leaf[1]))
+    device.provision(impostor, hub.create_sas("strict"))
+    device.wait("TLS: " + words)
+    assert impostor.joined == 0
+    impostor.close()
 
 
 def test_a_wrong_key_is_refused_by_the_hub_and_said_so(device, hub):

@@ -84,6 +84,8 @@ enum azure_tls_error {
 #define AZURE_CERTIFICATE_WEAK        0x100
 #define AZURE_CERTIFICATE_SMALL_KEY   0x200
 #define AZURE_CERTIFICATE_ALGORITHM   0x400
+#define AZURE_CERTIFICATE_ISSUER_USAGE  0x800  /* with NOT_TRUSTED: a CA of the chain may not sign certificates */
+#define AZURE_CERTIFICATE_ISSUER_NOT_CA 0x1000 /* with NOT_TRUSTED: the issuer in the chain is no CA */
 
 /* What happened in a TLS handshake. */
 struct azure_handshake {
