@@ -249,7 +249,8 @@ fn take_apart<A: Application>(
     made: &mut Result<Device<'_, A>, RequestError>,
     carryover: &mut Carryover,
 ) -> Result<A, RequestError> {
-    // Whatever error is left in its place, nobody looks at it.
+    // Whatever error is left in its place, nobody looks at it. Passed by value, the result had a second place on the
+    // stack while the device runs: 3148 bytes more on mps2/an385.
     let (application, left) = mem::replace(made, Err(RequestError::NotConnected))?.into_parts();
     *carryover = left;
     Ok(application)
