@@ -18,7 +18,7 @@ pub const MODEL_ID: &str = "dtmi:azure_device:Device;1";
 const PRINTED: usize = 256;
 /// The longest telemetry interval that can be set, in seconds: a day.
 const MAX_INTERVAL: i64 = 24 * 3600;
-/// How long one blink lasts.
+/// Time that one blink lasts.
 const BLINK: Duration = Duration::from_millis(500);
 /// The most blinks of one call.
 const MAX_BLINKS: i64 = 60;
@@ -32,12 +32,12 @@ pub struct App {
     blinks_until: Option<Instant>,
 }
 
-/// What the platform knows about the device and the twin reports.
+/// Facts that the platform knows about the device and the twin reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts {
     /// Version of Zephyr; empty on a host.
     pub zephyr_version: &'static str,
-    /// Why the device started: `power-on`, `watchdog`, `software`…
+    /// Reason why the device started: `power-on`, `watchdog`, `software`…
     pub reset_cause: &'static str,
     /// The fault or panic that ended the last run, with its addresses; empty if none did.
     pub last_fault: &'static str,

@@ -1,4 +1,4 @@
-//! What the product does with its connection: the one interface that an application's author implements.
+//! Application of the product on its connection: the one interface that an application's author implements.
 //!
 //! Telemetry and cloud-to-device messages are functions. Twin properties and direct methods are tables: an
 //! entry gives a name and the functions behind it, and the device loop does the rest (versions, Plug and
@@ -120,7 +120,7 @@ pub struct Method<A> {
 /// One call of a direct method.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// What the operator passed. `None` for a call without a payload, and when a method that answered
+    /// Payload of the operator. `None` for a call without a payload, and when a method that answered
     /// [`Outcome::Later`] is asked again.
     pub payload: Option<Value<'a>>,
     /// False on the first call, true when a method that answered [`Outcome::Later`] is asked again.
@@ -131,7 +131,7 @@ pub struct Call<'a> {
     pub report: &'a Report,
 }
 
-/// What became of a call.
+/// Outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Done, with this status and what was written.
@@ -142,11 +142,11 @@ pub enum Outcome {
     Later(Instant),
 }
 
-/// What a property or a method may change of the device loop.
+/// Part of the device loop that a property or a method may change.
 #[derive(Clone, Debug)]
 pub struct Control {
     pub(crate) telemetry_interval: Option<Duration>,
-    /// What the device was configured with.
+    /// Settings that the device was configured with.
     own_telemetry_interval: Option<Duration>,
     pub(crate) send_now: bool,
     pub(crate) restart: bool,

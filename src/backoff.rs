@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt.
+//! Wait before the next attempt.
 //!
 //! Exponential with full jitter: the n-th wait is drawn uniformly between zero and a ceiling that doubles
 //! from [`Config::min`] to [`Config::max`], so that a fleet that lost its hub together does not return in
@@ -19,7 +19,7 @@ pub struct Config {
     pub min: Duration,
     /// Ceiling of every wait. Default 10 min.
     pub max: Duration,
-    /// How long a link must last to count as good. Default 60 s.
+    /// Time that a link must last to count as good. Default 60 s.
     pub stable_after: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong on the way to the hub, what the device does about it, and what a person can do.
+//! Failures on the way to the hub: what the device does about them, and what a person can do.
 //!
 //! One table decides: [`Failure::reaction`]. One line tells: `Display` names the stage (clock, DNS, TCP, TLS,
 //! CONNACK, session), what happened, and the remedy.
@@ -13,7 +13,7 @@ use crate::provisioning::ProvisioningFailure;
 use crate::sas::SasError;
 use crate::text::Overflow;
 
-/// What the device does after a failure.
+/// Reaction of the device to a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// Nothing was wrong with the link: connect again at once.
@@ -24,7 +24,7 @@ pub enum Reaction {
     WaitForOperator,
 }
 
-/// Why the device is not, or no longer, connected.
+/// Reason why the device is not, or no longer, connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {

@@ -51,7 +51,7 @@ pub const QUESTION_PAUSE: Duration = Duration::from_secs(3600);
 /// minute, and answers 429 above that (Microsoft, "Azure IoT Hub Device Provisioning Service limits").
 pub const QUESTION_PAUSE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// How the device gets to its hub.
+/// Way of the device to its hub.
 #[derive(Debug)]
 pub enum Access<'a> {
     /// The hub is known.
@@ -60,7 +60,7 @@ pub enum Access<'a> {
     Provisioning(&'a Enrollment, provisioning::Config<'a>),
 }
 
-/// Why [`run`] came back.
+/// Reason why [`run`] came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It was asked to stop.
@@ -74,7 +74,7 @@ const LEFT_KEY: &str = "left-behind";
 
 /// Runs until it is asked to stop, or to restart.
 ///
-/// What is queued then is in `carryover`, and the next run in the same memory sends it; a first run takes the
+/// The queue is then in `carryover`, and the next run in the same memory sends it; a first run takes the
 /// default. If there is none, since the process or the device ends, call [`leave_behind`]; a restart has done so.
 ///
 /// # Errors
@@ -201,7 +201,7 @@ impl Questions {
     }
 }
 
-/// Why a device ended.
+/// Reason why a device ended.
 enum Ended<A> {
     /// Somebody asked for it.
     Asked(End),

@@ -15,7 +15,7 @@ pub use crate::{
     __log_warn as warn,
 };
 
-/// What the macros expand to.
+/// Target of the macros.
 #[doc(hidden)]
 #[inline(never)]
 pub fn write(level: Level, target: &'static str, text: fmt::Arguments<'_>) {
@@ -30,7 +30,7 @@ pub fn write(level: Level, target: &'static str, text: fmt::Arguments<'_>) {
     }
 }
 
-/// What the macros expand to on a device.
+/// Target of the macros on a device.
 #[doc(hidden)]
 #[inline(never)]
 pub fn write_anonymous(level: Level, text: fmt::Arguments<'_>) {

@@ -28,7 +28,7 @@ use crate::storage;
 /// The most certificates of a chain, the device's own included.
 pub const CHAIN: usize = 3;
 
-/// What the record is stored under.
+/// Key that the record is stored under.
 const RECORD: &str = "pair";
 /// The version of the record's form.
 const VERSION: u8 = 1;
@@ -81,7 +81,7 @@ impl Slot {
     }
 }
 
-/// What is in the slots.
+/// Content of the slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// The pair that has connected; `None` if the image's own is in use, or none.
@@ -222,7 +222,7 @@ pub enum Staged {
     Known,
 }
 
-/// Why a part was not taken.
+/// Reason why a part was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PairError {
@@ -437,7 +437,7 @@ impl Choice {
     }
 }
 
-/// What the device learnt of its pairs since it started.
+/// Knowledge of the device about its pairs since it started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Trial {
     /// The pairs that it is about.
@@ -449,7 +449,7 @@ pub struct Trial {
     failure: Option<Failure>,
 }
 
-/// What follows for the pairs from a failure or a connection.
+/// Consequence for the pairs of a failure or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing.
@@ -475,7 +475,7 @@ impl Trial {
         self.generation
     }
 
-    /// Why the hub refused the new pair, if it did since the start.
+    /// Reason why the hub refused the new pair, if it did since the start.
     pub const fn failure(&self) -> Option<Failure> {
         self.failure
     }

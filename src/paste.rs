@@ -42,7 +42,7 @@ const CTRL_U: u8 = 0x15;
 const DELETE: u8 = 0x7f;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What is asked for.
+/// Kind of credential that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// One line of text, ended by Enter.
@@ -75,7 +75,7 @@ impl fmt::Debug for Item<'_> {
     }
 }
 
-/// How a paste ended.
+/// End of a paste.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -175,7 +175,7 @@ impl Paste {
         self.end(Outcome::Rejected, QUIET);
     }
 
-    /// What has become of the paste by now. Not a getter: silence is an event.
+    /// State of the paste by now. Not a getter: silence is an event.
     pub fn poll(&mut self, now: Instant) -> Progress {
         if self.outcome.is_none() {
             let (silence, outcome) = self.meaning_of_silence();
@@ -342,7 +342,7 @@ impl fmt::Debug for Paste {
 /// The start of a field of a connection string, one of which each has.
 const FIELD: &[u8] = b"HostName=";
 
-/// What came instead of PEM of the kind that was asked for: for the reason in words.
+/// Text that came instead of PEM of the kind that was asked for: for the reason in words.
 struct Hints {
     /// Something that is no white space.
     text: bool,
@@ -403,7 +403,7 @@ impl Hints {
     }
 }
 
-/// Why a paste was refused. Says nothing of its content.
+/// Reason why a paste was refused. Says nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasteError {

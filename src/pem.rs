@@ -61,7 +61,7 @@ impl Label {
 /// A whole block: its content is the first `length` bytes of the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// What it holds.
+    /// Content of the block.
     pub label: Label,
     /// Length of the content, in bytes; 0 for a block that was not wanted.
     pub length: usize,
@@ -276,7 +276,7 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// Why text was rejected as PEM. Says nothing of its content.
+/// Reason why text was rejected as PEM. Says nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PemError {

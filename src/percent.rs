@@ -207,7 +207,7 @@ impl Iterator for Decoder<'_> {
     }
 }
 
-/// Why a text could not be percent-decoded. Positions are byte offsets of a `%`, counted from 0.
+/// Reason why a text could not be percent-decoded. Positions are byte offsets of a `%`, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -216,7 +216,7 @@ pub enum DecodeError {
         /// Where the escape starts.
         at: usize,
     },
-    /// What follows `%` is not two hexadecimal digits.
+    /// `%` is not followed by two hexadecimal digits.
     NotHexadecimal {
         /// Where the escape starts.
         at: usize,

@@ -1,4 +1,4 @@
-//! What the device needs from the place it runs on: one trait per concern, implemented once over Zephyr
+//! Needs of the device from the place it runs on: one trait per concern, implemented once over Zephyr
 //! and once over std.
 //!
 //! Calls may block where their documentation says so, and only there. None of them may panic.
@@ -31,7 +31,7 @@ pub trait Entropy {
 /// The name and port of a hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint<'a> {
-    /// What the certificate must be valid for and SNI carries.
+    /// Name that the certificate must be valid for and SNI carries.
     pub host_name: &'a str,
     /// Where to connect if that is not where `host_name` resolves to: a gateway or a local test hub.
     pub address: &'a str,
@@ -41,10 +41,10 @@ pub struct Endpoint<'a> {
 
 /// Opens verified TLS connections.
 pub trait Connector {
-    /// What it opens.
+    /// Stream that it opens.
     type Stream: Stream;
 
-    /// How far a connection is that is being opened; its default is one that was not begun. Dropping it gives
+    /// Progress of a connection that is being opened; its default is one that was not begun. Dropping it gives
     /// the attempt up.
     type Opening: Default;
 
@@ -87,7 +87,7 @@ pub trait Storage {
     fn remove(&mut self, key: &str) -> Result<(), StorageError>;
 }
 
-/// What a person sees of the device: the three LEDs of a development board.
+/// Status that a person sees of the device: the three LEDs of a development board.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     /// Starting or connecting: green blinks or shines.
@@ -125,7 +125,7 @@ pub trait Sensor {
     fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError>;
 }
 
-/// Why [`Platform::wait`] came back.
+/// Reason why [`Platform::wait`] came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// The stream has bytes, or has ended.
@@ -136,7 +136,7 @@ pub enum Wake {
     Request,
 }
 
-/// What a person or another thread asked for since the last look.
+/// Requests of a person or another thread since the last look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
     /// Send a telemetry message now: the button of the board, a shell command.
@@ -149,7 +149,7 @@ pub struct Requests {
     pub reconnect: bool,
 }
 
-/// How the platform is, for the twin and for a status command.
+/// Condition of the platform, for the twin and for a status command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
     /// The address that the device has in its network.
@@ -201,7 +201,7 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
     /// Takes what was asked for since the last call.
     fn requests(&mut self) -> Requests;
 
-    /// How the platform is now. Asked after each connect.
+    /// Condition of the platform now. Asked after each connect.
     fn condition(&mut self) -> Condition {
         Condition::default()
     }
@@ -256,7 +256,7 @@ impl fmt::Display for StorageError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SensorError(pub i32);
 
-/// Why no connection came to be: which stage, and what it said.
+/// Reason why no connection came to be: which stage, and what it said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -286,7 +286,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// Why TCP did not connect.
+/// Reason why TCP did not connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TcpFailure {
@@ -340,7 +340,7 @@ pub enum CertificateDefect {
     Other,
 }
 
-/// Why TLS did not trust, or was not trusted.
+/// Reason why TLS did not trust, or was not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsFailure {

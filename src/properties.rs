@@ -31,9 +31,9 @@ pub enum SystemProperty {
     UserId,
     /// When the message expires, in ISO 8601.
     AbsoluteExpiry,
-    /// What the body is, such as `application/json`, which message routing needs to look into it.
+    /// Type of the body, such as `application/json`, which message routing needs to look into it.
     ContentType,
-    /// How the body is encoded: `utf-8`, `utf-16` or `utf-32`.
+    /// Encoding of the body: `utf-8`, `utf-16` or `utf-32`.
     ContentEncoding,
     /// Where the message goes, such as `/devices/MyDevice01/messages/devicebound`.
     To,
@@ -191,7 +191,7 @@ impl<'t> Property<'t> {
     }
 }
 
-/// Why a property of a bag could not be read.
+/// Reason why a property of a bag could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BagError {
@@ -204,7 +204,7 @@ pub enum BagError {
     BadEscape {
         /// Where the key or the value starts, as a byte offset into the bag.
         at: usize,
-        /// What is wrong, with its position within the key or the value.
+        /// Fault, with its position within the key or the value.
         reason: DecodeError,
     },
 }
@@ -284,7 +284,7 @@ impl<'t, 'b> BagWriter<'t, 'b> {
     }
 }
 
-/// Why a property was not written.
+/// Reason why a property was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WriteError {

@@ -59,7 +59,7 @@ impl<T: ?Sized + Zeroize> fmt::Display for Secret<T> {
     }
 }
 
-/// What is printed instead of a secret.
+/// Text that is printed instead of a secret.
 pub const REDACTED: &str = "[redacted]";
 
 #[cfg(test)]

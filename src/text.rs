@@ -18,12 +18,12 @@ impl<'a> Text<'a> {
         Self { buffer, length: 0 }
     }
 
-    /// What was written so far.
+    /// Text that was written so far.
     pub fn as_str(&self) -> &str {
         written(self.buffer, self.length)
     }
 
-    /// What was written, for as long as the buffer lives.
+    /// Text that was written, for as long as the buffer lives.
     pub fn into_str(self) -> &'a str {
         written(self.buffer, self.length)
     }
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(text.as_str(), "");
     }
 
-    /// What a text of a stranger can hold to mislead a terminal or its reader.
+    /// Characters with which a stranger's text can mislead a terminal or its reader.
     const HIDDEN: &str = "\0\t\n\r\u{1b}[2J\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{206f}\u{feff}\u{fffb}\u{e0041}";
 
     #[test]

@@ -26,7 +26,7 @@ impl Instant {
         Self(later(self.0, duration))
     }
 
-    /// How long ago `earlier` was; zero if it is not in the past.
+    /// Time since `earlier`; zero if it is not in the past.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

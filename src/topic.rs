@@ -138,7 +138,7 @@ impl fmt::Display for Outbound<'_> {
     }
 }
 
-/// What a message from the hub or from DPS is about, by its topic.
+/// Subject of a message from the hub or from DPS, by its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Inbound<'t> {
@@ -174,7 +174,7 @@ pub enum Inbound<'t> {
         status: u16,
         /// The request's id as it was sent.
         request_id: &'t str,
-        /// How long to wait before the next request. The service's word, without a limit.
+        /// Wait before the next request. The service's word, without a limit.
         retry_after: Option<Duration>,
     },
     /// A topic that is none of these, is another device's, or has a number that is none.
@@ -259,7 +259,7 @@ fn number<T: core::str::FromStr>(text: &str) -> Option<T> {
     }
 }
 
-/// What comes after `?` in a topic.
+/// Part of a topic after `?`.
 #[derive(Clone, Copy)]
 struct Query<'t>(&'t str);
 

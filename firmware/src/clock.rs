@@ -16,7 +16,7 @@ use crate::logger::Line;
 /// The port of time servers (RFC 5905, section 7.2).
 const NTP_PORT: &str = "123";
 
-/// How many addresses of a server are asked.
+/// Number of addresses of a server that are asked.
 const ADDRESSES: usize = 2;
 
 /// Asks the servers, a list separated by `;`, in turn until one answers, and sets the clock.
@@ -45,7 +45,7 @@ pub(crate) fn synchronize(servers: &str) -> Result<UnixTime, ClockError> {
     Err(error)
 }
 
-/// What to report of several servers: what came nearest to an answer.
+/// Error to report of several servers: what came nearest to an answer.
 fn worse(first: ClockError, second: ClockError) -> ClockError {
     match (first, second) {
         (ClockError::Implausible, _) | (_, ClockError::Implausible) => ClockError::Implausible,

@@ -1,4 +1,4 @@
-//! What the device is: its identity and where its hub and its time are.
+//! Configuration of the device: its identity and where its hub and its time are.
 //!
 //! Sources, the first that has a value wins: the simulator's command line, what "azure set" stored, what
 //! Kconfig built in. A connection string names the hub; an enrolment asks the Device Provisioning Service.
@@ -26,7 +26,7 @@ use crate::ffi;
 use crate::provisioning::{self, Provisioning};
 use crate::storage;
 
-/// What the image carries: written by firmware/scripts/embed.py at configure time.
+/// Content of the image: written by firmware/scripts/embed.py at configure time.
 pub(crate) mod built_in {
     include!(concat!(env!("BUILD_DIR"), "/credentials/credentials.rs"));
 }
@@ -51,7 +51,7 @@ pub(crate) const WIFI: &str = "wifi";
 /// The longest stored text, in bytes: a connection string with a long SAS token.
 pub(crate) const MAX_TEXT: usize = 1024;
 
-/// How the device gets to its hub.
+/// Way of the device to its hub.
 #[derive(Debug)]
 pub(crate) enum Way {
     /// The hub is known.
@@ -131,7 +131,7 @@ impl Configuration {
         }))
     }
 
-    /// What the lifecycle is told.
+    /// Access for the lifecycle.
     pub(crate) fn access(&self) -> Result<Access<'_>, Problem> {
         match &self.way {
             Way::Hub(identity) => Ok(Access::Hub(identity)),
@@ -150,7 +150,7 @@ impl Configuration {
         }
     }
 
-    /// What the device loop is told.
+    /// Configuration for the device loop.
     pub(crate) fn device(&self) -> Config<'_> {
         Config {
             address: self.address.as_deref(),
@@ -231,7 +231,7 @@ pub(crate) fn text(
     Ok((!built_in.is_empty()).then(|| Zeroizing::new(built_in.into())))
 }
 
-/// Why the configuration cannot be used.
+/// Reason why the configuration cannot be used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Problem {
     /// The identity is malformed.

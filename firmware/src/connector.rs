@@ -14,7 +14,7 @@ use crate::requests;
 use crate::status;
 use crate::tls_failure::{broken, connect_error};
 
-/// How many addresses of a hub are tried. Azure publishes one or two.
+/// Number of addresses of a hub that are tried. Azure publishes one or two.
 const ADDRESSES: usize = 4;
 
 /// The longest that a write may block.

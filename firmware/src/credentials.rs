@@ -1,4 +1,4 @@
-//! What TLS trusts and shows: root CAs, the device's certificate and its key.
+//! Credentials that TLS trusts and shows: root CAs, the device's certificate and its key.
 //!
 //! Each certificate has a tag of its own, since Zephyr keeps one credential of a kind under a tag; the key
 //! shares the tag of the device's own certificate. What "azure set" brought wins over what the image
@@ -26,13 +26,13 @@ use crate::logger::Line;
 use crate::storage::{self, Settings};
 use crate::{requests, status};
 
-/// How many certificates TLS can hold in all: prj.conf sizes Zephyr's tables for them.
+/// Number of certificates that TLS can hold in all: prj.conf sizes Zephyr's tables for them.
 const TAGS: usize = kconfig::CONFIG_NET_SOCKETS_TLS_MAX_CREDENTIALS.unsigned_abs();
 
 /// The tags that are in use. The first numbers are left to other parts of an image.
 const FIRST_TAG: i32 = 100;
 
-/// What the certificates, the roots and the key are called in the storage and in messages.
+/// Names of the certificates, the roots and the key in the storage and in messages.
 const CERTIFICATE: &str = "certificate";
 /// See [`CERTIFICATE`].
 pub(crate) const ROOT: &str = "root-ca";
@@ -67,7 +67,7 @@ impl Tags {
         message: MESSAGE_HEADER,
     };
 
-    /// What a TLS socket takes.
+    /// Credentials that a TLS socket takes.
     pub(crate) fn as_slice(&self) -> &[i32] {
         self.tags.get(..self.count).unwrap_or_default()
     }
@@ -126,7 +126,7 @@ pub(crate) struct Credentials {
     arena: Arena,
     tags: Tags,
     is_x509: bool,
-    /// What is registered: the pair's place and generation, if it is one.
+    /// Credentials that are registered: the pair's place and generation, if it is one.
     registered: Option<(Option<Slot>, u32)>,
     trial: Trial,
     connections: u32,
@@ -344,7 +344,7 @@ fn load(arena: &mut Arena, tag: i32, name: &str, kind: Kind) -> Result<Option<St
     }
 }
 
-/// Why credentials cannot be used.
+/// Reason why credentials cannot be used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Problem {
     /// More certificates than Zephyr's tables take.

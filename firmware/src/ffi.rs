@@ -73,7 +73,7 @@ pub(crate) struct Address {
     data: [u32; 7],
 }
 
-/// What happened in a TLS handshake: `struct azure_handshake`.
+/// Events in a TLS handshake: `struct azure_handshake`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Handshake {
@@ -375,7 +375,7 @@ impl Drop for Socket {
     }
 }
 
-/// Why [`wait`] came back.
+/// Reason why [`wait`] came back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Woken {
     pub(crate) readable: bool,
@@ -510,7 +510,7 @@ pub(crate) fn feed_watchdog() {
     unsafe { c::azure_watchdog_feed() }
 }
 
-/// Why the processor started, in words.
+/// Reason why the processor started, in words.
 pub(crate) fn reset_cause() -> &'static str {
     // SAFETY: the shim gives a zero-terminated text that it does not change any more.
     unsafe { CStr::from_ptr(c::azure_reset_cause()) }
@@ -572,7 +572,7 @@ pub(crate) fn read_sensors(readings: &mut [RawReading; 3]) -> Result<usize, i32>
     usize::try_from(result).map_err(|_| -result)
 }
 
-/// What the simulator's command line gives: connection string, address, port, time servers.
+/// Options of the simulator's command line: connection string, address, port, time servers.
 pub(crate) fn arguments() -> [Option<&'static str>; 4] {
     #[cfg(CONFIG_ARCH_POSIX)]
     {

@@ -83,7 +83,7 @@ impl Provisioning {
         })
     }
 
-    /// What the provisioner is told. The other values are those of the hub.
+    /// Configuration for the provisioner. The other values are those of the hub.
     pub(crate) fn config<'a>(&'a self, hub: Config<'a>) -> Result<Config<'a>, Problem> {
         let payload = kconfig::CONFIG_AZURE_DPS_PAYLOAD;
         let payload = (!payload.is_empty()).then(|| Value::parse(payload.as_bytes()));
@@ -113,7 +113,7 @@ pub(crate) fn registration_id(given: Option<&str>) -> Result<RegistrationId, Pro
     RegistrationId::parse(&text).map_err(Problem::RegistrationId)
 }
 
-/// How an enrolment is stored: the id scope, a line feed, and the registration id unless it is the processor's
+/// Stored form of an enrolment: the id scope, a line feed, and the registration id unless it is the processor's
 /// own. One value, so that a damaged one is not half an enrolment.
 pub(crate) fn enrolment_text(id_scope: &IdScope, given: Option<&RegistrationId>) -> String {
     let id = given.map_or("", RegistrationId::as_str);
@@ -143,7 +143,7 @@ fn stored_key() -> Result<Option<SharedAccessKey>, configuration::Problem> {
     Ok(key.transpose()?)
 }
 
-/// Why there can be no enrolment.
+/// Reason why there can be no enrolment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Problem {
     /// The id scope.

@@ -1,4 +1,4 @@
-//! What other threads ask the device for: the button, the shell, the network.
+//! Requests of other threads to the device: the button, the shell, the network.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What telemetry carries: the board's sensors, or a simulated one.
+//! Telemetry's readings: the board's sensors, or a simulated one.
 
 #![forbid(unsafe_code)]
 

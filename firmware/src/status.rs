@@ -1,4 +1,4 @@
-//! What `azure status` tells: kept by the device's thread, read by the shell's.
+//! Content of `azure status`: kept by the device's thread, read by the shell's.
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +13,7 @@ use zephyr::sync::Mutex;
 /// The device's state, as it was last seen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot {
-    /// What the indicator shows.
+    /// Status that the indicator shows.
     pub(crate) status: Status,
     /// Counters and the last failure.
     pub(crate) report: Report,

@@ -7,7 +7,7 @@ use azure_device::port::{CertificateDefect, Code, ConnectError, TcpFailure, TlsF
 use crate::ffi::{Error, Handshake};
 use crate::kconfig;
 
-/// What the shim's `AZURE_CERTIFICATE_...` bits say, worst first: a chain that leads nowhere makes the
+/// Meanings of the shim's `AZURE_CERTIFICATE_...` bits, worst first: a chain that leads nowhere makes the
 /// certificate's name and dates worthless.
 const CERTIFICATE: [(u32, TlsFailure); 13] = [
     (0x10, TlsFailure::SelfSigned),
@@ -35,7 +35,7 @@ const CERTIFICATE: [(u32, TlsFailure); 13] = [
     (0x20, TlsFailure::Certificate(CertificateDefect::Other)),
 ];
 
-/// Why `connect_tls` failed, from its error and from what the handshake left.
+/// Reason why `connect_tls` failed, from its error and from what the handshake left.
 pub(crate) fn connect_error(error: Error, errno: i32, handshake: &Handshake) -> ConnectError {
     if handshake.started == 0 {
         return before_handshake(error, Code(errno));

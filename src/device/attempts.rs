@@ -40,7 +40,7 @@ impl Attempts {
         }
     }
 
-    /// What to do without a connection; `None` if it is time to open one.
+    /// Step without a connection; `None` if it is time to open one.
     pub(crate) fn task(&self, now: Instant, unix: Option<UnixTime>) -> Option<Task> {
         if self.clock_suspect {
             Some(Task::SetClock)

@@ -1,4 +1,4 @@
-//! What outlives a device when it ends and another one starts in the same memory: after it was provisioned anew, or
+//! State that outlives a device when another one starts in the same memory: after it was provisioned anew, or
 //! configured differently.
 //!
 //! The queued messages are the device's, not the hub's. For the same device of the same hub they go on as they were.

@@ -22,7 +22,7 @@ const QUIET_TOO_LARGE: Duration = Duration::from_secs(3600);
 /// Time between reports to the twin during an episode that does not end.
 const REPORT_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Why a telemetry message is not delivered.
+/// Reason why a telemetry message is not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The outbox was full, and the oldest message made room for a new one

@@ -216,7 +216,7 @@ impl<A: Application> Device<'_, A> {
         warn!("passed over {what}");
     }
 
-    /// What properties and methods changed of the device.
+    /// Changes of the device by properties and methods.
     fn obey(&mut self, now: Instant) {
         let interval = self.control.telemetry_interval();
         if interval != self.telemetry_interval {

@@ -12,7 +12,7 @@ use crate::mqtt::{AckToken, Message};
 use crate::time::Instant;
 use crate::topic::Inbound;
 
-/// What the pieces of the large message that is under way are for.
+/// Purpose of the pieces of the large message that is under way.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum Large {
     /// Nothing: they are passed over.

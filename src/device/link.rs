@@ -18,7 +18,7 @@ use crate::sas;
 use crate::time::{Instant, UnixTime};
 use crate::topic::Outbound;
 
-/// What the device wants done next.
+/// Wish of the device for the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Set the clock and report to [`Device::clock_set`].
@@ -82,7 +82,7 @@ pub(super) enum Phase {
     Closing(Next),
 }
 
-/// What follows a planned goodbye.
+/// Sequel of a planned goodbye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// A new connection with a new token.
@@ -92,7 +92,7 @@ pub(super) enum Next {
 }
 
 impl<A: Application> Device<'_, A> {
-    /// What is to be done now.
+    /// Step to be done now.
     pub fn task(&mut self, now: Instant, unix: Option<UnixTime>, random: u64) -> Task {
         match self.state {
             State::Stopped => Task::End,

@@ -1,4 +1,4 @@
-//! What [`run`](super::run) drives: a device, or one that is being provisioned.
+//! Machine that [`run`](super::run) drives: a device, or one that is being provisioned.
 
 use super::{Device, Report, Task};
 use crate::application::Application;
@@ -9,7 +9,7 @@ use crate::time::{Instant, UnixTime};
 /// A state machine that wants a connection and says what it does with it. It does no I/O: see [`Task`] for
 /// what it asks for, and the methods for what it is told. `random` is always uniform over all of `u64`.
 pub trait Machine {
-    /// What is to be done now.
+    /// Step to be done now.
     fn task(&mut self, now: Instant, unix: Option<UnixTime>, random: u64) -> Task;
     /// Where to connect.
     fn endpoint(&self) -> Endpoint<'_>;
@@ -23,7 +23,7 @@ pub trait Machine {
     );
     /// A connection is open.
     fn opened(&mut self, now: Instant, unix: Option<UnixTime>, random: u64);
-    /// How the platform is, told after each [`Machine::opened`].
+    /// Condition of the platform, told after each [`Machine::opened`].
     fn condition(&mut self, _condition: Condition) {}
     /// No connection could be opened.
     fn not_opened(&mut self, now: Instant, error: ConnectError, random: u64);
@@ -50,7 +50,7 @@ pub trait Machine {
         sensor: &mut dyn Sensor,
         random: u64,
     ) -> Result<(), Failure>;
-    /// What falls due while there is no connection.
+    /// Does what falls due while there is no connection.
     fn serve_offline(
         &mut self,
         now: Instant,
@@ -62,7 +62,7 @@ pub trait Machine {
     fn offline_deadline(&self) -> Option<Instant> {
         None
     }
-    /// What the indicator should show.
+    /// Status that the indicator should show.
     fn status(&self, now: Instant) -> Status;
     /// Its counters, if it has any.
     fn report(&self) -> Option<&Report> {

@@ -62,10 +62,10 @@ use crate::time::{Instant, UnixTime};
 /// The earliest time that a set clock can show: 2026-01-01. Anything before means that it is not set.
 pub const SANE_CLOCK: UnixTime = UnixTime::from_secs(1_767_225_600);
 
-/// What the hub's operator sees of this software: the user name's `DeviceClientType`.
+/// Name of this software that the hub's operator sees: the user name's `DeviceClientType`.
 pub(crate) const CLIENT_TYPE: &str = concat!("azure-device/", env!("CARGO_PKG_VERSION"));
 
-/// How often the clock is set again: crystals drift by seconds a day at worst, and SNTP is cheap.
+/// Interval at which the clock is set again: crystals drift by seconds a day at worst, and SNTP is cheap.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// When the next try is due after the clock could not be set again.
@@ -80,10 +80,10 @@ const BLINK_HALF: u64 = 250;
 /// Default of [`Config::stop_timeout`].
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a planned reconnect waits for PUBACKs. What is not acknowledged by then is sent again.
+/// Time that a planned reconnect waits for PUBACKs. What is not acknowledged by then is sent again.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What an engineer configures.
+/// Settings that an engineer makes.
 #[derive(Clone, Debug)]
 pub struct Config<'a> {
     /// Where to connect if not to the identity's host name: a gateway, or a local hub.
@@ -99,7 +99,7 @@ pub struct Config<'a> {
     pub model_id: Option<&'a str>,
     /// Telemetry that the hub sends in the device's name when the connection breaks (MQTT's will).
     pub will: Option<&'a [u8]>,
-    /// Whether to use the device twin and direct methods. IoT Hub's basic tier has neither, nor has
+    /// Use of the device twin and direct methods. IoT Hub's basic tier has neither, nor has
     /// another MQTT broker. Default true.
     pub twin: bool,
     /// The longest time that a stop or a restart takes to send what is queued, on a connection that is open.
@@ -270,7 +270,7 @@ impl<'b, A: Application> Device<'b, A> {
         &self.report
     }
 
-    /// What the indicator should show.
+    /// Status that the indicator should show.
     pub fn status(&self, now: Instant) -> Status {
         match self.control.blink_until {
             Some(end) if now < end && (now.as_millis() / BLINK_HALF).is_multiple_of(2) => {

@@ -1,4 +1,4 @@
-//! What a device can tell of itself.
+//! Report of a device about itself.
 
 use super::Dropped;
 use crate::failure::Failure;
@@ -34,10 +34,10 @@ pub struct Report {
     pub status: Status,
     /// True if an operator keeps the indicator dark.
     pub indicator_is_dark: bool,
-    /// How the platform was at the last connect.
+    /// Condition of the platform at the last connect.
     pub condition: Condition,
     /// Messages from the hub that made no sense or did not fit, and were passed over.
     pub messages_ignored: u64,
-    /// What the MQTT session counted.
+    /// Counters of the MQTT session.
     pub mqtt: mqtt::Statistics,
 }

@@ -4,7 +4,7 @@ use core::fmt::Display;
 
 use crate::text::{Overflow, Text};
 
-/// What is left of a scratch buffer.
+/// Rest of a scratch buffer.
 pub(crate) struct Scratch<'s> {
     rest: &'s mut [u8],
 }

@@ -26,7 +26,7 @@ const TOPIC_SIZE: usize = 448;
 /// A message id or a time, in bytes: 24 for an ISO 8601 time, 37 for the longest id.
 const VALUE_SIZE: usize = 40;
 
-/// Why a message was not queued.
+/// Reason why a message was not queued.
 enum Unsent {
     /// The topic or the payload does not fit its part of the scratch buffer.
     TooLong,
@@ -66,7 +66,7 @@ impl<A: Application> Device<'_, A> {
         self.next_telemetry.filter(|_| !self.stopping)
     }
 
-    /// What falls due while there is no connection.
+    /// Does what falls due while there is no connection.
     pub fn serve_offline(
         &mut self,
         now: Instant,

@@ -62,7 +62,7 @@ pub(super) fn explain(failure: TlsFailure, code: Code, f: &mut fmt::Formatter<'_
     write!(f, "{what}{code}; {remedy}")
 }
 
-/// What happened, and the remedy.
+/// Sentence for a failure, and the remedy.
 const fn sentence(failure: TlsFailure) -> (&'static str, &'static str) {
     match failure {
         TlsFailure::UnknownAuthority => (

@@ -138,7 +138,7 @@ fn unknown(name: &str, position: usize) -> ConnectionStringError {
     }
 }
 
-/// Why a connection string was rejected as a whole. Says nothing of its content.
+/// Reason why a connection string was rejected as a whole. Says nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionStringError {

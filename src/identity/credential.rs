@@ -1,4 +1,4 @@
-//! What a device proves its identity with.
+//! Proof of a device's identity.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::sas::SasToken;
 use crate::secret::Secret;
 
-/// What a device proves its identity with.
+/// Proof of a device's identity.
 #[derive(Debug)]
 pub enum Credential {
     /// A key shared with the hub, that the device makes SAS tokens with.
@@ -72,7 +72,7 @@ impl SharedAccessKey {
     }
 }
 
-/// Why a shared access key was rejected. Says nothing of the key's content.
+/// Reason why a shared access key was rejected. Says nothing of the key's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -82,7 +82,7 @@ pub enum KeyError {
     NotBase64,
     /// It decodes to fewer than [`SharedAccessKey::MIN_LEN`] bytes.
     TooShort {
-        /// How many bytes it decodes to.
+        /// Number of bytes that it decodes to.
         bytes: usize,
     },
     /// It decodes to more than [`SharedAccessKey::MAX_LEN`] bytes.

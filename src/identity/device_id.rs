@@ -80,7 +80,7 @@ fn check(text: &str) -> Result<(), IdError> {
     }
 }
 
-/// Why a device id or a module id was rejected.
+/// Reason why a device id or a module id was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdError {

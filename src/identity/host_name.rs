@@ -56,7 +56,7 @@ impl fmt::Display for HostName {
     }
 }
 
-/// Why a host name was rejected.
+/// Reason why a host name was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostNameError {

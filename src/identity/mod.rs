@@ -101,12 +101,12 @@ impl Identity {
         self.gateway.as_ref().unwrap_or(&self.host_name)
     }
 
-    /// What the device proves its identity with.
+    /// Proof of the device's identity.
     pub const fn credential(&self) -> &Credential {
         &self.credential
     }
 
-    /// What a SAS token of this device is for.
+    /// Resource that a SAS token of this device is for.
     pub fn resource(&self) -> Resource<'_> {
         Resource::device(
             self.host_name.as_str(),
@@ -116,7 +116,7 @@ impl Identity {
     }
 }
 
-/// Why an identity was rejected: which field, and what is wrong with it. Contains no secret.
+/// Reason why an identity was rejected: which field, and what is wrong with it. Contains no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdentityError {

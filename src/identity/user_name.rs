@@ -1,4 +1,4 @@
-//! What a device calls itself in CONNECT (Azure IoT Hub, "Use MQTT to establish communication").
+//! Name that a device gives itself in CONNECT (Azure IoT Hub, "Use MQTT to establish communication").
 
 use core::fmt;
 
@@ -55,12 +55,12 @@ impl<'a> UserName<'a> {
 }
 
 impl Identity {
-    /// What to send as client id.
+    /// Client id to send.
     pub const fn client_id(&self) -> ClientId<'_> {
         ClientId(self)
     }
 
-    /// What to send as user name, with either kind of credential.
+    /// User name to send, with either kind of credential.
     pub const fn user_name(&self) -> UserName<'_> {
         UserName {
             identity: self,

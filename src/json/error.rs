@@ -6,7 +6,7 @@ use core::fmt;
 /// "Understand and use device twins"), and what surrounds it two.
 pub const MAX_DEPTH: u32 = 32;
 
-/// Why a text is not JSON that this device reads. Positions are in bytes from the start.
+/// Reason why a text is not JSON that this device reads. Positions are in bytes from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseError {

@@ -4,7 +4,7 @@
 //! [`Sink`] where values begin and end and which bytes they consist of. The sink keeps what it wants. The
 //! memory is fixed: one bit for each level of nesting, and the name of the member that was read last.
 //!
-//! What a sink is told comes before the end of the document, and so before it is known whether the document
+//! Pieces reach a sink before the end of the document, and so before it is known whether the document
 //! is valid: act on it after [`Reader::finish`] only.
 
 use super::error::{MAX_DEPTH, ParseError};
@@ -12,7 +12,7 @@ use super::name::{Name, Utf8};
 use super::number::Part;
 use super::read::Kind;
 
-/// What a [`Reader`] tells of a document. A depth is the number of arrays and objects around a value.
+/// Token of a document that a [`Reader`] tells. A depth is the number of arrays and objects around a value.
 pub trait Sink {
     /// A value begins. `name` is the member's, if the value is one of an object; it may be cut.
     fn begin(&mut self, depth: u32, name: Option<&Name>, kind: Kind);
@@ -33,7 +33,7 @@ impl Sink for () {
     fn end(&mut self, _: u32) {}
 }
 
-/// What may come next.
+/// Tokens that may come next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// A value.
@@ -46,14 +46,14 @@ enum State {
     NextName,
     /// The colon behind a name.
     Colon,
-    /// What separates values or ends them; at depth 0, nothing but white space.
+    /// Bytes that separate values or end them; at depth 0, nothing but white space.
     Separator,
     /// The rest of `true`, `false` or `null`.
     Literal(&'static [u8]),
     Number(Part),
     /// The inside of a string.
     Text,
-    /// What follows a backslash.
+    /// Byte that follows a backslash.
     Escape,
     /// So many digits of `\u`.
     Hex(u8),

@@ -11,7 +11,7 @@ use super::pieces::Reader;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Value<'j>(&'j str);
 
-/// What kind of value it is.
+/// Kind of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 8259's own names")]
 pub enum Kind {
@@ -48,7 +48,7 @@ impl<'j> Value<'j> {
         self.0
     }
 
-    /// What kind of value it is.
+    /// Kind of the value.
     pub fn kind(self) -> Kind {
         match self.0.as_bytes().first() {
             Some(b'{') => Kind::Object,

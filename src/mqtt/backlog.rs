@@ -10,7 +10,7 @@ use super::outbox::{Marks, Outbox};
 use super::types::{PacketId, Statistics};
 use super::{Buffers, Config, Session};
 
-/// What a session leaves: where its messages lie in the outbox's memory. The bytes themselves stay there.
+/// Place of the messages that a session leaves in the outbox's memory. The bytes themselves stay there.
 #[derive(Clone, Copy, Debug)]
 pub struct Backlog {
     marks: Marks,
@@ -133,7 +133,7 @@ const fn length_field(remaining: usize) -> usize {
     }
 }
 
-/// How a PUBLISH packet looks with the new start of its topic; `None` if it cannot be.
+/// PUBLISH packet with the new start of its topic; `None` if it cannot be.
 fn rewritten(packet: &[u8], marker: &[u8], start: usize) -> Option<Rewritten> {
     let (first, rest) = packet.split_first()?;
     let length = 1 + rest.iter().take(4).position(|byte| byte & 0x80 == 0)?;

@@ -28,7 +28,7 @@ impl<'b> TransmitBuffer<'b> {
         self.start == self.end
     }
 
-    /// What waits.
+    /// Bytes that wait.
     pub(super) fn pending(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }

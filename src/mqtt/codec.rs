@@ -43,7 +43,7 @@ const fn wire_qos(qos: QoS) -> WireQoS {
     }
 }
 
-/// What is written cannot fail once sizes are checked; if it ever does, no packet leaves.
+/// Writing cannot fail once sizes are checked; if it ever does, no packet leaves.
 fn written(
     result: Result<usize, mqttbytes_nostd::Error>,
     packet: BytesMut,

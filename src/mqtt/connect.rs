@@ -9,7 +9,7 @@ use super::types::QoS;
 use super::{Session, codec, field};
 use crate::time::Instant;
 
-/// What to say to the server first (MQTT 3.1.1, section 3.1).
+/// First packet to the server (MQTT 3.1.1, section 3.1).
 ///
 /// For IoT Hub: the client identifier is the device id; the user name is
 /// `{host}/{device id}/?api-version=2021-04-12`; the password is a SAS token, or absent with an X.509
@@ -25,7 +25,7 @@ pub struct Connect<'a> {
     pub password: Option<&'a [u8]>,
     /// Discards what the server keeps for this client: subscriptions and undelivered messages.
     pub clean_session: bool,
-    /// What the server publishes if this connection ends without a DISCONNECT.
+    /// Message that the server publishes if this connection ends without a DISCONNECT.
     pub will: Option<Will<'a>>,
 }
 
@@ -53,7 +53,7 @@ pub struct Will<'a> {
     pub topic: &'a str,
     /// Up to 65535 bytes.
     pub payload: &'a [u8],
-    /// How the server publishes it.
+    /// QoS with which the server publishes it.
     pub qos: QoS,
     /// IoT Hub does not retain, but adds the property `mqtt-retain` to the event.
     pub retain: bool,

@@ -1,4 +1,4 @@
-//! What dies with a connection. A new one starts from [`Connection::new`], so nothing can be left over.
+//! State that dies with a connection. A new one starts from [`Connection::new`], so nothing can be left over.
 
 use core::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) struct Connection {
     pub(super) offered: Source,
 }
 
-/// How far a connection is.
+/// Progress of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// There is no connection.

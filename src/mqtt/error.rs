@@ -1,4 +1,4 @@
-//! What can go wrong, by who must act: the peer's doing ends the connection, a request does not.
+//! Errors, by who must act: the peer's doing ends the connection, a request does not.
 
 use core::fmt;
 use core::time::Duration;
@@ -38,7 +38,7 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// Why the server refused a CONNECT (MQTT 3.1.1, section 3.2.2.3).
+/// Reason why the server refused a CONNECT (MQTT 3.1.1, section 3.2.2.3).
 ///
 /// The descriptions say when IoT Hub uses the code, after Microsoft's device SDK for C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl fmt::Display for ConnectReturnCode {
     }
 }
 
-/// What the server owed when the time ran out.
+/// Packet that the server owed when the time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Awaited {
@@ -255,7 +255,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// What is wrong with a [`Field`].
+/// Fault of a [`Field`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {

@@ -141,7 +141,7 @@ fn check_length(packet_type: PacketType, flags: u8, remaining: usize) -> Result<
     }
 }
 
-/// What a server sends, CONNACK excepted.
+/// Packets that a server sends, CONNACK excepted.
 pub(super) enum Packet {
     Publish(v4::Publish),
     Puback(v4::PubAck),

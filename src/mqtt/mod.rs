@@ -139,7 +139,7 @@ pub struct Buffers<'b> {
     pub outbox: &'b mut [u8],
 }
 
-/// What happens to a message that the outbox has no room for.
+/// Fate of a message that the outbox has no room for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
     /// The oldest messages that were never sent are dropped until it fits: the newest readings survive.
@@ -150,7 +150,7 @@ pub enum Overflow {
     RefuseNewest,
 }
 
-/// How a session behaves.
+/// Behaviour of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The longest silence of this client. The server closes after 1.5 times as much. Zero switches
@@ -165,7 +165,7 @@ pub struct Config {
     pub puback_timeout: Duration,
     /// Messages that may be sent without being acknowledged; 0 counts as 1.
     pub max_in_flight: u16,
-    /// What happens when the outbox is full.
+    /// Reaction to a full outbox.
     pub overflow: Overflow,
 }
 

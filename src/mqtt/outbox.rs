@@ -63,7 +63,7 @@ impl Entry {
     }
 }
 
-/// What completed when bytes were taken.
+/// Packets that completed when bytes were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// Nothing yet: the packet goes on.
@@ -75,7 +75,7 @@ pub(super) enum Taken {
     },
 }
 
-/// What a PUBACK did.
+/// Effect of a PUBACK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Removal {
     /// The oldest entry is gone.

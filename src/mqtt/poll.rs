@@ -11,7 +11,7 @@ use super::types::{AckToken, Event, Message, PacketId, count};
 use super::violation::{PacketType, Violation};
 use crate::time::Instant;
 
-/// What became of the next bytes.
+/// Outcome for the next bytes.
 enum Step {
     /// Something to tell.
     Event(Event),

@@ -1,4 +1,4 @@
-//! What the server owes, and by when.
+//! Answers that the server owes, and their deadlines.
 
 use super::connection::Phase;
 use super::error::{Awaited, Error};

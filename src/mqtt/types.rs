@@ -1,4 +1,4 @@
-//! What callers of the session hold in their hands: identifiers, messages, events, counters.
+//! Types that callers of the session hold: identifiers, messages, events, counters.
 
 use core::fmt;
 use core::num::NonZeroU16;
@@ -93,7 +93,7 @@ impl Message {
         &self.publish.payload
     }
 
-    /// How it was delivered.
+    /// QoS of the delivery.
     pub const fn qos(&self) -> QoS {
         match self.ack {
             Some(_) => QoS::AtLeastOnce,
@@ -111,7 +111,7 @@ impl Message {
         self.publish.retain
     }
 
-    /// What to acknowledge it with; `None` for QoS 0.
+    /// Identifier to acknowledge it with; `None` for QoS 0.
     pub const fn ack(&self) -> Option<AckToken> {
         self.ack
     }
@@ -135,7 +135,7 @@ impl fmt::Debug for Message {
 /// (Microsoft, "IoT Hub quotas and throttling").
 pub const MAX_FILTERS: usize = 8;
 
-/// What the server granted for each filter of a SUBSCRIBE, in the order of the filters.
+/// Grants of the server for each filter of a SUBSCRIBE, in the order of the filters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Granted {
     codes: [Option<QoS>; MAX_FILTERS],
@@ -190,7 +190,7 @@ pub enum Event {
     Subscribed {
         /// Which request it answered.
         packet_id: PacketId,
-        /// What it granted for each filter.
+        /// Grants for each filter.
         granted: Granted,
     },
     /// The server answered [`Session::unsubscribe`](super::Session::unsubscribe).
@@ -214,7 +214,7 @@ pub enum Event {
     Piece,
     /// The payload of the large message is complete.
     LargeMessageEnd {
-        /// What to acknowledge it with, when it is safe; `None` for QoS 0.
+        /// Identifier to acknowledge it with, when it is safe; `None` for QoS 0.
         ack: Option<AckToken>,
     },
     /// A message came in whose topic does not fit the receive buffer. It was discarded and, at QoS 1,

@@ -1,4 +1,4 @@
-//! What a server can do wrong, by the rule that it breaks.
+//! Violations of a server, by the rule that it breaks.
 
 use core::fmt;
 
@@ -43,7 +43,7 @@ impl fmt::Display for PacketType {
     }
 }
 
-/// What the server sent that MQTT 3.1.1 does not allow; the sections are that document's.
+/// Violation by the server of MQTT 3.1.1; the sections are that document's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {

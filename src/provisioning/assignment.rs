@@ -12,11 +12,11 @@ pub struct Assignment {
     pub host_name: HostName,
     /// The device.
     pub device_id: DeviceId,
-    /// What the custom allocation policy returned, as JSON.
+    /// Payload that the custom allocation policy returned, as JSON.
     pub payload: Option<Box<str>>,
 }
 
-/// Why a kept assignment is of no use.
+/// Reason why a kept assignment is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AssignmentError {

@@ -63,7 +63,7 @@ impl RegistrationId {
     }
 }
 
-/// Why an id scope or a registration id was rejected.
+/// Reason why an id scope or a registration id was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistrationIdError {
@@ -117,7 +117,7 @@ fn check(
     }
 }
 
-/// How a registration proves itself.
+/// Proof of a registration.
 #[derive(Debug)]
 pub enum Attestation {
     /// A symmetric key: of an individual enrolment, or already derived from a group's.
@@ -169,17 +169,17 @@ impl Enrollment {
         &self.registration_id
     }
 
-    /// How the registration proves itself.
+    /// Proof of the registration.
     pub const fn attestation(&self) -> &Attestation {
         &self.attestation
     }
 
-    /// What a SAS token of this registration is for.
+    /// Resource that a SAS token of this registration is for.
     pub fn resource(&self) -> Resource<'_> {
         Resource::registration(self.id_scope.as_str(), self.registration_id.as_str())
     }
 
-    /// What the device proves its identity with at the hub that it was assigned to: the same.
+    /// Proof of the device's identity at the hub that it was assigned to: the same.
     pub fn credential(&self) -> Credential {
         match &self.attestation {
             Attestation::SymmetricKey(key) => Credential::SharedAccessKey(key.duplicate()),

@@ -1,4 +1,4 @@
-//! Why DPS assigned no hub.
+//! Reason why DPS assigned no hub.
 
 use core::fmt;
 

@@ -21,16 +21,16 @@ use crate::text::{Text, render};
 use crate::time::{Instant, UnixTime};
 use crate::topic::{Filter, Inbound, Outbound};
 
-/// How long one registration may take, as in Microsoft's device SDK for C.
+/// Time that one registration may take, as in Microsoft's device SDK for C.
 const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long one answer may take.
+/// Time that one answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Life of a token: it serves one registration.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 /// The part of the scratch buffer, in bytes, that a topic takes.
 const TOPIC_SIZE: usize = 96 + 3 * OPERATION_ID_SIZE;
 
-/// What an engineer configures.
+/// Settings that an engineer makes.
 #[derive(Clone, Debug)]
 pub struct Config<'a> {
     /// The service's name. Default [`GLOBAL_ENDPOINT`].
@@ -167,7 +167,7 @@ impl<'b> Provisioner<'b> {
         self.asked_to_send
     }
 
-    /// Why the last attempt failed, if it did.
+    /// Reason why the last attempt failed, if it did.
     pub fn last_failure(&self) -> Option<Failure> {
         self.attempts.last_failure()
     }

@@ -1,4 +1,4 @@
-//! What the service answers, by status and body (Microsoft, "Device Registration – Register Device").
+//! Answers of the service, by status and body (Microsoft, "Device Registration – Register Device").
 
 use core::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) enum Answer<'a> {
     Assigned(Assignment),
 }
 
-/// How long to wait before the next question.
+/// Wait before the next question.
 pub(super) fn retry_after(asked: Option<Duration>) -> Duration {
     asked.unwrap_or(RETRY_AFTER).min(RETRY_AFTER_MAX)
 }

@@ -48,11 +48,11 @@ pub const MAX_TOKEN_LEN: usize = PREFIX.len()
     + MAX_DECIMAL_LEN
     + 64;
 
-/// What every token starts with.
+/// Start of every token.
 const PREFIX: &str = "SharedAccessSignature ";
 /// The longest `&key=` in a token.
 const FIELD_LEN: usize = "&skn=".len();
-/// How much percent-encoding can lengthen a text.
+/// Factor by which percent-encoding can lengthen a text.
 const ENCODED: usize = 3;
 /// HMAC-SHA256 in bytes (RFC 2104 with FIPS 180-4), and in base64.
 const SIGNATURE_LEN: usize = 32;
@@ -60,7 +60,7 @@ const SIGNATURE_BASE64_LEN: usize = SIGNATURE_LEN.div_ceil(3) * 4;
 /// Digits of the largest `u64`.
 const MAX_DECIMAL_LEN: usize = 20;
 
-/// What a token gives access to, not yet encoded.
+/// Resource that a token gives access to, not yet encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource<'a>([&'a str; 5]);
 
@@ -191,7 +191,7 @@ fn finish(mac: Hmac<Sha256>) -> Zeroizing<[u8; SIGNATURE_LEN]> {
     Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
-/// Why no token was made.
+/// Reason why no token was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SasError {

@@ -152,7 +152,7 @@ fn parse_expiry(expiry: &str) -> Result<UnixTime, TokenError> {
     }
 }
 
-/// Why a SAS token was rejected. Says nothing of the token's content but its expiry.
+/// Reason why a SAS token was rejected. Says nothing of the token's content but its expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenError {

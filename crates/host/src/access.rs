@@ -1,4 +1,4 @@
-//! How a device gets to its hub: it knows it, or asks the Device Provisioning Service.
+//! Way of a device to its hub: it knows it, or asks the Device Provisioning Service.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use azure_device::identity::Identity;
 use azure_device::json::{ParseError, Value};
 use azure_device::provisioning::{self, Enrollment};
 
-/// How a device gets to its hub: [`lifecycle::Access`], owned.
+/// Way of a device to its hub: [`lifecycle::Access`], owned.
 #[derive(Debug)]
 pub enum Access {
     /// The hub is known.
@@ -18,7 +18,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// What to call the device: its id at the hub, or its registration id.
+    /// Name of the device: its id at the hub, or its registration id.
     pub fn name(&self) -> &str {
         match self {
             Self::Hub(identity) => identity.device_id().as_str(),
@@ -33,7 +33,7 @@ impl From<Identity> for Access {
     }
 }
 
-/// What an engineer configures of provisioning: [`provisioning::Config`], owned.
+/// Settings of provisioning that an engineer makes: [`provisioning::Config`], owned.
 #[derive(Clone, Debug)]
 #[expect(
     missing_docs,
@@ -105,7 +105,7 @@ impl Payload {
     }
 }
 
-/// Why a payload was rejected.
+/// Reason why a payload was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PayloadError {

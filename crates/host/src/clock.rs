@@ -38,7 +38,7 @@ pub enum Source {
 pub struct HostClock {
     start: std::time::Instant,
     source: Source,
-    /// What SNTP gave, as the milliseconds since 1970 when `start` was; 0 until then.
+    /// Time by SNTP, as the milliseconds since 1970 when `start` was; 0 until then.
     start_unix: Arc<AtomicU64>,
 }
 

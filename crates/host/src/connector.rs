@@ -20,7 +20,7 @@ use crate::poller::Poller;
 use crate::stream::TlsStream;
 use crate::tls::{tcp_failure, tls_failure};
 
-/// How long each stage of a connection may take.
+/// Time that each stage of a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// Until the resolver must have answered.
@@ -57,7 +57,7 @@ impl Default for Timeouts {
 pub struct TlsConnector {
     /// Credentials, authorities and the clock.
     pub(crate) tls: Arc<ClientConfig>,
-    /// How long it may take.
+    /// Time that it may take.
     pub(crate) timeouts: Timeouts,
     /// Where the connections sleep.
     pub(crate) poller: Poller,
@@ -65,7 +65,7 @@ pub struct TlsConnector {
     pub(crate) remote: Remote,
 }
 
-/// How far a connection is.
+/// Progress of a connection.
 #[derive(Debug, Default)]
 pub struct Opening(Stage);
 
@@ -94,12 +94,12 @@ struct Connecting {
     socket: Option<(TcpStream, SocketAddr, Instant)>,
     /// Until one of them must have accepted.
     deadline: Instant,
-    /// What to say if none accepts: what came of the last one, since resolvers put those first that this machine
+    /// Error to report if none accepts: what came of the last one, since resolvers put those first that this machine
     /// may have no route for.
     failure: ConnectError,
 }
 
-/// What a step led to.
+/// Result of a step.
 enum Step {
     Complete(Box<TlsStream>),
     Next(Stage),

@@ -1,17 +1,17 @@
-//! Why a device could not be set up: sentences for the person who typed the command.
+//! Reason why a device could not be set up: sentences for the person who typed the command.
 
 use std::path::PathBuf;
 use std::{fmt, io};
 
 use azure_device::mqtt::RequestError;
 
-/// What is wrong with a file or an argument, and what to do about it.
+/// Fault of a file or an argument, and its remedy.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SetupError {
     /// A file could not be read.
     Unreadable {
-        /// What the file should hold, such as `certificate`.
+        /// Content that the file should have, such as `certificate`.
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -20,11 +20,11 @@ pub enum SetupError {
     },
     /// A file holds no PEM section of the kind that is needed, or a broken one.
     NoPem {
-        /// What the text should hold: `certificate` or `private key`.
+        /// Content that the text should have: `certificate` or `private key`.
         what: &'static str,
         /// Where the text came from.
         source: String,
-        /// What the PEM reader said; `None` if there was simply no such section.
+        /// Complaint of the PEM reader; `None` if there was simply no such section.
         cause: Option<String>,
     },
     /// The private key is protected with a passphrase.
@@ -36,7 +36,7 @@ pub enum SetupError {
     BadRoot {
         /// Where the certificate came from.
         source: String,
-        /// What the verifier said.
+        /// Complaint of the verifier.
         cause: rustls::Error,
     },
     /// The device's certificate is of X.509 version 1 or 2, which TLS does not use.
@@ -52,7 +52,7 @@ pub enum SetupError {
     Settings(RequestError),
     /// The system gave no file, thread or event queue.
     System {
-        /// What was attempted.
+        /// Action that was attempted.
         what: &'static str,
         /// The system's answer.
         cause: io::Error,

@@ -24,10 +24,10 @@ use crate::storage::FileStorage;
 use crate::stream::TlsStream;
 use crate::tls::{self, ClientIdentity};
 
-/// What a platform is made of; `Options::new` fills in what is usual.
+/// Parts of a platform; `Options::new` fills in what is usual.
 #[derive(Debug)]
 pub struct Options {
-    /// How status lines call the device.
+    /// Name of the device in status lines.
     pub name: String,
     /// Whom the device believes.
     pub roots: RootCertStore,
@@ -37,9 +37,9 @@ pub struct Options {
     pub clock: Source,
     /// Where its values stay.
     pub storage: FileStorage,
-    /// How long connecting may take.
+    /// Time that connecting may take.
     pub timeouts: Timeouts,
-    /// Whether to print the status.
+    /// Prints the status, if true.
     pub status_lines: bool,
 }
 

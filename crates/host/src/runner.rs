@@ -16,7 +16,7 @@ use crate::platform::{HostPlatform, Options, Remote};
 
 /// IoT Hub's largest cloud-to-device message is 64 KB; its topic and properties need some more.
 const RECEIVE: usize = 64 * 1024 + 4096;
-/// What a twin desires: 32 KB in a section, some of it perhaps written as escapes.
+/// Largest desired part of a twin: 32 KB in a section, some of it perhaps written as escapes.
 const TWIN: usize = 64 * 1024;
 /// CONNECT is the largest: ids and user names at their longest, a token, a will.
 const TRANSMIT: usize = 4096;
@@ -25,7 +25,7 @@ const OUTBOX: usize = 256 * 1024;
 /// A message's topic and payload while they are written.
 const SCRATCH: usize = 4096;
 
-/// What an engineer configures of a device: [`Config`], owned, so that a thread can have it.
+/// Settings of a device that an engineer makes: [`Config`], owned, so that a thread can have it.
 #[derive(Clone, Debug)]
 #[expect(
     missing_docs,

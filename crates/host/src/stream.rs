@@ -14,7 +14,7 @@ use azure_device::port::{Code, TlsFailure};
 use crate::poller::Poller;
 use crate::tls::of_rustls;
 
-/// How long a peer may take none of what is sent to it before the connection counts as lost.
+/// Time that a peer may take none of what is sent to it before the connection counts as lost.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection whose handshake is complete or under way. Dropping it says goodbye and closes it.
@@ -25,7 +25,7 @@ pub struct TlsStream {
     poller: Poller,
     /// TCP ended.
     ended: bool,
-    /// What `read` will say: noticed while nobody was reading.
+    /// Result that `read` will give: noticed while nobody was reading.
     failure: Option<io::Error>,
     /// The last failure of TLS itself.
     told: Option<TlsFailure>,

@@ -54,7 +54,7 @@ impl Clock {
         self.shifts.subscribe()
     }
 
-    /// How long until `unix_millis`; zero if that has passed.
+    /// Time until `unix_millis`; zero if that has passed.
     pub(crate) fn until(&self, unix_millis: u64) -> Duration {
         Duration::from_millis(unix_millis.saturating_sub(self.unix_millis()))
     }

@@ -1,4 +1,4 @@
-//! Why connections end: IoT Hub never tells the device, this hub tells its log.
+//! Reason why connections end: IoT Hub never tells the device, this hub tells its log.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::store::StoreError;
 /// Closed connections that are remembered.
 const REMEMBERED: usize = 1000;
 
-/// Why and whose connection ended.
+/// Reason and owner of a connection that ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     /// The client id, if CONNECT came that far.
@@ -21,7 +21,7 @@ pub struct Close {
     pub reason: String,
 }
 
-/// Why a connection ends.
+/// Reason why a connection ends.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub(crate) enum CloseReason {
@@ -149,7 +149,7 @@ impl CloseLog {
         self.grown.notify_all();
     }
 
-    /// What is remembered, oldest first.
+    /// Ends that are remembered, oldest first.
     pub(crate) fn all(&self) -> Vec<Close> {
         self.closes
             .lock()

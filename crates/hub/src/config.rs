@@ -1,4 +1,4 @@
-//! How a hub is set up: addresses, names, certificates, and the service's times.
+//! Setup of a hub: addresses, names, certificates, and the service's times.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -80,7 +80,7 @@ impl Config {
     }
 }
 
-/// What the server presents in its TLS handshake.
+/// Certificates that the server presents in its TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerCertificate {
     /// The kind of keys in the chain.
@@ -114,7 +114,7 @@ pub enum Chain {
     Ecc,
 }
 
-/// What can be wrong with a server's certificate.
+/// Faults of a server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateFault {
@@ -135,7 +135,7 @@ pub enum CertificateFault {
 /// The defaults are Azure's; a test that cannot wait shortens them.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How long after its `se` a SAS token still counts: 5 minutes.
+    /// Time after its `se` for which a SAS token still counts: 5 minutes.
     pub sas_skew: Duration,
     /// From TCP accept to the end of CONNECT: 60 s.
     pub connect_timeout: Duration,
@@ -143,15 +143,15 @@ pub struct Limits {
     pub keep_alive_cap: Duration,
     /// Messages waiting for one device: 50.
     pub c2d_queue_depth: usize,
-    /// How long a delivered message waits for its PUBACK before it is delivered again: 60 s.
+    /// Time that a delivered message waits for its PUBACK before it is delivered again: 60 s.
     pub c2d_lock: Duration,
-    /// How long a message lives if its sender says nothing: 1 h.
+    /// Time that a message lives if its sender says nothing: 1 h.
     pub c2d_time_to_live: Duration,
     /// Deliveries before a message is given up: 10.
     pub c2d_max_delivery_count: u32,
     /// Feedback records are batched for at most this long: 15 s.
     pub feedback_interval: Duration,
-    /// How long an operator's client may take for the TLS handshake, for the head of a request, and for its body:
+    /// Time that an operator's client may take for the TLS handshake, for the head of a request, and for its body:
     /// 30 s.
     pub operator_timeout: Duration,
     /// Bytes of stored events, as lines of JSON, that are kept at most on disk: 64 MB. In memory the same events

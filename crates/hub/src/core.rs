@@ -30,7 +30,7 @@ pub(crate) struct Core {
     pub(crate) lenient_subscriptions: bool,
     /// The hub's time.
     pub(crate) clock: Arc<Clock>,
-    /// What outlives the process.
+    /// State that outlives the process.
     pub(crate) store: Arc<Store>,
     /// Devices, modules, CAs.
     pub(crate) registry: Registry,
@@ -48,13 +48,13 @@ pub(crate) struct Core {
     pub(crate) throttle: Throttle,
     /// The messages of the day, as far as they are limited.
     pub(crate) quota: Quota,
-    /// What an operator wants to go wrong.
+    /// Faults that an operator wants.
     pub(crate) faults: Faults,
     /// Device-to-cloud messages.
     pub(crate) events: EventLog,
     /// The hub's own shared access policies.
     pub(crate) policies: Policies,
-    /// Why connections ended.
+    /// Reason why connections ended.
     pub(crate) closes: CloseLog,
 }
 
@@ -130,7 +130,7 @@ impl Core {
         Ok(())
     }
 
-    /// What has to happen as time passes: locks of messages time out, messages expire.
+    /// Does what is due as time passes: locks of messages time out, messages expire.
     pub(crate) fn tick(&self) {
         for client_id in self.c2d.due() {
             let result = match self.registry.get(&Identity::of_client(&client_id)) {

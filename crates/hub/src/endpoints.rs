@@ -1,4 +1,4 @@
-//! How the commands find the hub that serves a state directory: two small files in it.
+//! Search of the commands for the hub that serves a state directory: two small files in it.
 
 use std::io;
 use std::net::SocketAddr;

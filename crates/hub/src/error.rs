@@ -1,10 +1,10 @@
-//! What can go wrong for the one who runs or operates a hub.
+//! Errors for the one who runs or operates a hub.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a hub did not start.
+/// Reason why a hub did not start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
@@ -12,32 +12,32 @@ pub enum StartError {
     State {
         /// Which one.
         path: PathBuf,
-        /// Why.
+        /// Reason.
         source: io::Error,
     },
     /// A file of the state is not what this program wrote. Nothing was changed.
     CorruptState {
         /// Which one.
         path: PathBuf,
-        /// What is wrong with it, and where.
+        /// Fault of it, and its place.
         detail: String,
     },
     /// Under the name of a file of the state there is something that this hub did not make. Nothing was changed.
     ForeignState {
         /// Which one.
         path: PathBuf,
-        /// Why it cannot be the hub's.
+        /// Reason why it cannot be the hub's.
         detail: String,
     },
     /// Another hub serves this directory.
     Locked(PathBuf),
     /// A socket cannot be opened.
     Listen {
-        /// What for.
+        /// Purpose.
         purpose: &'static str,
         /// Where.
         address: std::net::SocketAddr,
-        /// Why.
+        /// Reason.
         source: io::Error,
     },
     /// The address can be reached from other machines, and that was not allowed.
@@ -113,7 +113,7 @@ impl std::error::Error for StartError {
     }
 }
 
-/// Why an operator's request was refused. [`Self::code`] gives Azure's error code.
+/// Reason why an operator's request was refused. [`Self::code`] gives Azure's error code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

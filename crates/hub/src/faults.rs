@@ -20,7 +20,7 @@ use crate::registry::Identity;
 /// The longest that a PUBACK can be delayed: an hour.
 const MAX_DELAY: u64 = 3_600_000;
 
-/// What is to go wrong with a device.
+/// Fault that is to happen to a device.
 ///
 /// In JSON an object with the name as `fault`, such as `{"fault":"refuseConnect","code":3,"times":2}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +42,12 @@ pub enum Fault {
     RefuseConnect {
         /// 3 (server unavailable) or 5 (not authorized).
         code: u8,
-        /// How many.
+        /// Number of times.
         times: u32,
     },
     /// PUBACKs come late, until the fault is cleared. The messages are stored at once.
     DelayPuback {
-        /// How late, up to an hour.
+        /// Delay, up to an hour.
         milliseconds: u64,
     },
     /// No PUBACKs are sent, until the fault is cleared. The messages are stored.
@@ -56,12 +56,12 @@ pub enum Fault {
     FailTwin {
         /// 429 (throttled), or 500 to 599.
         status: u16,
-        /// How many.
+        /// Number of times.
         times: u32,
     },
     /// The next messages to the device or module come twice in a row.
     DuplicateC2d {
-        /// How many.
+        /// Number of times.
         times: u32,
     },
 }

@@ -151,7 +151,7 @@ fn file(bytes: &[u8], format: &Format) {
     }
 }
 
-/// What is read of a record of the journal is written and read as the same.
+/// Records that are read of the journal are written and read as the same.
 fn changes(json: &[u8]) {
     let Ok(changes) = store::decode(json, kinds::check) else {
         return;
@@ -245,7 +245,7 @@ fn check_twin(twin: &Twin) {
     assert_eq!(again, *twin);
 }
 
-/// What the provisioning service reads: bodies and tokens of registrations, user names, enrolments.
+/// Input of the provisioning service: bodies and tokens of registrations, user names, enrolments.
 pub fn dps(data: &[u8]) {
     static SERVICE: LazyLock<(Core, Proof, tempfile::TempDir)> = LazyLock::new(service);
     let (core, good, _) = &*SERVICE;

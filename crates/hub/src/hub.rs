@@ -21,7 +21,7 @@ use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 use crate::start::{self, Started};
 use crate::tls::{self, DeviceAuthority};
 
-/// How long connections get to end when the hub stops.
+/// Time that connections get to end when the hub stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A running hub. Dropping it closes every connection and ends its threads.
@@ -259,7 +259,7 @@ impl Hub {
         self.core.sessions.wait(id, connected, timeout)
     }
 
-    /// How many devices and modules are connected.
+    /// Number of devices and modules that are connected.
     pub fn connection_count(&self) -> usize {
         self.core.sessions.count()
     }
@@ -351,7 +351,7 @@ impl Hub {
         self.sntp_offset.store(seconds, Ordering::Relaxed);
     }
 
-    /// What an operator's tool is configured with: `HostName=…[:port];SharedAccessKeyName=…;SharedAccessKey=…`,
+    /// Connection string of an operator's tool: `HostName=…[:port];SharedAccessKeyName=…;SharedAccessKey=…`,
     /// without the port if it is 443.
     pub fn service_connection_string(&self, policy: &str) -> Result<String, Error> {
         let host = authority(self.host_name(), self.operator_endpoint().port());

@@ -1,4 +1,4 @@
-//! What the holder of a [`Hub`] asks of devices, and has happen to them: twins, direct methods,
+//! Requests of the holder of a [`Hub`] to devices, and faults for them: twins, direct methods,
 //! provisioning, faults.
 
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Hub {
         self.block_on(self.core.invoke_method(identity, call))
     }
 
-    /// What tells this hub's Device Provisioning Service from others; kept with the state.
+    /// Id that tells this hub's Device Provisioning Service from others; kept with the state.
     pub fn id_scope(&self) -> &str {
         self.core.provisioning.id_scope()
     }

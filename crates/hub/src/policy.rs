@@ -10,7 +10,7 @@ use crate::credentials::sas::Token;
 use crate::error::Error;
 use crate::store::{Store, StoreError};
 
-/// What a policy permits ("Control access to IoT Hub by using shared access signatures").
+/// Permissions of a policy ("Control access to IoT Hub by using shared access signatures").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Right {
     /// Read the registry.
@@ -120,7 +120,7 @@ impl Policies {
             .map_err(|error| error.to_string())
     }
 
-    /// What an operator's tool is configured with.
+    /// Connection string of an operator's tool.
     pub(crate) fn connection_string(&self, host: &str, name: &str) -> Result<String, Error> {
         let key = self
             .key(name)

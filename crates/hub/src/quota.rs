@@ -22,7 +22,7 @@ use crate::store::Store;
 const KEY: &str = "daily-quota";
 const MILLIS_PER_DAY: u64 = 24 * 3600 * 1000;
 
-/// How many messages a hub takes in a day.
+/// Number of messages that a hub takes in a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DailyQuota {
     /// Messages from 00:00 to 24:00 UTC.
@@ -32,7 +32,7 @@ pub struct DailyQuota {
 }
 
 impl DailyQuota {
-    /// What counts as one message in every tier but the free one: 4 KB.
+    /// Size that counts as one message in every tier but the free one: 4 KB.
     pub const MESSAGE_BYTES: usize = 4096;
 
     /// This many messages of 4 KB.
@@ -43,14 +43,14 @@ impl DailyQuota {
         }
     }
 
-    /// How many messages `bytes` are.
+    /// Number of messages that `bytes` count as.
     fn messages_in(&self, bytes: usize) -> u64 {
         let messages = bytes.div_ceil(self.message_bytes.max(1)).max(1);
         u64::try_from(messages).unwrap_or(u64::MAX)
     }
 }
 
-/// What was used of one day.
+/// Use of one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Used {
     /// Days since 1970 in UTC.

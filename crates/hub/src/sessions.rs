@@ -27,7 +27,7 @@ pub(crate) struct Push {
     pub(crate) payload: Vec<u8>,
 }
 
-/// What the rest of the hub holds of a live connection.
+/// Part of a live connection that the rest of the hub holds.
 #[derive(Debug)]
 pub(crate) struct Link {
     /// Names the connection; never used twice by one process.
@@ -252,7 +252,7 @@ impl Sessions {
         self.lock().get(client_id).cloned()
     }
 
-    /// How many are connected.
+    /// Number of those that are connected.
     pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }
@@ -288,7 +288,7 @@ impl Sessions {
         true
     }
 
-    /// What is kept for a client that connects without a clean session; an empty session is kept from now
+    /// State that is kept for a client that connects without a clean session; an empty session is kept from now
     /// on if there was none. The second value tells whether there was one: "session present".
     pub(crate) fn resume(&self, client_id: &str) -> Result<(Subscriptions, bool), StoreError> {
         match self.store.get(&key(client_id)) {

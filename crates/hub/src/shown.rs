@@ -1,4 +1,4 @@
-//! What is shown on a terminal: the one place where the program makes text from elsewhere harmless.
+//! Texts on a terminal: the one place where the program makes text from elsewhere harmless.
 //!
 //! Ids, topics, properties and bodies come from devices, and may hold characters that move the cursor, set
 //! colours, ring, or turn the direction of what follows. Standard output, standard error and the log all go

@@ -34,7 +34,7 @@ use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
 use crate::{kinds, mqtt, rest, sntp};
 
-/// How often locks and expiries of messages are looked at.
+/// Interval at which locks and expiries of messages are looked at.
 const TICK: Duration = Duration::from_millis(200);
 /// Ticks from one sync of the medium to the next.
 const TICKS_PER_SYNC: u32 = 5;
@@ -91,7 +91,7 @@ fn keep_out_of_git(directory: &Path) -> std::io::Result<()> {
     }
 }
 
-/// What a hub listens on and keeps open.
+/// Sockets that a hub listens on and keeps open.
 pub(crate) struct Started {
     pub(crate) endpoint: SocketAddr,
     pub(crate) operator_endpoint: SocketAddr,

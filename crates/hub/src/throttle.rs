@@ -43,7 +43,7 @@ pub struct Throttling {
     pub registration_polls: u32,
 }
 
-/// What is metered.
+/// Operations that are metered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Telemetry,

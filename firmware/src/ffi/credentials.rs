@@ -11,7 +11,7 @@ use super::{Place, c, length};
 #[cfg(CONFIG_AZURE_SHELL)]
 use crate::kconfig;
 
-/// What a credential is: `enum azure_credential`.
+/// Kind of a credential: `enum azure_credential`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Root = 1,
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     Key = 3,
 }
 
-/// Why a credential is not registered.
+/// Reason why a credential is not registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// mbedTLS cannot parse it, or has no memory to; its error.

@@ -1,4 +1,4 @@
-//! What C calls.
+//! Entry points for C.
 
 #![allow(unsafe_code)]
 

@@ -15,7 +15,7 @@ use crate::provisioning::{
 };
 use crate::storage::{self, DeviceValues};
 
-/// What the core keeps of an assignment.
+/// Part of an assignment that the core keeps.
 const ASSIGNED: [&str; 2] = [Kept::STORAGE_KEY, Kept::PAYLOAD_STORAGE_KEY];
 
 /// The hub that was assigned, for `azure status`.

@@ -46,7 +46,7 @@ fn print(shell: Shell<'_>, line: fmt::Arguments<'_>) {
     shell.print(Line::<LINE>::of(format_args!("{}", Visible(line))).as_c_str());
 }
 
-/// Why a command was refused.
+/// Reason why a command was refused.
 enum Refusal {
     Because(&'static str),
     Identity(IdentityError),
@@ -172,11 +172,11 @@ fn wait_for_storage() -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What was stored, and what follows.
+/// Message about what was stored, and what follows.
 #[derive(Clone, Copy)]
 struct Stored(&'static str, Then);
 
-/// What the device does with what was stored.
+/// Reaction of the device to what was stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
     /// It ends and starts anew with it.

@@ -24,7 +24,7 @@ pub(super) const SIZE: usize = kconfig::CONFIG_AZURE_PASTE_SIZE.unsigned_abs();
 /// Bytes that are taken from the console at a time.
 const CHUNK: usize = 32;
 
-/// What a paste is for.
+/// Purpose of a paste.
 #[derive(Clone, Copy)]
 pub(super) enum Target<'t> {
     ConnectionString,

@@ -1,4 +1,4 @@
-//! What `azure status` prints.
+//! Output of `azure status`.
 
 #![forbid(unsafe_code)]
 

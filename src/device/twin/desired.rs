@@ -1,4 +1,4 @@
-//! What an operator desires: a document of the twin that has ended is applied, or refused as a whole.
+//! Desires of an operator: a document of the twin that has ended is applied, or refused as a whole.
 
 use super::document::{Desired, Document};
 use super::{Refusal, Twin, Verdict, properties};

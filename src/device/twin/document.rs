@@ -1,4 +1,4 @@
-//! What a document of the twin says of the application's properties, found while the document passes by.
+//! Findings of a document of the twin about the application's properties, made while the document passes by.
 //!
 //! A document is the whole twin, or a patch of its desired properties. It is read in pieces, of any size and
 //! in any order of its members, and never kept. Values that the application's table names are copied into the
@@ -17,7 +17,7 @@ const MAX_UNKNOWN: usize = 8;
 /// Gives the name of an entry of the application's table; `None` behind its end.
 pub(super) type NameOf = fn(usize) -> Option<&'static str>;
 
-/// What a document says of one property.
+/// Statement of a document about one property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Desired<'d> {
     /// Nothing.
@@ -80,7 +80,7 @@ struct Place {
     end: u16,
 }
 
-/// What is being copied.
+/// Value that is being copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Copying {
     #[default]
@@ -89,7 +89,7 @@ enum Copying {
     Property(usize),
 }
 
-/// What was found so far.
+/// Findings so far.
 #[derive(Clone, Debug, Default)]
 struct Found {
     /// Depth of the members of the desired properties: 2 in a whole twin, 1 in a patch.
@@ -171,7 +171,7 @@ impl Document {
         u64::try_from(version).ok()
     }
 
-    /// What it says of the property of this number, once the document has ended.
+    /// Statement about the property of this number, once the document has ended.
     pub(super) fn desired<'s>(&self, index: usize, space: &'s [u8]) -> Desired<'s> {
         let bit = 1 << index;
         if self.found.too_long & bit != 0 {

@@ -34,14 +34,14 @@ use crate::text::render;
 use crate::time::Instant;
 use crate::topic::Outbound;
 
-/// How long an answer is waited for, and how long the next piece of one.
+/// Time that an answer is waited for, and how long the next piece of one.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The first wait before a request is repeated; it doubles.
 const RETRY_MIN: Duration = Duration::from_secs(2);
 /// The longest wait before a request is repeated.
 const RETRY_MAX: Duration = Duration::from_secs(600);
 
-/// What is known of the twin, and what is to be said about it.
+/// Knowledge of the twin, and what is to be said about it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Twin {
     /// The version of the desired properties that were applied last.
@@ -67,7 +67,7 @@ pub(super) struct Twin {
     unknown: Unknown,
 }
 
-/// How a property's desired value fared.
+/// Fate of a property's desired value.
 #[derive(Clone, Copy, Debug, Default)]
 struct Verdict {
     /// The version that desired it; 0 if none does.
@@ -75,7 +75,7 @@ struct Verdict {
     refusal: Option<Refusal>,
 }
 
-/// Why a desired value is not in force.
+/// Reason why a desired value is not in force.
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
     status: u16,
@@ -90,7 +90,7 @@ struct Request {
     patch: Option<Patch>,
 }
 
-/// What a patch reports, to mark it again should it fail.
+/// Properties that a patch reports, to mark them again should it fail.
 #[derive(Clone, Copy, Debug)]
 struct Patch {
     report: bool,
@@ -132,12 +132,12 @@ impl Twin {
         self.failures = 0;
     }
 
-    /// What the device counts has changed.
+    /// Marks that the device's counters have changed.
     pub(super) const fn counters_changed(&mut self) {
         self.counters_due = true;
     }
 
-    /// What the request under way wanted to report is due again.
+    /// Marks again what the request under way wanted to report.
     fn abandon(&mut self) {
         if let Some(Request {
             patch: Some(patch), ..
@@ -321,7 +321,7 @@ fn properties<A: Application>() -> impl Iterator<Item = (usize, &'static Propert
     A::PROPERTIES.iter().take(MAX_PROPERTIES).enumerate()
 }
 
-/// Why a request was not sent.
+/// Reason why a request was not sent.
 enum Unsent {
     TooLong,
     Session(RequestError),

@@ -1,4 +1,4 @@
-//! What the device reports: its own properties, and how desired ones fared.
+//! Reports of the device: its own properties, and how desired ones fared.
 
 use super::{Patch, Twin, Unsent, properties};
 use crate::application::{Application, Control, Property};

@@ -20,7 +20,7 @@ use crate::cli::Demonstration;
 /// Time between a device's messages, if nothing else was asked for.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a hub may take to notice that a device has gone.
+/// Time that a hub may take to notice that a device has gone.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs until Ctrl-C, or until there were enough messages.

@@ -1,4 +1,4 @@
-//! What the program does.
+//! Commands of the program.
 
 pub(crate) mod demonstration;
 pub(crate) mod device;
@@ -6,5 +6,5 @@ mod operator;
 mod person;
 mod provisioning;
 
-/// What ends a command without success: a sentence.
+/// End of a command without success: a sentence.
 pub(crate) type CommandError = Box<dyn std::error::Error + Send + Sync>;

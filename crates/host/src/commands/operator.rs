@@ -13,7 +13,7 @@ const ANSWERED: u64 = 10;
 /// The longest wait between two looks at whether to end.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// What the operator knows about one device.
+/// Knowledge of the operator about one device.
 struct Watched {
     id: &'static str,
     /// Messages of the device that the hub has stored.
@@ -59,7 +59,7 @@ impl<'h> Operator<'h> {
     ///
     /// # Errors
     ///
-    /// What is missing when `time_limit` is over, or when it was interrupted before.
+    /// Message about what is missing when `time_limit` is over, or when it was interrupted before.
     pub(crate) fn work(
         &mut self,
         messages: Option<u64>,

@@ -20,7 +20,7 @@ const KEY_VARIABLE: &str = "AZURE_DPS_SYMMETRIC_KEY";
 /// Where the group's key is if no option says so.
 const GROUP_KEY_VARIABLE: &str = "AZURE_DPS_GROUP_KEY";
 
-/// How to reach the service, and the device's folder; `None` if the service is not to be asked.
+/// Way to the service, and the device's folder; `None` if the service is not to be asked.
 pub(super) fn access(arguments: &Device) -> Result<Option<(Access, FileStorage)>, CommandError> {
     let options = &arguments.provisioning;
     let (Some(id_scope), Some(registration_id)) = (&options.id_scope, &options.registration_id)

@@ -32,7 +32,7 @@ use crate::clock::HostClock;
 use crate::error::SetupError;
 use verifier::TellingVerifier;
 
-/// What every connection of a device shares.
+/// Parts that every connection of a device shares.
 pub fn client_config(
     roots: RootCertStore,
     identity: Option<ClientIdentity>,

@@ -68,7 +68,7 @@ impl TellingVerifier {
             })
     }
 
-    /// What is to be said of a chain that rustls refuses.
+    /// Failure to report of a chain that rustls refuses.
     fn rename(
         &self,
         error: Error,

@@ -86,7 +86,7 @@ pub enum Ack {
     Full,
 }
 
-/// What became of a message.
+/// Outcome for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The device acknowledged it.
@@ -109,7 +109,7 @@ pub struct Feedback {
     pub original_message_id: String,
     /// When the outcome was known, ISO 8601.
     pub enqueued_time_utc: String,
-    /// What became of it.
+    /// Its outcome.
     pub status_code: Outcome,
     /// The same in words.
     pub description: String,

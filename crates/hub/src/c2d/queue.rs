@@ -22,11 +22,11 @@ pub(crate) type ConnectionId = u64;
 pub(crate) struct Entry {
     /// Counts up by one for each message to this device, and never again.
     pub(crate) sequence: u64,
-    /// What was sent.
+    /// Message that was sent.
     pub(crate) message: Message,
     /// When it expires, in milliseconds since 1970.
     pub(crate) expiry: u64,
-    /// How often it was delivered.
+    /// Number of its deliveries.
     #[serde(skip)]
     pub(crate) deliveries: u32,
     #[serde(skip)]
@@ -51,16 +51,16 @@ struct Lock {
     delivery: u64,
 }
 
-/// What became of a message.
+/// Outcome for a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settled {
     /// The message, which is no longer in the queue.
     pub(crate) entry: Entry,
-    /// What became of it.
+    /// Its outcome.
     pub(crate) outcome: Outcome,
 }
 
-/// What a PUBACK did.
+/// Effect of a PUBACK.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Acknowledged {
     /// It completed this message.

@@ -47,7 +47,7 @@ pub(crate) fn topic(client: &Identity, message: &Message) -> String {
     )
 }
 
-/// How `iothub-ack` is written.
+/// Spelling of `iothub-ack`.
 pub(crate) const fn ack_name(ack: Ack) -> &'static str {
     match ack {
         Ack::None => "none",

@@ -13,7 +13,7 @@ use ring::hmac;
 
 use super::percent;
 
-/// Why a token is refused. None of the texts repeats a part of the token.
+/// Reason why a token is refused. None of the texts repeats a part of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum SasError {
@@ -33,9 +33,9 @@ pub(crate) enum SasError {
     Signature,
     /// `sr` names something else than the resource in question.
     Scope {
-        /// What it names.
+        /// Resource that it names.
         named: String,
-        /// What is in question.
+        /// Resource in question.
         target: String,
     },
     /// `se` passed, the skew included.

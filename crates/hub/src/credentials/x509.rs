@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Why a certificate does not prove the identity.
+/// Reason why a certificate does not prove the identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum CertificateError {
@@ -26,9 +26,9 @@ pub(crate) enum CertificateError {
     Thumbprint(String),
     /// Its CN is not the client id.
     CommonName {
-        /// What it is.
+        /// Its actual value.
         found: String,
-        /// What it has to be.
+        /// The value that it has to have.
         wanted: String,
     },
     /// No uploaded CA vouches for it, for this reason.

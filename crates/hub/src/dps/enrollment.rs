@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::registry::{Authentication, Status, SymmetricKeys};
 use crate::twin::rules;
 
-/// How a registration proves who it is.
+/// Proof of a registration's identity.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 #[non_exhaustive]
@@ -52,7 +52,7 @@ impl fmt::Debug for Attestation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Enrollment {
-    /// How a registration proves who it is.
+    /// Proof of a registration's identity.
     pub attestation: Attestation,
     /// A disabled enrolment provisions nobody; of an individual, it also keeps groups from doing so.
     #[serde(default)]
@@ -60,7 +60,7 @@ pub struct Enrollment {
     /// Of an individual: the device id, if it is not the registration id.
     #[serde(default)]
     pub device_id: Option<String>,
-    /// What the device gets with its assignment, as custom allocation can give it.
+    /// Payload that the device gets with its assignment, as custom allocation can give it.
     #[serde(default)]
     pub payload: Option<Value>,
     /// Questions that are answered with `assigning` before the assignment is there.
@@ -159,7 +159,7 @@ impl Enrollment {
     }
 }
 
-/// What a registration sent to prove who it is, kept until it asks to be registered.
+/// Proof that a registration sent, kept until it asks to be registered.
 pub(crate) struct Proof {
     /// The SAS token in the password; may be empty.
     pub(crate) password: Vec<u8>,
@@ -177,7 +177,7 @@ pub(super) struct Judge<'j> {
 }
 
 impl Judge<'_> {
-    /// How the device will prove to the hub who it is, if the proof suits the enrolment. The text says why
+    /// Proof of the device's identity to the hub, if the proof suits the enrolment. The text says why
     /// not.
     pub(super) fn judge(
         &self,

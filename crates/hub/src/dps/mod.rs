@@ -34,7 +34,7 @@ use enrollment::Judge;
 /// Operations that are remembered.
 const MAX_OPERATIONS: usize = 10_000;
 
-/// What a device is answered: the status of the topic, the seconds to wait, the body.
+/// Answer to a device: the status of the topic, the seconds to wait, the body.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -42,7 +42,7 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-/// What is kept of a registration.
+/// Record of a registration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Registration {
@@ -90,7 +90,7 @@ impl Provisioning {
         })
     }
 
-    /// What tells this service from others.
+    /// Id that tells this service from others.
     pub(crate) fn id_scope(&self) -> &str {
         &self.id_scope
     }

@@ -23,7 +23,7 @@ pub struct Event {
     pub system: BTreeMap<String, String>,
     /// Application properties; `None` for a key without `=`.
     pub properties: BTreeMap<String, Option<String>>,
-    /// What the hub stamped on it: `iothub-connection-device-id`, `iothub-message-source`, …
+    /// Annotations by the hub: `iothub-connection-device-id`, `iothub-message-source`, …
     pub annotations: BTreeMap<String, String>,
     /// The payload.
     #[serde(with = "base64_bytes")]

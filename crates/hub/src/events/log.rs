@@ -4,7 +4,7 @@
 //! the process loses nothing that was acknowledged. Two files take turns: when the newer one has half of the
 //! allowed size, it replaces the older one.
 //!
-//! What is wrong with a file is treated as in the [store](crate::store): the beginning of one event at the end is
+//! A fault of a file is treated as in the [store](crate::store): the beginning of one event at the end is
 //! cut off, everything else stops the start. Events count up by one, so that one that is missing is noticed too.
 
 use std::collections::VecDeque;

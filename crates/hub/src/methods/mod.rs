@@ -36,13 +36,13 @@ pub(crate) struct MethodCall {
     pub(crate) name: String,
     /// The argument; without one the device gets an empty body.
     pub(crate) payload: Option<Value>,
-    /// How long the device may take to answer.
+    /// Time that the device may take to answer.
     pub(crate) response_timeout: Duration,
-    /// How long to wait for the device to connect and to subscribe.
+    /// Wait for the device to connect and to subscribe.
     pub(crate) connect_timeout: Duration,
 }
 
-/// What a device answered to a direct method.
+/// Answer of a device to a direct method.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MethodResponse {

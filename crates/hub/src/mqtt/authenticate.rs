@@ -19,7 +19,7 @@ use crate::registry::{Authentication, Device, Identity, Status};
 pub(crate) struct Authenticated {
     /// Its entry in the registry.
     pub(crate) device: Device,
-    /// What events of it are stamped with.
+    /// Stamp of its events.
     pub(crate) sender: Sender,
     /// `se` of its token, in seconds since 1970.
     pub(crate) expiry: Option<u64>,

@@ -15,7 +15,7 @@ use mqtt_protocol_core::mqtt::result_code::MqttError;
 /// else. CONNECT with all five fields at their largest would be a little more; none is.
 const MAX_REMAINING_LENGTH: usize = 262_144 + 65_535 + 16;
 
-/// What a client may send.
+/// Packets that a client may send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     /// CONNECT.
@@ -91,7 +91,7 @@ pub(crate) struct Publish {
     pub(crate) retain: bool,
 }
 
-/// Why bytes are no packet that IoT Hub takes.
+/// Reason why bytes are no packet that IoT Hub takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum Malformed {
@@ -350,7 +350,7 @@ fn unsubscribe(body: &[u8]) -> Result<Packet, Malformed> {
 }
 
 pub(crate) mod encode {
-    //! What the hub sends.
+    //! Packets that the hub sends.
 
     use mqtt_protocol_core::mqtt::packet::{Qos, v3_1_1 as wire};
     use mqtt_protocol_core::mqtt::result_code::{ConnectReturnCode, MqttError, SubackReturnCode};

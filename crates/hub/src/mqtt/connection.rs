@@ -53,7 +53,7 @@ impl Connection {
         codec::decode(&mut self.input).map_err(|error| CloseReason::Violation(error.to_string()))
     }
 
-    /// What came and is no packet yet, or never will be.
+    /// Bytes that came and are no packet yet, or never will be.
     pub(crate) fn unread(&self) -> &[u8] {
         &self.input
     }

@@ -62,7 +62,7 @@ pub(crate) fn check_form(filter: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What may stand before the `/#` at the end.
+/// Filters that may stand before the `/#` at the end.
 fn is_known(levels: &str, client: &Identity) -> bool {
     let fits = |pattern: &[Level<'_>]| fits(levels, pattern);
     let of_twin = [Word("$iothub"), Word("twin")];

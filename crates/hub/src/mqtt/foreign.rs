@@ -3,7 +3,7 @@
 /// Bytes that tell every protocol from the others.
 pub(super) const ENOUGH: usize = 32;
 
-/// What a client speaks whose first bytes on the TCP connection are these; `None` if it may be TLS.
+/// Protocol of a client whose first bytes on the TCP connection are these; `None` if it may be TLS.
 pub(super) fn before_tls(first: &[u8]) -> Option<&'static str> {
     match first {
         // A handshake record (RFC 5246, section 6.2.1).
@@ -23,7 +23,7 @@ pub(super) fn before_tls(first: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What a client speaks whose first bytes within TLS are these, if they are known and not MQTT.
+/// Protocol of a client whose first bytes within TLS are these, if they are known and not MQTT.
 pub(super) fn within_tls(first: &[u8]) -> Option<&'static str> {
     if first.starts_with(b"AMQP") {
         return Some("the client speaks AMQP; this hub has MQTT 3.1.1 only");

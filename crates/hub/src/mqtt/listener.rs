@@ -25,10 +25,10 @@ use crate::throttle::Operation;
 /// "Too many open files" of one process, on every Unix that Rust runs on.
 const EMFILE: i32 = 24;
 
-/// How long the rest of a first line may take that is not MQTT.
+/// Time that the rest of a first line may take that is not MQTT.
 const FIRST_LINE: Duration = Duration::from_millis(500);
 
-/// What is served on a port.
+/// Services on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     /// The hub and the provisioning service, told apart by the user name.

@@ -21,7 +21,7 @@ pub(crate) struct Opened {
     clean: bool,
     will: Option<Publish>,
     pub(super) keep_alive: Duration,
-    /// What CONNACK says of stored state.
+    /// Statement of CONNACK about stored state.
     pub(crate) session_present: bool,
 }
 

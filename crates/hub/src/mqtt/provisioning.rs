@@ -25,7 +25,7 @@ const RESPONSES: &str = "$dps/registrations/res/#";
 /// Most bytes of a message: 96 KB.
 const MAX_MESSAGE: usize = 96 * 1024;
 
-/// What a user name for DPS says.
+/// Content of a user name for DPS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Registration {
     id_scope: String,

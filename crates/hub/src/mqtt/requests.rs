@@ -1,4 +1,4 @@
-//! What a client publishes beside telemetry: requests to its twin, and answers to direct methods.
+//! Requests of a client beside telemetry: to its twin, and answers to direct methods.
 //!
 //! A request to the twin is answered with QoS 0 and only if the client subscribed to the answer before, by
 //! `$iothub/twin/res/#` or a filter for this status; it is served in either case ("Communicate with an IoT hub
@@ -63,7 +63,7 @@ pub(super) fn request_id(topic: &str) -> Option<&str> {
         .map(|(_, value)| value)
 }
 
-/// Why a request to the twin fails.
+/// Reason why a request to the twin fails.
 struct Failure {
     /// Azure's error code; its first three digits are the status.
     code: u32,
@@ -79,7 +79,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Why no request to the twin is served at present: the failure that an operator asked for, or a user name
+/// Reason why no request to the twin is served at present: the failure that an operator asked for, or a user name
 /// without api-version.
 fn unserved(core: &Core, link: &Link) -> Option<Failure> {
     if !link.versioned {

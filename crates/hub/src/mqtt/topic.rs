@@ -19,7 +19,7 @@ pub(crate) enum Topic {
     MethodResponse(i64, Query),
 }
 
-/// What follows `?` in a topic.
+/// Part of a topic after `?`.
 pub(crate) type Query = Vec<(String, Option<String>)>;
 
 /// Reads the topic of a PUBLISH by `client`; the text says why there is none.

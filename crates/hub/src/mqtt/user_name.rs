@@ -9,7 +9,7 @@ use crate::registry::Identity;
 /// The first api-version that knows Plug and Play models.
 const MODEL_ID_SINCE: &str = "2020-09-30";
 
-/// What a user name says.
+/// Content of a user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserName {
     /// Who connects.

@@ -1,4 +1,4 @@
-//! What the registry knows about one device or module.
+//! Entry of the registry about one device or module.
 
 use std::fmt;
 
@@ -105,7 +105,7 @@ impl SymmetricKeys {
     }
 }
 
-/// How a device proves who it is.
+/// Proof of a device's identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum Authentication {
@@ -146,7 +146,7 @@ pub struct Device {
     pub etag: String,
     /// True if it may connect.
     pub status: Status,
-    /// Why; in the words of the one who changed it last.
+    /// Reason, in the words of the one who changed it last.
     #[serde(default)]
     pub status_reason: Option<String>,
     /// When `status` changed, in milliseconds since 1970; 0 if it never did.
@@ -155,12 +155,12 @@ pub struct Device {
     /// Of a module: who looks after it.
     #[serde(default)]
     pub managed_by: Option<String>,
-    /// How it proves who it is.
+    /// Proof of its identity.
     pub authentication: Authentication,
 }
 
 impl Device {
-    /// What a device is configured with: `HostName=…;DeviceId=…;SharedAccessKey=…` or `…;x509=true`.
+    /// Connection string of a device: `HostName=…;DeviceId=…;SharedAccessKey=…` or `…;x509=true`.
     pub fn connection_string(&self, host_name: &str) -> String {
         let mut text = format!("HostName={host_name};DeviceId={}", self.identity.device_id);
         if let Some(module) = &self.identity.module_id {

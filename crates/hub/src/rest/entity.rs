@@ -22,7 +22,7 @@ pub(super) struct Entry {
     module_id: Option<String>,
     /// True if the device may connect.
     pub(super) status: Option<Status>,
-    /// Why; `null` takes it away.
+    /// Reason; `null` takes it away.
     #[serde(default, deserialize_with = "present")]
     status_reason: Option<Option<String>>,
     authentication: Option<AuthenticationBody>,
@@ -48,7 +48,7 @@ pub(super) struct Entry {
     parent_scopes: Option<Vec<String>>,
 }
 
-/// What a device can be beside a device.
+/// Capabilities of a device.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Capabilities {
@@ -158,7 +158,7 @@ impl Entry {
         }
     }
 
-    /// How the device is to prove who it is, if the body says so. Empty keys are to be made up.
+    /// Proof of the device's identity, if the body names one. Empty keys are to be made up.
     pub(super) fn authentication(&self) -> Result<Option<Authentication>, Error> {
         let Some(body) = &self.authentication else {
             return Ok(None);

@@ -107,7 +107,7 @@ fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
     })
 }
 
-/// What serde says, without the text that it found in place of something else: that may be a key.
+/// Complaint of serde, without the text that it found in place of something else: that may be a key.
 fn without_text(error: &str) -> String {
     const FOUND: &str = "string \"";
     match (error.find(FOUND), error.rfind("\", expected")) {

@@ -65,7 +65,7 @@ async fn clear_module(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How the next requests of a registration fail.
+/// Failure of the next requests of a registration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RegistrationFault {

@@ -1,4 +1,4 @@
-//! How files of the state are made, found again and refused.
+//! Files of the state: made, found again and refused.
 //!
 //! The hub makes its files itself, readable by its own user only. What is there under their names and was not made
 //! by it is refused before anything is changed: a link (a symbolic one, or a second name of a file), what is no
@@ -152,7 +152,7 @@ pub(crate) fn write_atomically(path: &Path, contents: &[u8], private: bool) -> i
     Ok(file)
 }
 
-/// How files are made: readable by this user only if `private`, where the system knows such a thing.
+/// Opens files: readable by this user only if `private`, where the system knows such a thing.
 pub(crate) fn options(private: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]

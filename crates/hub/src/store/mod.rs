@@ -5,7 +5,7 @@
 //! is written with one `write` before its effect is told to anyone, so a kill at any moment, `kill -9`
 //! included, loses nothing that was acknowledged. All keys of one line change together or not at all.
 //!
-//! What is acknowledged can be read again, by construction: before a line is written it is read back, by the
+//! Everything acknowledged can be read again, by construction: before a line is written it is read back, by the
 //! code that reads it at the next start, and what was read is what the hub goes on with. A line that cannot be
 //! read is not written, and whoever asked for the change is told so.
 //!
@@ -57,7 +57,7 @@ const COMPACTION_FLOOR: u64 = 1024 * 1024;
 pub(crate) enum StoreError {
     /// The file cannot be written.
     File(io::Error),
-    /// What was to be written could not be read again.
+    /// The line to be written could not be read again.
     Unreadable(String),
 }
 

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-/// What a kind of file has in its first line, and how its records begin.
+/// First line of a kind of file, and the start of its records.
 #[derive(Debug)]
 pub(crate) struct Format {
     /// The whole first line, without its line feed.
@@ -40,7 +40,7 @@ pub(crate) struct Place {
     pub(crate) bytes: Range<usize>,
 }
 
-/// How a file ends.
+/// End of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
     /// With a line feed.
@@ -51,7 +51,7 @@ pub(crate) enum Tail {
     Partial(Place),
 }
 
-/// Why a file is not what the hub wrote.
+/// Reason why a file is not what the hub wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Damage {
     /// It does not begin with the header; the text says what is there.
@@ -182,7 +182,7 @@ fn is_open(json: &[u8]) -> bool {
     true
 }
 
-/// What a file without the header begins with.
+/// Start of a file without the header.
 fn look(bytes: &[u8]) -> &'static str {
     if bytes.is_empty() {
         return "it is empty";

@@ -33,7 +33,7 @@ const AUTHORITY_DAYS: i64 = 20 * 365;
 
 /// The root's CN.
 const ROOT_NAME: &str = "Local IoT Hub Global Root";
-/// What a leaf of [`CertificateFault::WrongHostName`] is valid for.
+/// Name that a leaf of [`CertificateFault::WrongHostName`] is valid for.
 const WRONG_NAME: &str = "wrong.invalid";
 
 /// A leaf with what it takes to serve it.
@@ -159,7 +159,7 @@ impl Hierarchy {
         })
     }
 
-    /// What clients have to trust.
+    /// Certificate that clients have to trust.
     pub(crate) fn root_pem(&self) -> &str {
         &self.root_pem
     }

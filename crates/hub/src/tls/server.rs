@@ -20,10 +20,10 @@ const SUITES: [SupportedCipherSuite; 4] = [
     cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 ];
 
-/// What the header of a TLS record takes, in bytes (RFC 5246, section 6.2.1).
+/// Length of the header of a TLS record, in bytes (RFC 5246, section 6.2.1).
 const RECORD_HEADER: usize = 5;
 
-/// How the hub speaks TLS with `chain`, or with `ecc` to clients that offer ECDSA only, in records that carry
+/// TLS settings of the hub with `chain`, or with `ecc` to clients that offer ECDSA only, in records that carry
 /// `record_size` bytes at most.
 pub(crate) fn server_config(
     chain: ServerChain,

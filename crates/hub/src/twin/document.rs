@@ -21,9 +21,9 @@ pub(crate) struct Twin {
     pub(crate) model_id: Option<String>,
     /// For operators only.
     pub(crate) tags: Map<String, Value>,
-    /// What operators want.
+    /// Desired properties, of operators.
     pub(crate) desired: Section,
-    /// What the device says.
+    /// Reported properties, of the device.
     pub(crate) reported: Section,
     /// Counts every change, whichever section it is of.
     pub(crate) version: u64,
@@ -58,7 +58,7 @@ impl Twin {
         STANDARD.encode(self.version.to_be_bytes())
     }
 
-    /// What a device reads: no wrapper, no tags, no metadata.
+    /// Form that a device reads: no wrapper, no tags, no metadata.
     pub(crate) fn for_device(&self) -> Value {
         json!({ "desired": self.desired.with_version(), "reported": self.reported.with_version() })
     }
@@ -154,7 +154,7 @@ impl Section {
         Value::Object(properties)
     }
 
-    /// What an operator reads: `$metadata` too.
+    /// Form that an operator reads: `$metadata` too.
     pub(crate) fn with_metadata(&self) -> Value {
         let mut properties = self.properties.clone();
         properties.insert("$metadata".into(), Value::Object(self.metadata.clone()));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// What is written beside a changed property: `$lastUpdated`, and for desired properties
+/// Metadata beside a changed property: `$lastUpdated`, and for desired properties
 /// `$lastUpdatedVersion`.
 pub(super) fn stamp(now: &str, version: Option<u64>) -> Map<String, Value> {
     let mut stamp = Map::new();

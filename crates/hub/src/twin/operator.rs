@@ -1,4 +1,4 @@
-//! What operators see and do: the twin in the shape of IoT Hub's REST API.
+//! View of operators on the twin, and their changes: in the shape of IoT Hub's REST API.
 
 use serde_json::{Value, json};
 

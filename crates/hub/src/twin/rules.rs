@@ -1,4 +1,4 @@
-//! What may stand in a twin (Microsoft, "Understand and use device twins in IoT Hub": format, size).
+//! Rules for the content of a twin (Microsoft, "Understand and use device twins in IoT Hub": format, size).
 //!
 //! Depth is counted below the section: the documentation shows ten objects, one in the other, under `tags` and
 //! calls them valid. An array is a level as an object is: so Microsoft's IoT Edge hub came to count, "as
