@@ -38,7 +38,8 @@ int32_t azure_resolve(const char *host, const char *port, bool stream, struct az
 	}
 	result = azure_rust_ism43362_resolve(host, address.sin_addr.s4_addr);
 	if (result < 0) {
-		errno = ENOENT;
+		/* For the log line. */
+		errno = result == -AZURE_NOT_FOUND ? ENOENT : ENETUNREACH;
 		return result;
 	}
 	address.sin_port = htons(strtoul(port, NULL, 10));

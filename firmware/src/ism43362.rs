@@ -5,6 +5,7 @@
 #[cfg(CONFIG_AZURE_SHELL)]
 use core::fmt::Write;
 use core::net::Ipv4Addr;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use azure_device::logging::{error, info, warn};
 use ism43362::{Error, Event, JoinFailure, Loss, Network, Station};
@@ -38,6 +39,9 @@ static VIEW: Mutex<View> = Mutex::new(View {
     network: None,
 });
 
+/// Sockets that were closed while the module was not in its network, a bit for each. [`with`] gives them back.
+static CLOSED: AtomicU32 = AtomicU32::new(0);
+
 fn locked<T, R>(mutex: &Mutex<T>, work: impl FnOnce(&mut T) -> R) -> R {
     match mutex.lock() {
         Ok(mut content) => work(&mut content),
@@ -67,7 +71,12 @@ pub(crate) fn with<T>(
 ) -> Result<T, Error> {
     locked(&STATION, |station| {
         let station = station.as_mut().ok_or(Error::NoNetwork)?;
-        let result = work(station, ffi::uptime().as_millis());
+        let now = ffi::uptime().as_millis();
+        let closed = CLOSED.swap(0, Ordering::AcqRel);
+        for socket in (0..ism43362::SOCKETS).filter(|socket| closed & (1 << socket) != 0) {
+            station.close(socket, now);
+        }
+        let result = work(station, now);
         locked(&VIEW, |view| {
             view.address = station.address();
             view.signal = station.signal();
@@ -75,6 +84,28 @@ pub(crate) fn with<T>(
         });
         result
     })
+}
+
+/// The same for what needs the network. Without one it fails at once: the driver's thread has the lock for as long as the
+/// module takes to join, and the device must not wait for that.
+pub(crate) fn online<T>(
+    work: impl FnOnce(&mut Station<'static, ModuleBus>, u64) -> Result<T, Error>,
+) -> Result<T, Error> {
+    address().ok_or(Error::NoNetwork)?;
+    with(work)
+}
+
+/// True if a socket has something to read, or has ended; each has without a network.
+pub(crate) fn is_readable(socket: usize) -> bool {
+    online(|station, _| Ok(station.is_readable(socket))).unwrap_or(true)
+}
+
+/// Gives a socket back: at once, or without a network once the driver's thread gets to it.
+pub(crate) fn close(socket: usize) {
+    if socket < ism43362::SOCKETS {
+        CLOSED.fetch_or(1 << socket, Ordering::AcqRel);
+    }
+    let _ = online(|_, _| Ok(()));
 }
 
 /// Does what is due; gives the time until the next thing, in milliseconds.
@@ -174,7 +205,7 @@ pub(crate) fn resolve(host: &str) -> Result<Option<[u8; 4]>, Error> {
     if let Ok(address) = host.parse::<Ipv4Addr>() {
         return Ok(Some(address.octets()));
     }
-    let result = with(|station, now| station.resolve(host, now));
+    let result = online(|station, now| station.resolve(host, now));
     driver::wake();
     result
 }

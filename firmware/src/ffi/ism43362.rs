@@ -174,7 +174,7 @@ unsafe extern "C" fn azure_rust_ism43362_resolve(
 #[unsafe(no_mangle)]
 extern "C" fn azure_rust_ism43362_socket(stream: bool) -> i32 {
     let kind = if stream { Kind::Tcp } else { Kind::Udp };
-    result(station::with(|station, _| station.socket(kind)))
+    result(station::online(|station, _| station.socket(kind)))
 }
 
 // SAFETY: the name is declared in azure_ism43362.h with this signature, and nothing else has it.
@@ -183,7 +183,7 @@ extern "C" fn azure_rust_ism43362_connect(socket: u32, address: &Address, port: 
     let Ok(port) = u16::try_from(port) else {
         return code(Error::Argument);
     };
-    result(station::with(|station, now| {
+    result(station::online(|station, now| {
         station
             .connect(socket as usize, *address, port, now)
             .map(|()| 0)
@@ -200,7 +200,7 @@ unsafe extern "C" fn azure_rust_ism43362_send(socket: u32, data: *const u8, leng
     }
     // SAFETY: the caller gives this many bytes, which stay as they are during the call.
     let data = unsafe { slice::from_raw_parts(data, length as usize) };
-    result(station::with(|station, now| {
+    result(station::online(|station, now| {
         station.send(socket as usize, data, now)
     }))
 }
@@ -220,7 +220,7 @@ unsafe extern "C" fn azure_rust_ism43362_receive(
     }
     // SAFETY: the caller gives room for this many bytes, which nothing else uses during the call.
     let buffer = unsafe { slice::from_raw_parts_mut(buffer, length as usize) };
-    match station::with(|station, _| station.receive(socket as usize, buffer, peek)) {
+    match station::online(|station, _| station.receive(socket as usize, buffer, peek)) {
         Ok(Received::Nothing) => -1,
         Ok(Received::Data(length)) => result(Ok(length)),
         Err(error) => code(error),
@@ -230,14 +230,11 @@ unsafe extern "C" fn azure_rust_ism43362_receive(
 // SAFETY: the name is declared in azure_ism43362.h with this signature, and nothing else has it.
 #[unsafe(no_mangle)]
 extern "C" fn azure_rust_ism43362_readable(socket: u32) -> bool {
-    station::with(|station, _| Ok(station.is_readable(socket as usize))).unwrap_or(false)
+    station::is_readable(socket as usize)
 }
 
 // SAFETY: the name is declared in azure_ism43362.h with this signature, and nothing else has it.
 #[unsafe(no_mangle)]
 extern "C" fn azure_rust_ism43362_close(socket: u32) {
-    let _ = station::with(|station, now| {
-        station.close(socket as usize, now);
-        Ok(())
-    });
+    station::close(socket as usize);
 }
