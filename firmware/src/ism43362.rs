@@ -142,9 +142,7 @@ fn tell(event: Event) {
             warn!("network: the Wi-Fi network gives no address (DHCP); it is tried again");
         }
         Event::NotJoined(JoinFailure::Silent | JoinFailure::Garbled) => {
-            warn!(
-                "network: the Wi-Fi module fails while it joins the network; it is reset and tried again"
-            );
+            warn!("network: the Wi-Fi module fails while it joins the network; it is tried again");
         }
         Event::NotJoined(_) => {
             warn!(

@@ -186,3 +186,15 @@ def test_a_name_that_does_not_exist_is_told_and_the_right_one_taken_at_once(devi
     device.wait("DNS: ", 60)
     device.command("azure set address localhost", "stored")
     hub.wait_for_connections(NAME, 2, timeout=20)
+
+
+def test_a_network_that_is_lost_for_long_costs_no_measurement(device, hub, joined):
+    # A real module takes some ten seconds for an attempt that fails.
+    joined.command("only", "C0")
+    joined.command("fault", "late", -1, 8000)
+    joined.command("lose", 20)
+    device.wait("network: the Wi-Fi network is lost")
+    joined.wait(lambda status: status["in_reach"], 40)
+    joined.command("clear")
+    assert_recovered(device, hub, 2)
+    assert device.dropped("notSampled") == 0

@@ -30,7 +30,8 @@ pub(crate) enum Answer {
 /// Takes an answer apart.
 pub(crate) fn parse(bytes: &[u8]) -> Answer {
     // Answers begin with CR and end with a blank, so data is never taken for padding.
-    let start = bytes.iter().take_while(|&&byte| byte == PADDING).count();
+    let padding = bytes.iter().take_while(|&&byte| byte == PADDING).count();
+    let start = padding + unasked(bytes.get(padding..).unwrap_or(&[]));
     let padding = bytes.iter().rev().take_while(|&&byte| byte == PADDING);
     let end = bytes.len() - padding.count();
     let bytes = bytes.get(start..end).unwrap_or(&[]);
@@ -46,6 +47,27 @@ pub(crate) fn parse(bytes: &[u8]) -> Answer {
         Some(rest) if contains(rest, b"ERROR") || contains(rest, b"Usage") => Answer::Refused,
         Some(rest) if rest.iter().all(u8::is_ascii_whitespace) => Answer::Prompt,
         _ => Answer::Garbage,
+    }
+}
+
+/// The length of a message that nobody asked for, before the answer: `[SOMA]`, a text, `[EOMA]`.
+fn unasked(bytes: &[u8]) -> usize {
+    const START: &[u8] = b"\r\n[SOMA]";
+    const END: &[u8] = b"[EOMA]";
+    if !bytes.starts_with(START) {
+        return 0;
+    }
+    let end = bytes.windows(END.len()).position(|window| window == END);
+    // Only an answer of its own follows it: an answer that is such a message has its end instead.
+    match end.map(|end| end + END.len()) {
+        Some(end)
+            if bytes
+                .get(end..)
+                .is_some_and(|rest| rest.len() > self::END.len()) =>
+        {
+            end
+        }
+        _ => 0,
     }
 }
 
@@ -104,6 +126,18 @@ mod tests {
         assert_eq!(
             data(b"\x15\r\n\x15abc\x15\r\nOK\r\n> \x15"),
             Some(&b"\x15abc\x15"[..])
+        );
+    }
+
+    #[test]
+    fn a_message_that_nobody_asked_for_is_passed_over() {
+        assert_eq!(
+            data(b"\r\n[SOMA][WIFI] hello\r\n[EOMA]\r\n17\r\nOK\r\n> "),
+            Some(&b"17"[..])
+        );
+        assert_eq!(
+            data(b"\r\n[SOMA][EOMA]\r\nOK\r\n> "),
+            Some(&b"[SOMA][EOMA]"[..])
         );
     }
 

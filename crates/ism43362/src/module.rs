@@ -270,19 +270,26 @@ impl<'b, B: Bus> Module<'b, B> {
         }
     }
 
-    /// True if a command's answer has data that satisfies `wanted`.
-    fn answers(&mut self, command: Arguments<'_>, wanted: impl Fn(&[u8]) -> bool) -> bool {
-        self.ask_once(command, &[], ORDINARY)
-            .is_ok_and(|data| self.buffer.get(data).is_some_and(wanted))
+    /// True if a command's answer has data that satisfies `wanted`. A silence is an error: it ends the attempt.
+    fn answers(
+        &mut self,
+        command: Arguments<'_>,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool, Error> {
+        match self.ask_once(command, &[], ORDINARY) {
+            Ok(data) => Ok(self.buffer.get(data).is_some_and(wanted)),
+            Err(Error::Silent) => Err(Error::Silent),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Brings commands and answers into step: two commands whose answers cannot be taken for each other's.
     fn resync(&mut self) -> Result<(), Error> {
         self.selected = None;
+        let mac = self.mac;
         for _ in 0..ATTEMPTS {
-            let mac = self.mac;
-            if self.answers(format_args!("Z5"), |data| data == mac)
-                && self.answers(format_args!("CS"), |data| matches!(data, b"0" | b"1"))
+            if self.answers(format_args!("Z5"), |data| data == mac)?
+                && self.answers(format_args!("CS"), |data| matches!(data, b"0" | b"1"))?
             {
                 return Ok(());
             }

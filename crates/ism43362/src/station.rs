@@ -102,6 +102,10 @@ pub struct Station<'b, B> {
     link: Link,
     /// Time of the next step of the link.
     due: u64,
+    /// Time from the end of this step to the next one.
+    pause: Option<u64>,
+    /// The socket that was read last: the next one has its turn first.
+    last_read: usize,
     resets: u32,
     /// Resets since the module last answered, and attempts to join since the last success.
     silent: u32,
@@ -122,6 +126,8 @@ impl<'b, B: Bus> Station<'b, B> {
             network: None,
             link: Link::Down,
             due: 0,
+            pause: None,
+            last_read: 0,
             resets: 0,
             silent: 0,
             attempts: 0,
@@ -140,6 +146,9 @@ impl<'b, B: Bus> Station<'b, B> {
         self.network = Some(network);
         self.told = None;
         self.attempts = 0;
+        if self.link != Link::Down {
+            self.pause = None;
+        }
         match self.link {
             Link::Joined(_) => {
                 self.out_of_network(Loss::Changed, now);
@@ -181,11 +190,16 @@ impl<'b, B: Bus> Station<'b, B> {
 
     /// Does one step that is due. Gives the time of the next one and what happened.
     pub fn poll(&mut self, now: u64) -> (u64, Option<Event>) {
+        // A pause is counted from the end of the step before it, which may have taken seconds.
+        if let Some(pause) = self.pause.take() {
+            self.due = now + pause;
+        }
         if self.event.is_none() {
             self.step(now);
         }
         let next = match self.event {
             Some(_) => now,
+            None if self.pause.is_some() => now,
             None => self.next_due(),
         };
         (next, self.event.take())
@@ -221,7 +235,7 @@ impl<'b, B: Bus> Station<'b, B> {
                 }
                 self.silent = self.silent.saturating_add(1);
                 let wait = RESET_MIN << self.silent.min(16);
-                self.due = now + wait.min(RESET_MAX);
+                self.pause = Some(wait.min(RESET_MAX));
             }
         }
     }
@@ -246,7 +260,7 @@ impl<'b, B: Bus> Station<'b, B> {
             Err(_) => JoinFailure::Garbled,
         };
         self.attempts += 1;
-        self.due = now + REJOIN;
+        self.pause = Some(REJOIN);
         if self.told != Some(failure) || self.attempts.is_multiple_of(TELL_AGAIN) {
             self.told = Some(failure);
             self.event = Some(Event::NotJoined(failure));
@@ -273,9 +287,12 @@ impl<'b, B: Bus> Station<'b, B> {
     /// Reads one socket that is due.
     fn read(&mut self, now: u64) {
         let due = |socket: &Socket| socket.read_due().is_some_and(|due| due <= now);
-        let Some(index) = self.sockets.iter().position(due) else {
+        let count = self.sockets.len();
+        let turns = (1..=count).map(|turn| (self.last_read + turn) % count);
+        let Some(index) = { turns }.find(|&index| self.sockets.get(index).is_some_and(due)) else {
             return;
         };
+        self.last_read = index;
         let (Some(socket), Some(data)) = (self.sockets.get_mut(index), self.data.get_mut(index))
         else {
             return;
@@ -283,8 +300,11 @@ impl<'b, B: Bus> Station<'b, B> {
         match self.module.read(index as u8, data) {
             Ok(length) => socket.filled(length, now),
             Err(Error::Silent) => self.give_up(now),
-            // A read that was garbled has lost bytes of a stream.
-            Err(_) => socket.break_off(),
+            // A read that was garbled has lost bytes of a stream. Perhaps the network is lost: that is seen at once.
+            Err(_) => {
+                socket.break_off();
+                self.due = now;
+            }
         }
     }
 
@@ -295,7 +315,7 @@ impl<'b, B: Bus> Station<'b, B> {
         }
         self.link = Link::Started;
         self.signal = None;
-        self.due = now;
+        (self.due, self.pause) = (now, None);
         for socket in &mut self.sockets {
             socket.break_off();
         }
@@ -309,8 +329,11 @@ impl<'b, B: Bus> Station<'b, B> {
 
     /// Passes a result on, and gives the module up if it was silent.
     fn noted<T>(&mut self, result: Result<T, Error>, now: u64) -> Result<T, Error> {
-        if matches!(result, Err(Error::Silent)) {
-            self.give_up(now);
+        match result {
+            Err(Error::Silent) => self.give_up(now),
+            // Perhaps since the module has lost its network, or restarted by itself: a look tells.
+            Err(Error::Refused | Error::Ended) if self.address().is_some() => self.due = now,
+            _ => {}
         }
         result
     }
@@ -360,7 +383,14 @@ impl<'b, B: Bus> Station<'b, B> {
             _ => return Err(Error::Argument),
         };
         let result = self.module.open(index as u8, kind, address, port);
-        self.noted(result, now)?;
+        if let Err(error) = self.noted(result, now) {
+            // It may be open all the same.
+            if error != Error::Silent {
+                let closed = self.module.close(index as u8);
+                let _ = self.noted(closed, now);
+            }
+            return Err(error);
+        }
         if let Some(socket) = self.sockets.get_mut(index) {
             socket.reset(State::Open, kind);
             socket.touch(now);

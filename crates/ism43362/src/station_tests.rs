@@ -324,3 +324,61 @@ fn a_module_that_never_answers_a_join_is_told_of_and_reset_at_intervals() {
     bench.run(10_000);
     assert_eq!(bench.take_events(), [Event::Joined([10, 0, 0, 7])]);
 }
+
+#[test]
+fn a_pause_is_counted_from_the_end_of_an_attempt() {
+    let mut bench = Bench::new();
+    bench.bus.0.borrow_mut().in_reach = false;
+    bench.set_network("home", "password");
+    bench.run(100);
+    let joins = |bench: &Bench| {
+        let world = bench.bus.0.borrow();
+        world
+            .commands
+            .iter()
+            .filter(|command| *command == "C0")
+            .count()
+    };
+    assert_eq!(joins(&bench), 1);
+    // The next attempt takes fifteen seconds by the clock, as a real one may.
+    bench.run(9_500);
+    while joins(&bench) == 1 {
+        bench.now += 1;
+        bench.station.poll(bench.now);
+    }
+    bench.now += 15_000;
+    bench.run(9_000);
+    assert_eq!(joins(&bench), 2);
+    bench.run(1_100);
+    assert_eq!(joins(&bench), 3);
+}
+
+#[test]
+fn sockets_are_read_in_turn() {
+    let mut bench = Bench::joined();
+    let [first, second] = [bench.connected(), bench.connected()];
+    bench.bus.0.borrow_mut().arrived[first] = vec![1; 100 * PAYLOAD];
+    bench.bus.0.borrow_mut().arrived[second] = b"time".to_vec();
+    let mut taken = 0;
+    while bench.receive(second).unwrap().is_empty() {
+        bench.station.poll(bench.now);
+        taken += usize::from(!bench.receive(first).unwrap().is_empty());
+    }
+    assert!(taken <= 2, "{taken}");
+}
+
+#[test]
+fn a_refusal_has_the_network_looked_at_at_once() {
+    let mut bench = Bench::joined();
+    let socket = bench.connected();
+    bench.bus.0.borrow_mut().lose_network();
+    assert_eq!(
+        bench.station.send(socket, b"x", bench.now),
+        Err(Error::Ended)
+    );
+    bench.run(10);
+    assert_eq!(
+        bench.take_events(),
+        [Event::Lost(Loss::Network), Event::Joined([10, 0, 0, 7])]
+    );
+}
