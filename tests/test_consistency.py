@@ -93,10 +93,10 @@ class Consistency(unittest.TestCase):
         self.assert_error("boards/frdm_k64f.conf", "sample.yaml does not build frdm_k64f")
 
     def test_a_board_without_files_or_documentation_is_found(self):
-        self.change("sample.yaml", "mps2/an385", "mps2/an386")
-        self.assert_error("sample.yaml", "boards/ has no mps2_an386")
-        self.assert_error("README.md", "the board mps2/an386 is missing")
-        self.assert_error("docs/boards.md", "the board mps2/an386 is missing")
+        self.change("sample.yaml", "mps2/an385", "mps2/an521")
+        self.assert_error("sample.yaml", "boards/ has no mps2_an521")
+        self.assert_error("README.md", "the board mps2/an521 is missing")
+        self.assert_error("docs/boards.md", "the board mps2/an521 is missing")
 
     def test_a_command_for_an_unknown_board_is_found(self):
         line = self.append("docs/boards.md", "    west build -b disco_l476_iot1 .")
