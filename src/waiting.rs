@@ -11,7 +11,7 @@ use crate::time::Instant;
 pub enum News {
     /// The configuration changed: what it waits for may be another thing now, so that it begins anew.
     Changed,
-    /// What it waits for may have come: it looks at once.
+    /// Reason to look at once: what it waits for may have come.
     Look,
     /// Nothing that ends or hurries the wait. A message that is wanted is none: it is measured once the device runs.
     None,

@@ -23,7 +23,7 @@ static STATION: Mutex<Option<Station<'static, ModuleBus>>> = Mutex::new(None);
 /// the module takes to join.
 static WANTED: Mutex<Option<Network>> = Mutex::new(None);
 
-/// What others see of the station, as it was after the last step.
+/// State of the station that others see, as it was after the last step.
 #[derive(Default)]
 struct View {
     address: Option<[u8; 4]>,

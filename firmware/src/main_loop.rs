@@ -28,10 +28,12 @@ const IDENTITY_NEEDED: &str = if cfg!(CONFIG_AZURE_DPS) {
     "the device has no identity yet: azure set connection-string"
 };
 
-/// How often a device that waits feeds the watchdog, and when one that waits for the network says so for the second time.
+/// Time between two feeds of the watchdog while the device waits, and until one that waits for the network says so for the
+/// second time.
 const REMINDER: Duration = Duration::from_secs(30);
 
-/// How often a device that waits for a person says why, and the longest pause of one that waits for the network.
+/// Time after which a device that waits for a person says why again, and the longest pause of one that waits for the
+/// network.
 const REPETITION: Duration = Duration::from_secs(300);
 
 /// The whole life of the image. Comes back only if a part of it is missing, which is said.

@@ -27,7 +27,7 @@ struct World<'d> {
     stray: Option<Vec<u8>>,
     ssid: String,
     selected: usize,
-    /// What was given for each socket, in one piece for each read.
+    /// Bytes that were given for each socket, in one piece for each read.
     given: [VecDeque<Vec<u8>>; SOCKETS],
     /// The socket and the bytes of the write that is under way.
     sending: Option<(usize, Vec<u8>)>,

@@ -50,7 +50,7 @@ pub use station::{Buffers, Event, JoinFailure, Loss, Station};
 /// The most that the module reads or writes in one command, in bytes.
 pub const PAYLOAD: usize = 1460;
 
-/// How many sockets the module has.
+/// Number of the module's sockets.
 pub const SOCKETS: usize = 4;
 
 /// An IPv4 address, first byte first.

@@ -29,7 +29,7 @@ const ATTEMPTS: u32 = 4;
 /// The length of a MAC address as the module writes it: `C4:7F:51:00:00:01`.
 const MAC: usize = 17;
 
-/// What [`Module::join`] found in the module's answer.
+/// Outcome of [`Module::join`], as the module's answer tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Joined {
     /// In the network, with this address.

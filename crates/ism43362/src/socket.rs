@@ -18,7 +18,7 @@ pub enum Kind {
     Udp = 1,
 }
 
-/// What a read of a socket gives.
+/// Outcome of a read of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// This many bytes.

@@ -49,7 +49,7 @@ pub enum Loss {
     Changed,
 }
 
-/// What happened, for a log line.
+/// Event of the link, for a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -96,7 +96,7 @@ impl<const N: usize> Buffers<N> {
 pub struct Station<'b, B> {
     module: Module<'b, B>,
     sockets: [Socket; SOCKETS],
-    /// What has arrived on each socket that may be used.
+    /// Bytes that have arrived on each socket that may be used.
     data: &'b mut [[u8; PAYLOAD]],
     network: Option<Network>,
     link: Link,

@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use crate::{Bus, BusError, PAYLOAD};
 
-/// What happens to an answer.
+/// Fault of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// No answer.
