@@ -146,9 +146,6 @@ impl<'b, B: Bus> Station<'b, B> {
         self.network = Some(network);
         self.told = None;
         self.attempts = 0;
-        if self.link != Link::Down {
-            self.pause = None;
-        }
         match self.link {
             Link::Joined(_) => {
                 self.out_of_network(Loss::Changed, now);
@@ -156,7 +153,7 @@ impl<'b, B: Bus> Station<'b, B> {
                     self.give_up(now);
                 }
             }
-            Link::Started => self.due = now,
+            Link::Started => (self.due, self.pause) = (now, None),
             Link::Down => {}
         }
     }
