@@ -15,6 +15,11 @@ use crate::proxy::Proxy;
 /// The device's id.
 pub(crate) const DEVICE: &str = "device";
 
+/// Rest before the device is asked to end. A stop does not connect anew, so that a link which is about to fail of
+/// the last fault would leave its messages behind. Longer than the device's longest time-out (a PUBACK's 4 s), its
+/// longest wait (1 s) and a connect.
+const REST: Duration = Duration::from_secs(8);
+
 /// Seconds of a jump of the hub's clock: longer than the life of a token and the hub's tolerance.
 const JUMP: i64 = 2 * 86_400;
 
@@ -231,6 +236,7 @@ impl Site {
 
     /// Ends the device, then the hub; gives what each has.
     pub(crate) fn end(mut self) -> Result<(Counters, Vec<Event>, u64), String> {
+        sleep(REST);
         ask_to_end(self.device.input());
         let until = Instant::now() + PATIENCE;
         let mut counters = Counters::default();
