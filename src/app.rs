@@ -4,10 +4,10 @@ use core::str;
 use core::time::Duration;
 
 use crate::application::{Application, Call, CloudMessage, Control, Method, Outcome, Property};
-use crate::device::Report;
 use crate::json::{Object, Value};
 use crate::logging::{info, warn};
 use crate::port::{Sensor, SensorError};
+use crate::report::Report;
 use crate::text::Visible;
 use crate::time::Instant;
 

@@ -6,10 +6,10 @@
 
 use core::time::Duration;
 
-use crate::device::Report;
 use crate::json::{MAX_NAME, Object, Value};
 use crate::port::Sensor;
 use crate::properties::Bag;
+use crate::report::Report;
 use crate::time::Instant;
 
 /// A cloud-to-device message.

@@ -17,7 +17,8 @@
 //! - [`pair`]: a new certificate and its key, tried before the old pair is given up.
 //! - [`pem`], [`paste`]: certificates and keys as people paste them into a console.
 //! - [`waiting`]: what ends or hurries a wait before there is a device.
-//! - [`storage`], [`text`], [`time`], [`sntp`], [`logging`], [`port`]: foundations.
+//! - [`port`]: traits for what touches the world, and [`report`]: what the device tells about itself.
+//! - [`storage`], [`text`], [`time`], [`sntp`], [`logging`]: foundations.
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].
 
@@ -52,6 +53,7 @@ pub mod percent;
 pub mod port;
 pub mod properties;
 pub mod provisioning;
+pub mod report;
 pub mod sas;
 pub mod secret;
 pub mod sntp;

@@ -7,13 +7,15 @@ use std::vec::Vec;
 use super::*;
 use crate::app::App;
 use crate::application::CloudMessage;
+use crate::device::Config;
 use crate::device::tests::sim::World;
 use crate::device::tests::{Memory, buffers};
-use crate::device::{Cause, Config, Report};
+use crate::failure::{Code, ConnectError, TcpFailure};
 use crate::identity::{DeviceId, HostName, SharedAccessKey};
 use crate::json::Object;
-use crate::port::{Code, ConnectError, Requests, Sensor, TcpFailure};
+use crate::port::{Requests, Sensor};
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
+use crate::report::{Cause, Report};
 use crate::storage;
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::failure::Credential;
+use crate::failure::{Code, ConnectError, TcpFailure, TlsFailure};
 use crate::mqtt::ConnectReturnCode;
-use crate::port::{Code, ConnectError, TcpFailure, TlsFailure};
 use std::collections::BTreeMap;
 use std::string::{String, ToString};
 use std::vec::Vec;

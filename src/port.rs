@@ -1,13 +1,15 @@
 //! Needs of the device from the place it runs on: one trait per concern, implemented once over Zephyr
 //! and once over std.
 //!
+//! What the device tells about itself is in [`crate::report`], and why a connection fails in [`crate::failure`].
+//!
 //! Calls may block where their documentation says so, and only there. None of them may panic.
 
 use core::fmt;
 use core::time::Duration;
 
-use crate::device::Report;
-use crate::text::written;
+use crate::failure::{ClockError, Code, ConnectError, TlsFailure};
+use crate::report::{Condition, Report, Status};
 use crate::time::{Instant, UnixTime};
 
 /// Time: one clock that never jumps and one that people share.
@@ -87,22 +89,6 @@ pub trait Storage {
     fn remove(&mut self, key: &str) -> Result<(), StorageError>;
 }
 
-/// Status that a person sees of the device: the three LEDs of a development board.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Status {
-    /// Starting or connecting: green blinks or shines.
-    #[default]
-    Starting,
-    /// Joined the hub, nothing to do.
-    Connected,
-    /// Nothing shines: the dark half of blinking.
-    Off,
-    /// Sending a message: blue.
-    Sending,
-    /// Cannot go on without a person, or is waiting before the next attempt: red.
-    Failed,
-}
-
 /// Shows [`Status`]. A board without LEDs does nothing.
 pub trait Indicator {
     /// Shows `status` until told otherwise.
@@ -149,50 +135,6 @@ pub struct Requests {
     pub reconnect: bool,
 }
 
-/// Condition of the platform, for the twin and for a status command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Condition {
-    /// The address that the device has in its network.
-    pub network_address: Option<NetworkAddress>,
-    /// The most bytes of heap that were in use at a time since the start.
-    pub heap_peak: Option<u32>,
-}
-
-/// An IPv4 or IPv6 address as its platform writes it: the core only repeats it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct NetworkAddress {
-    bytes: [u8; Self::MAX_LEN],
-    length: usize,
-}
-
-impl NetworkAddress {
-    /// The longest address, in bytes: IPv6 with an embedded IPv4 address.
-    pub const MAX_LEN: usize = 45;
-
-    /// `None` if the text is longer than an address can be.
-    pub fn new(text: &str) -> Option<Self> {
-        let mut bytes = [0; Self::MAX_LEN];
-        bytes
-            .get_mut(..text.len())?
-            .copy_from_slice(text.as_bytes());
-        Some(Self {
-            bytes,
-            length: text.len(),
-        })
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        written(&self.bytes, self.length)
-    }
-}
-
-impl fmt::Debug for NetworkAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// Everything together.
 pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
     /// Sleeps until `stream` can be read, somebody asks for something, or `until` has come.
@@ -216,18 +158,6 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
 
 /// The longest that the device loop sleeps without calling [`Platform::progress`].
 pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(20);
-
-/// The clock could not be set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClockError {
-    /// No configured server's name could be resolved.
-    Unresolved,
-    /// No server answered in time.
-    NoAnswer,
-    /// A server answered with nonsense, or with a time before this program was written.
-    Implausible,
-}
 
 /// No random bytes could be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,131 +185,3 @@ impl fmt::Display for StorageError {
 /// A sensor did not answer. The number is the platform's own code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SensorError(pub i32);
-
-/// Reason why no connection came to be: which stage, and what it said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The host name could not be resolved.
-    Dns(Code),
-    /// No address accepted a TCP connection.
-    Tcp(TcpFailure, Code),
-    /// The TLS handshake failed.
-    Tls(TlsFailure, Code),
-    /// This device lacks something: memory, sockets. Not the peer's fault.
-    Resource(Code),
-    /// Given up because of [`Requests::stop`], which [`Platform::requests`] is about to give.
-    Cancelled,
-}
-
-/// The platform's own error number (errno, mbedTLS), for the log line; 0 if it has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Code(pub i32);
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => Ok(()),
-            code if code < -0xff => write!(f, " (-0x{:04x})", code.unsigned_abs()),
-            code => write!(f, " ({code})"),
-        }
-    }
-}
-
-/// Reason why TCP did not connect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TcpFailure {
-    /// Nobody listens there.
-    Refused,
-    /// No answer in time.
-    TimedOut,
-    /// No route: the network is down or the address is wrong.
-    Unreachable,
-    /// Anything else.
-    Other,
-}
-
-/// Reason why a certificate of the server's chain must not be used as it is (RFC 5280, where no other source is given).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CertificateDefect {
-    /// The server showed none.
-    Missing,
-    /// It is not encoded as a certificate is (section 4.1).
-    Malformed,
-    /// It is of version 1 or 2 (section 4.1.2.1).
-    Version,
-    /// Its signature is wrong.
-    Signature,
-    /// It is signed with SHA-1 or MD5 (RFC 9155).
-    WeakSignature,
-    /// Its key has fewer bits than IoT Hub's rules ask for: RSA below 2048.
-    SmallKey,
-    /// Its key or signature is of a kind that this device does not know.
-    Algorithm,
-    /// The server's is not for servers: extended key usage (section 4.2.1.12).
-    Purpose,
-    /// The server's must not sign: key usage without `digitalSignature` (section 4.2.1.3).
-    KeyUsage,
-    /// An authority's must not sign certificates: key usage without `keyCertSign` (section 4.2.1.3).
-    IssuerKeyUsage,
-    /// An authority's is no authority's: basic constraints (section 4.2.1.9).
-    IssuerNotCa,
-    /// The server shows an authority's certificate as its own (section 4.2.1.9).
-    CaAsServer,
-    /// More authorities than one of them allows, or than this device follows (section 4.2.1.9).
-    PathLength,
-    /// An authority may not sign for this name (section 4.2.1.10).
-    NameConstraints,
-    /// A critical extension is not known (section 4.2).
-    CriticalExtension,
-    /// It names no host in its alternative names, which alone count (RFC 9525, section 2).
-    NoHostName,
-    /// Anything else.
-    Other,
-}
-
-/// Reason why TLS did not trust, or was not trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TlsFailure {
-    /// The chain ends in no root that this device trusts.
-    UnknownAuthority,
-    /// The server's certificate signs itself and is not trusted.
-    SelfSigned,
-    /// The certificate is valid, for another host name.
-    WrongHostName,
-    /// The server's certificate has expired, or this clock is ahead.
-    Expired,
-    /// The server's certificate is not valid yet, or this clock is behind.
-    NotYetValid,
-    /// The server's certificate, or one of its chain, must not be used as it is.
-    Certificate(CertificateDefect),
-    /// The server ended TLS with this alert (RFC 8446, section 6). With TLS 1.3 a client certificate is refused
-    /// after the handshake.
-    Alert(u8),
-    /// No common version, suite or curve.
-    Negotiation,
-    /// The server, or somebody on the way, chose TLS 1.2 although both sides know 1.3 (RFC 8446, section 4.1.3).
-    Downgrade,
-    /// The server chose compression, which was not offered (RFC 3749; it betrays secrets).
-    Compression,
-    /// The bytes that came are no TLS.
-    NotTls,
-    /// A handshake message does not fit the configured buffer.
-    MessageTooLong,
-    /// A record of an open connection does not fit the configured buffer.
-    RecordTooLong {
-        /// Length of the record, in bytes.
-        bytes: u16,
-        /// Length that fits, in bytes.
-        limit: u16,
-    },
-    /// The device's own certificate or key is unusable.
-    ClientCredential,
-    /// The peer closed or fell silent during the handshake.
-    Interrupted,
-    /// Anything else.
-    Other,
-}

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::tests::{HOUR, KEPT, answer_assigned, keep, kept, live_provisioned, world};
 use super::*;
 use crate::device::tests::sim::{Unreachable, World};
-use crate::port::{Code, ConnectError, TcpFailure, TlsFailure};
+use crate::failure::{Code, ConnectError, TcpFailure, TlsFailure};
 use crate::provisioning::GLOBAL_ENDPOINT;
 
 const HUB: &str = "contoso.azure-devices.net";

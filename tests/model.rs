@@ -143,7 +143,7 @@ fn what_the_application_sends_is_in_the_model() {
     };
     let telemetry = written(&mut |object| application.telemetry(&mut Climate, object));
     assert_eq!(telemetry, names(&contents("Telemetry")));
-    let report = azure_device::device::Report::default();
+    let report = azure_device::report::Report::default();
     let reported = written(&mut |object| {
         application.report(&report, object);
         application.report_counters(&report, object);
@@ -157,7 +157,7 @@ fn what_the_application_sends_is_in_the_model() {
 
 #[test]
 fn every_cause_of_a_dropped_message_is_in_the_model() {
-    let causes: BTreeSet<String> = azure_device::device::Cause::ALL
+    let causes: BTreeSet<String> = azure_device::report::Cause::ALL
         .iter()
         .map(|cause| cause.name().to_owned())
         .collect();
@@ -176,7 +176,7 @@ fn what_a_status_answers_is_in_the_model() {
         payload: None,
         again: false,
         now: azure_device::time::Instant::default(),
-        report: &azure_device::device::Report::default(),
+        report: &azure_device::report::Report::default(),
     };
     let mut buffer = [0; 512];
     let mut text = Text::new(&mut buffer);

@@ -4,8 +4,8 @@
 
 use core::time::Duration;
 
+use azure_device::failure::ClockError;
 use azure_device::logging::{debug, info, warn};
-use azure_device::port::ClockError;
 use azure_device::sntp::{self, SntpError};
 use azure_device::time::UnixTime;
 

@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use crate::kconfig;
+use azure_device::failure::{Code, ConnectError, TcpFailure, TlsFailure};
 use azure_device::logging::{debug, error};
-use azure_device::port::{Code, ConnectError, Endpoint, Stream, TcpFailure, TlsFailure};
+use azure_device::port::{Endpoint, Stream};
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
 use crate::credentials::Credentials;

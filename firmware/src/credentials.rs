@@ -11,13 +11,14 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::kconfig;
-use azure_device::device::Report;
 use azure_device::failure::Failure;
+use azure_device::failure::{Code, ConnectError, TlsFailure};
 use azure_device::logging::{error, info, warn};
 #[cfg(CONFIG_AZURE_SHELL)]
 use azure_device::pair::BuiltIn;
 use azure_device::pair::{CHAIN, Choice, Record, Slot, Trial, Verdict};
-use azure_device::port::{Code, ConnectError, StorageError, TlsFailure};
+use azure_device::port::StorageError;
+use azure_device::report::Report;
 use zephyr::sync::Mutex;
 
 use crate::configuration::built_in;

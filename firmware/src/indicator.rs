@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use azure_device::port::Status;
+use azure_device::report::Status;
 
 use crate::ffi::{Led, set_led};
 

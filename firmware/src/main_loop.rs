@@ -11,7 +11,7 @@ use azure_device::device::{Buffers, Carryover};
 use azure_device::lifecycle::{self, Access, End};
 use azure_device::logging::{error, info, warn};
 use azure_device::mqtt;
-use azure_device::port::Status;
+use azure_device::report::Status;
 use azure_device::waiting::{News, Reminder};
 
 use crate::configuration::{self, Configuration};

@@ -4,12 +4,13 @@
 
 use alloc::string::String;
 
-use azure_device::device::Report;
+use azure_device::failure::{ClockError, ConnectError};
 use azure_device::port::{
-    Clock, ClockError, Condition, ConnectError, Connector, Endpoint, Entropy, EntropyError,
-    Indicator, NetworkAddress, Platform, Reading, Requests, Sensor, SensorError, Status, Storage,
-    StorageError, Wake,
+    Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
+    Sensor, SensorError, Storage, StorageError, Wake,
 };
+use azure_device::report::Report;
+use azure_device::report::{Condition, NetworkAddress, Status};
 use azure_device::time::{Instant, UnixTime};
 use zeroize::Zeroizing;
 

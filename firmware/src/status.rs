@@ -4,10 +4,10 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use azure_device::device::Report;
 use azure_device::failure::Failure;
 use azure_device::pair::Choice;
-use azure_device::port::Status;
+use azure_device::report::Report;
+use azure_device::report::Status;
 use zephyr::sync::Mutex;
 
 /// The device's state, as it was last seen.

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use azure_device::port::{CertificateDefect, Code, ConnectError, TcpFailure, TlsFailure};
+use azure_device::failure::{CertificateDefect, Code, ConnectError, TcpFailure, TlsFailure};
 
 use crate::ffi::{Error, Handshake};
 use crate::kconfig;

@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use super::{CLOCK_INTERVAL, CLOCK_RETRY, CLOCK_TOLERANCE, SANE_CLOCK, Task};
 use crate::backoff::{self, Backoff, Merit};
+use crate::failure::ClockError;
 use crate::failure::{Failure, Reaction};
 use crate::logging::{error, info, warn};
-use crate::port::ClockError;
 use crate::time::{Instant, UnixTime};
 
 /// True if the clock was set since the start.

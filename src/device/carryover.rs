@@ -4,12 +4,12 @@
 //! The queued messages are the device's, not the hub's. For the same device of the same hub they go on as they were.
 //! For another hub they count as never sent, and for another id their topics are written anew.
 
-use super::{Buffers, Cause, Config, Device, Episode, MessageIds, Report};
+use super::{Buffers, Config, Device, Episode, MessageIds};
 use crate::application::Application;
 use crate::identity::{DeviceId, HostName, Identity, ModuleId};
 use crate::logging::{info, warn};
 use crate::mqtt::{self, RequestError};
-use crate::port::Status;
+use crate::report::{Cause, Report, Status};
 use crate::text::render;
 use crate::time::Instant;
 use crate::topic::{Outbound, TELEMETRY};

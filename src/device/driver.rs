@@ -4,8 +4,10 @@ use embedded_io::{Read as _, ReadReady as _, Write as _};
 
 use super::Task;
 use super::machine::Machine;
+use crate::failure::ConnectError;
 use crate::failure::Failure;
-use crate::port::{ConnectError, PROGRESS_INTERVAL, Platform, Status, Stream};
+use crate::port::{PROGRESS_INTERVAL, Platform, Stream};
+use crate::report::Status;
 use crate::time::Instant;
 
 /// The most reads from a connection that can no longer be written to: its other end may go on talking.

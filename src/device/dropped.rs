@@ -4,13 +4,13 @@
 //! dropped for [`QUIET`] ([`QUIET_TOO_LARGE`] if a message was too large), and half of the outbox is free if that
 //! was full. So a link that is slower than the telemetry is one episode, and not one for each message.
 
-use core::fmt::{self, Display};
+use core::fmt::Display;
 use core::time::Duration;
 
 use super::Device;
 use crate::application::Application;
-use crate::json::Object;
 use crate::logging::warn;
+use crate::report::{Cause, Dropped};
 use crate::time::Instant;
 
 /// Time without a dropped message after which an episode can end.
@@ -21,109 +21,6 @@ const QUIET_TOO_LARGE: Duration = Duration::from_secs(3600);
 
 /// Time between reports to the twin during an episode that does not end.
 const REPORT_INTERVAL: Duration = Duration::from_secs(600);
-
-/// Reason why a telemetry message is not delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The outbox was full, and the oldest message made room for a new one
-    /// ([`Overflow::DropOldest`](crate::mqtt::Overflow::DropOldest)).
-    OverflowOldest,
-    /// The outbox was full, and did not take a new message: by
-    /// [`Overflow::RefuseNewest`](crate::mqtt::Overflow::RefuseNewest), or since messages in flight filled it.
-    OverflowNewest,
-    /// The message fits no buffer: scratch, or outbox.
-    TooLarge,
-    /// The message fell due while the device was busy, such as with a TLS handshake, and was not measured.
-    NotSampled,
-    /// The device was given another id, and the queue had no room for the message with it.
-    Reprovisioned,
-    /// The message was still queued when the device was stopped or restarted.
-    LeftBehind,
-}
-
-impl Cause {
-    /// All causes, in the order in which they are reported.
-    pub const ALL: [Self; 6] = [
-        Self::OverflowOldest,
-        Self::OverflowNewest,
-        Self::TooLarge,
-        Self::NotSampled,
-        Self::Reprovisioned,
-        Self::LeftBehind,
-    ];
-
-    /// The name in the twin, in `getStatus` and in the log.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OverflowOldest => "overflowOldest",
-            Self::OverflowNewest => "overflowNewest",
-            Self::TooLarge => "tooLarge",
-            Self::NotSampled => "notSampled",
-            Self::Reprovisioned => "reprovisioned",
-            Self::LeftBehind => "leftBehind",
-        }
-    }
-
-    /// The reason, and the remedy if there is one, for the log.
-    const fn explanation(self) -> &'static str {
-        match self {
-            Self::OverflowOldest => "the outbox is full, so the oldest make room for new ones",
-            Self::OverflowNewest => "the outbox is full and takes no new ones",
-            Self::TooLarge => "they fit no buffer",
-            Self::NotSampled => "they fell due while the device was busy, and were not measured",
-            Self::Reprovisioned => "the outbox has no room for them with the new device id",
-            Self::LeftBehind => "they were left behind when the device ended",
-        }
-    }
-
-    const fn bit(self) -> u8 {
-        1 << self as u8
-    }
-}
-
-/// Numbers of dropped messages by cause. They stop at their greatest value instead of wrapping.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped([u32; Cause::ALL.len()]);
-
-impl Dropped {
-    /// Messages that were dropped for this cause.
-    pub fn of(&self, cause: Cause) -> u32 {
-        self.0.get(cause as usize).copied().unwrap_or_default()
-    }
-
-    /// Messages that were dropped for any cause.
-    pub fn total(&self) -> u64 {
-        self.0.iter().copied().map(u64::from).sum()
-    }
-
-    /// Counts messages.
-    pub(crate) fn add(&mut self, cause: Cause, messages: u32) {
-        if let Some(count) = self.0.get_mut(cause as usize) {
-            *count = count.saturating_add(messages);
-        }
-    }
-
-    /// Writes one member for each cause. Those of zero are written too, since a twin keeps what it is not told
-    /// about, also from before a restart.
-    pub fn write(&self, object: &mut Object<'_, '_>) {
-        for cause in Cause::ALL {
-            object.integer(cause.name(), self.of(cause).into());
-        }
-    }
-}
-
-/// Displays the number, and the causes that occurred: `443: overflowOldest 440, notSampled 3`.
-impl Display for Dropped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.total())?;
-        let occurred = |cause: &Cause| self.of(*cause) > 0;
-        for (index, cause) in Cause::ALL.into_iter().filter(occurred).enumerate() {
-            let separator = if index == 0 { ": " } else { ", " };
-            write!(f, "{separator}{} {}", cause.name(), self.of(cause))?;
-        }
-        Ok(())
-    }
-}
 
 /// The episode of dropping that goes on, if one does.
 #[derive(Clone, Copy, Debug, Default)]

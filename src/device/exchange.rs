@@ -9,7 +9,8 @@ use crate::application::{Application, CloudMessage};
 use crate::failure::Failure;
 use crate::logging::{info, warn};
 use crate::mqtt::{self, Event, Granted, Message, PacketId, QoS};
-use crate::port::{Sensor, Status};
+use crate::port::Sensor;
+use crate::report::Status;
 use crate::time::{Instant, UnixTime};
 use crate::topic::Inbound;
 

@@ -3,7 +3,9 @@
 use super::{Device, Report, Task};
 use crate::application::Application;
 use crate::failure::Failure;
-use crate::port::{ClockError, Condition, ConnectError, Endpoint, Requests, Sensor, Status};
+use crate::failure::{ClockError, ConnectError};
+use crate::port::{Endpoint, Requests, Sensor};
+use crate::report::{Condition, Status};
 use crate::time::{Instant, UnixTime};
 
 /// A state machine that wants a connection and says what it does with it. It does no I/O: see [`Task`] for

@@ -71,8 +71,8 @@ impl Patience {
 mod tests {
     use super::*;
     use crate::failure::Credential;
+    use crate::failure::{Code, ConnectError};
     use crate::mqtt::ConnectReturnCode;
-    use crate::port::{Code, ConnectError};
 
     const HOUR: u64 = 3_600_000;
     const GONE: Failure = Failure::Connect(ConnectError::Dns(Code(0)));

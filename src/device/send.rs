@@ -7,14 +7,15 @@
 
 use core::fmt::{self, Display};
 
-use super::{Cause, Device, MessageIds};
+use super::{Device, MessageIds};
 use crate::application::Application;
 use crate::identity::Identity;
 use crate::json::Object;
 use crate::logging::debug;
 use crate::mqtt::RequestError;
-use crate::port::{Sensor, Status};
+use crate::port::Sensor;
 use crate::properties::{BagWriter, CREATION_TIME_UTC, SystemProperty, WriteError};
+use crate::report::{Cause, Status};
 use crate::text::{Text, render};
 use crate::time::{Instant, UnixTime};
 use crate::topic::Outbound;

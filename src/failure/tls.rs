@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::Reaction;
-use crate::port::{CertificateDefect, Code, TlsFailure};
+use crate::failure::{CertificateDefect, Code, TlsFailure};
 
 pub(super) fn reaction(failure: TlsFailure) -> Reaction {
     match failure {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::string::{String, ToString};
 
 use super::*;
+use crate::failure::ConnectError;
 use crate::failure::Failure;
-use crate::port::ConnectError;
 
 fn text(failure: TlsFailure) -> String {
     Failure::Connect(ConnectError::Tls(failure, Code(0))).to_string()

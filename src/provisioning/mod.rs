@@ -13,7 +13,6 @@
 
 mod assignment;
 mod enrollment;
-mod failure;
 mod kept;
 mod provisioner;
 mod response;
@@ -24,6 +23,5 @@ pub use self::assignment::{Assignment, AssignmentError};
 pub use self::enrollment::{
     Attestation, Enrollment, GLOBAL_ENDPOINT, IdScope, RegistrationId, RegistrationIdError,
 };
-pub use self::failure::ProvisioningFailure;
 pub use self::kept::{Kept, PayloadLost};
 pub use self::provisioner::{Config, Provisioner};

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::assignment::Assignment;
-use super::failure::ProvisioningFailure;
+use crate::failure::ProvisioningFailure;
 use crate::identity::{DeviceId, HostName};
 use crate::json::{Text, Value};
 

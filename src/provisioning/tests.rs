@@ -6,14 +6,15 @@ use std::vec::Vec;
 
 use super::{
     Assignment, Attestation, Config, Enrollment, GLOBAL_ENDPOINT, IdScope, Provisioner,
-    ProvisioningFailure, RegistrationId,
+    RegistrationId,
 };
 use crate::device::tests::sim::World;
 use crate::device::tests::{Memory, buffers};
-use crate::device::{Machine, Report, run};
-use crate::failure::Failure;
+use crate::device::{Machine, run};
+use crate::failure::{Failure, ProvisioningFailure};
 use crate::identity::SharedAccessKey;
 use crate::json::Value;
+use crate::report::Report;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const OPERATION: &str = "4.d0a671905ea5b2c8.e7173b7b-0e54-4aa0-9d20-aeb1b89e6c7d";

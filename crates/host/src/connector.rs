@@ -9,7 +9,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azure_device::port::{Code, ConnectError, Endpoint, TcpFailure};
+use azure_device::failure::{Code, ConnectError, TcpFailure};
+use azure_device::port::Endpoint;
 use log::debug;
 use mio::net::TcpStream;
 use rustls::pki_types::ServerName;

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
-use azure_device::device::Report;
-use azure_device::port::{Indicator, Status};
+use azure_device::port::Indicator;
+use azure_device::report::Report;
+use azure_device::report::Status;
 use azure_device::text::Visible;
 
 /// Prints a line on standard output whenever the status changes.

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use azure_device::device::Report;
+use azure_device::failure::{ClockError, ConnectError};
 use azure_device::port::{
-    Clock, ClockError, ConnectError, Connector, Endpoint, Entropy, EntropyError, Indicator,
-    Platform, Reading, Requests, Sensor, SensorError, Status, Storage, StorageError, Wake,
+    Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
+    Sensor, SensorError, Storage, StorageError, Wake,
 };
+use azure_device::report::Report;
+use azure_device::report::Status;
 use azure_device::time::{Instant, UnixTime};
 use embedded_io::ReadReady;
 use mio::Waker;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use azure_device::application::Application;
 use azure_device::backoff;
-use azure_device::device::{Buffers, Carryover, Config, Report};
+use azure_device::device::{Buffers, Carryover, Config};
 use azure_device::lifecycle::{self, End};
 use azure_device::mqtt;
+use azure_device::report::Report;
 
 use crate::access::Access;
 use crate::error::SetupError;

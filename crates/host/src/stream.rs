@@ -9,7 +9,7 @@ use log::trace;
 use mio::net::TcpStream;
 use rustls::ClientConnection;
 
-use azure_device::port::{Code, TlsFailure};
+use azure_device::failure::{Code, TlsFailure};
 
 use crate::poller::Poller;
 use crate::tls::of_rustls;

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use azure_device::device::Report;
+use azure_device::report::Report;
 
 use super::{Refusal, say};
 use crate::ffi::{self, Shell};

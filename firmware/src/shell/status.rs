@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use azure_device::pair::{Choice, Record};
-use azure_device::port::Status;
+use azure_device::report::Status;
 
 #[cfg(CONFIG_AZURE_DPS)]
 use super::enrollment;

@@ -8,9 +8,10 @@ use super::lines::{containing, logged};
 use super::sim::World;
 use super::{KEY, MINUTE, Memory, Recorder, buffers, identity};
 use crate::application::{Application, CloudMessage};
-use crate::device::{Cause, Config, Device, Report, run};
+use crate::device::{Config, Device, run};
 use crate::json::Object;
 use crate::port::{Requests, Sensor};
+use crate::report::{Cause, Report};
 
 const SECOND: Duration = Duration::from_secs(1);
 

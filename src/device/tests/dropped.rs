@@ -7,8 +7,9 @@ use super::operator::{patches, requests};
 use super::sim::World;
 use super::{HOUR, KEY, MINUTE, Memory, buffers, counts, identity};
 use crate::app::App;
-use crate::device::{Cause, Config, Device, Report, run};
+use crate::device::{Config, Device, run};
 use crate::mqtt::Overflow;
+use crate::report::{Cause, Report};
 
 const BEGIN: &str = "telemetry: messages are dropped (";
 const END: &str = "telemetry: no more messages are dropped; dropped were ";

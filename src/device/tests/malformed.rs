@@ -7,9 +7,9 @@ use super::lines::logged;
 use super::operator::{TWIN, answer, live_for, patches, requests};
 use super::sim::{World, publish};
 use super::{HOUR, MINUTE};
-use crate::device::Report;
 use crate::failure::Failure;
 use crate::mqtt::{self, PacketType, Violation};
+use crate::report::Report;
 
 const DESIRED: &[u8] = b"$iothub/twin/PATCH/properties/desired/?$version=9";
 

@@ -20,13 +20,13 @@ use std::vec::Vec;
 use self::sim::World;
 use super::{Buffers, Config, Device, Report, run};
 use crate::application::{Application, CloudMessage};
+use crate::failure::{ClockError, Code, ConnectError, TcpFailure, TlsFailure};
 use crate::failure::{Credential, Failure};
 use crate::identity::{ConnectionString, Identity};
 use crate::json::Object;
 use crate::mqtt::{self, ConnectReturnCode};
-use crate::port::{
-    ClockError, Code, ConnectError, Requests, Sensor, Status, TcpFailure, TlsFailure,
-};
+use crate::port::{Requests, Sensor};
+use crate::report::Status;
 
 const KEY: &str = "HostName=contoso.azure-devices.net;DeviceId=MyDevice01;\
                    SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

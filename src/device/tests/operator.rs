@@ -8,9 +8,11 @@ use super::sim::World;
 use super::{MINUTE, buffers, identity};
 use crate::app::App;
 use crate::application::{Application, CloudMessage, Property};
-use crate::device::{Config, Device, Report, run};
+use crate::device::{Config, Device, run};
 use crate::json::Object;
-use crate::port::{Sensor, Status};
+use crate::port::Sensor;
+use crate::report::Report;
+use crate::report::Status;
 
 pub(super) const TWIN: &str = r#"{"desired":{"$version":1},"reported":{"$version":1}}"#;
 const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/?$version=";
@@ -436,7 +438,7 @@ fn a_slow_method_answers_when_it_is_done_and_the_device_goes_on() {
     let dark = world
         .shown
         .iter()
-        .filter(|status| **status == crate::port::Status::Off)
+        .filter(|status| **status == crate::report::Status::Off)
         .count();
     assert_eq!(dark, 20, "it blinked as often as it was told");
 }

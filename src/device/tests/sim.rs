@@ -9,11 +9,12 @@ use std::string::String;
 use std::vec::Vec;
 
 pub(crate) use super::packets::{message, publish};
+use crate::failure::{ClockError, Code, ConnectError, TcpFailure};
 use crate::port::{
-    Clock, ClockError, Code, Condition, ConnectError, Connector, Endpoint, Entropy, EntropyError,
-    Indicator, NetworkAddress, Platform, Reading, Requests, Sensor, SensorError, Status, Storage,
-    StorageError, Stream, TcpFailure, Wake,
+    Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
+    Sensor, SensorError, Storage, StorageError, Stream, Wake,
 };
+use crate::report::{Condition, NetworkAddress, Status};
 use crate::time::{Instant, UnixTime};
 
 /// 2026-06-01T00:00:00Z: when the simulated world begins.

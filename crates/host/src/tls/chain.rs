@@ -1,6 +1,6 @@
 //! A server's chain, as far as rustls does not look at it or does not tell what it saw.
 
-use azure_device::port::CertificateDefect;
+use azure_device::failure::CertificateDefect;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};

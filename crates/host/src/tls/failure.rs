@@ -2,7 +2,7 @@
 
 use std::io;
 
-use azure_device::port::{CertificateDefect, Code, ConnectError, TcpFailure, TlsFailure};
+use azure_device::failure::{CertificateDefect, Code, ConnectError, TcpFailure, TlsFailure};
 use rustls::{CertificateError, Error, InvalidMessage, OtherError, PeerMisbehaved};
 
 use super::verifier::Refusal;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use azure_device::port::CertificateDefect;
+use azure_device::failure::CertificateDefect;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;

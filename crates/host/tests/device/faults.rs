@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use azure_device::app::App;
 use azure_device::backoff;
-use azure_device::device::{Cause, Report};
 use azure_device::failure::Failure;
 use azure_device::mqtt::{self, Awaited};
+use azure_device::report::{Cause, Report};
 use azure_device_host::runner::{DeviceThread, Settings};
 use local_hub::{Fault, Hub, Message};
 use serde_json::json;

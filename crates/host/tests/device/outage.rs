@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use azure_device::backoff;
-use azure_device::device::Cause;
+use azure_device::report::Cause;
 use local_hub::{Config, Hub, Message};
 
 use crate::program::{Access, PATIENCE};

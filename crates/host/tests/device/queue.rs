@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azure_device::device::Cause;
+use azure_device::report::Cause;
 use local_hub::{Enrollment, Fault, Hub};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use azure_device::device::Cause;
+use azure_device::report::Cause;
 
 use crate::program::PATIENCE;
 use crate::support::{access, assert_complete_and_in_order, count, hub, start};

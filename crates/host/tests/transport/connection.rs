@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use azure_device::port::{Clock, ConnectError, Connector, Endpoint, Platform, Requests, Wake};
+use azure_device::failure::ConnectError;
+use azure_device::port::{Clock, Connector, Endpoint, Platform, Requests, Wake};
 use azure_device::time::Instant;
 use azure_device_host::HostPlatform;
 use azure_device_host::stream::TlsStream;

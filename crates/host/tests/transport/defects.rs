@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use azure_device::port::{CertificateDefect, Code, ConnectError, Stream, TlsFailure};
+use azure_device::failure::{CertificateDefect, Code, ConnectError, TlsFailure};
+use azure_device::port::Stream;
 use azure_device_host::connector::Timeouts;
 use embedded_io::{Read as _, Write as _};
 use rcgen::{

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use azure_device::port::{Code, ConnectError, Endpoint, TcpFailure, TlsFailure};
+use azure_device::failure::{Code, ConnectError, TcpFailure, TlsFailure};
+use azure_device::port::Endpoint;
 use azure_device_host::clock::Source;
 use azure_device_host::tls::ClientIdentity;
 use rcgen::{BasicConstraints, IsCa, date_time_ymd};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use azure_device::port::{Clock, ConnectError, Connector, Endpoint};
+use azure_device::failure::ConnectError;
+use azure_device::port::{Clock, Connector, Endpoint};
 use azure_device_host::clock::Source;
 use azure_device_host::connector::Timeouts;
 use azure_device_host::stream::TlsStream;
