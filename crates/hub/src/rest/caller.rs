@@ -31,9 +31,11 @@ macro_rules! rights {
 
 rights!(RegistryRead, RegistryWrite, ServiceConnect);
 
-/// A caller whose token gives the right `R` on the hub, and the conditions of the request. The head of a request
-/// is judged before its body is read.
+/// A caller whose token gives the right `R` on the hub, the conditions of the request, and the hub that it is for.
+/// The head of a request is judged before its body is read.
 pub(super) struct Caller<R> {
+    /// The hub.
+    pub(super) core: Arc<Core>,
     if_match: Option<String>,
     right: PhantomData<R>,
 }
@@ -45,6 +47,7 @@ impl<R: Needs> FromRequestParts<Arc<Core>> for Caller<R> {
         authorize(parts, core, R::RIGHT)?;
         check_version(parts)?;
         Ok(Self {
+            core: Arc::clone(core),
             if_match: header(parts, IF_MATCH).map(str::to_owned),
             right: PhantomData,
         })

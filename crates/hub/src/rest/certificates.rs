@@ -1,20 +1,15 @@
 //! CAs whose certificates authenticate devices.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::put;
 use serde::Deserialize;
 
 use super::caller::{Caller, RegistryWrite};
 use super::extract::{Body, Path};
-use crate::core::Core;
+use super::route::{Operations, Routes};
 use crate::error::Error;
 
-pub(super) fn routes() -> Router<Arc<Core>> {
-    Router::new().route("/certificates/{name}", put(upload))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/certificates/{name}", Operations::new().put(upload))
 }
 
 #[derive(Deserialize)]
@@ -25,11 +20,13 @@ struct Upload {
 }
 
 async fn upload(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryWrite>,
+    caller: Caller<RegistryWrite>,
     Path(name): Path<String>,
     Body(body): Body<Upload>,
 ) -> Result<StatusCode, Error> {
-    core.registry.upload_authority(&name, &body.certificate)?;
+    caller
+        .core
+        .registry
+        .upload_authority(&name, &body.certificate)?;
     Ok(StatusCode::NO_CONTENT)
 }

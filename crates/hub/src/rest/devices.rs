@@ -1,54 +1,54 @@
 //! The identity registry.
 
-use std::sync::Arc;
-
-use axum::extract::State;
+use axum::Json;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{delete, get};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::caller::{Caller, RegistryRead, RegistryWrite, ServiceConnect};
 use super::entity::{Entry, entity, with_etag};
-use super::extract::{Body, Path, Query};
-use crate::core::Core;
+use super::extract::{Body, Id, Path, Query};
+use super::route::{Operations, Routes};
 use crate::error::Error;
 use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 
 /// Devices that one request lists at most.
 const MAX_TOP: usize = 1000;
 
-pub(super) fn routes() -> Router<Arc<Core>> {
-    Router::new()
-        .route("/devices", get(list))
-        .route(
-            "/devices/{id}",
-            get(read_device).put(put_device).delete(delete_device),
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/devices", Operations::new().get(list))
+        .of_identity(
+            "/devices",
+            "",
+            Operations::new().get(read).put(put).delete(remove),
         )
-        .route("/devices/{id}/commands", delete(purge))
-        .route("/devices/{id}/modules", get(list_modules))
+        .route("/devices/{id}/commands", Operations::new().delete(purge))
+        .route("/devices/{id}/modules", Operations::new().get(list_modules))
         .route(
-            "/devices/{id}/modules/{module}",
-            get(read_module).put(put_module).delete(delete_module),
+            "/statistics/devices",
+            Operations::new().get(registry_statistics),
         )
-        .route("/statistics/devices", get(registry_statistics))
-        .route("/statistics/service", get(service_statistics))
-        .route("/quotaMetrics", get(quota_metrics))
+        .route(
+            "/statistics/service",
+            Operations::new().get(service_statistics),
+        )
+        .route("/quotaMetrics", Operations::new().get(quota_metrics))
 }
 
-fn read(core: &Core, identity: &Identity) -> Result<Response, Error> {
-    Ok(with_etag(core, &core.registry.get(identity)?))
+async fn read(caller: Caller<RegistryRead>, Id(identity): Id) -> Result<Response, Error> {
+    let core = &caller.core;
+    Ok(with_etag(core, &core.registry.get(&identity)?))
 }
 
 /// Registers an identity, or changes it if the request has `If-Match`.
-fn put(
-    core: &Core,
-    caller: &Caller<RegistryWrite>,
-    identity: Identity,
-    entry: Entry,
+async fn put(
+    caller: Caller<RegistryWrite>,
+    Id(identity): Id,
+    Body(entry): Body<Entry>,
 ) -> Result<Response, Error> {
+    let core = &caller.core;
     entry.check_ids(&identity)?;
     let authentication = entry.authentication()?;
     let device = match caller.condition() {
@@ -76,12 +76,9 @@ fn put(
     Ok(with_etag(core, &device))
 }
 
-fn remove(
-    core: &Core,
-    caller: &Caller<RegistryWrite>,
-    identity: &Identity,
-) -> Result<StatusCode, Error> {
-    core.delete_device(identity, caller.condition().flatten())?;
+async fn remove(caller: Caller<RegistryWrite>, Id(identity): Id) -> Result<StatusCode, Error> {
+    let etag = caller.condition().flatten();
+    caller.core.delete_device(&identity, etag)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -91,10 +88,10 @@ struct Top {
 }
 
 async fn list(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
+    caller: Caller<RegistryRead>,
     Query(Top { top }): Query<Top>,
 ) -> Result<Json<Vec<Value>>, Error> {
+    let core = &caller.core;
     let devices = core
         .registry
         .all()
@@ -104,16 +101,16 @@ async fn list(
     Ok(Json(
         devices
             .take(top)
-            .map(|device| entity(&core, &device))
+            .map(|device| entity(core, &device))
             .collect(),
     ))
 }
 
 async fn list_modules(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
+    caller: Caller<RegistryRead>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<Value>>, Error> {
+    let core = &caller.core;
     core.registry.get(&Identity::device(id.as_str()))?;
     let of_device =
         |device: &Device| device.identity.device_id == id && device.identity.module_id.is_some();
@@ -122,66 +119,16 @@ async fn list_modules(
             .all()
             .iter()
             .filter(|d| of_device(d))
-            .map(|d| entity(&core, d))
+            .map(|d| entity(core, d))
             .collect(),
     ))
 }
 
-async fn read_device(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    read(&core, &Identity::device(id))
-}
-
-async fn put_device(
-    State(core): State<Arc<Core>>,
-    caller: Caller<RegistryWrite>,
-    Path(id): Path<String>,
-    Body(entry): Body<Entry>,
-) -> Result<Response, Error> {
-    put(&core, &caller, Identity::device(id), entry)
-}
-
-async fn delete_device(
-    State(core): State<Arc<Core>>,
-    caller: Caller<RegistryWrite>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Error> {
-    remove(&core, &caller, &Identity::device(id))
-}
-
-async fn read_module(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
-    Path((id, module)): Path<(String, String)>,
-) -> Result<Response, Error> {
-    read(&core, &Identity::module(id, module))
-}
-
-async fn put_module(
-    State(core): State<Arc<Core>>,
-    caller: Caller<RegistryWrite>,
-    Path((id, module)): Path<(String, String)>,
-    Body(entry): Body<Entry>,
-) -> Result<Response, Error> {
-    put(&core, &caller, Identity::module(id, module), entry)
-}
-
-async fn delete_module(
-    State(core): State<Arc<Core>>,
-    caller: Caller<RegistryWrite>,
-    Path((id, module)): Path<(String, String)>,
-) -> Result<StatusCode, Error> {
-    remove(&core, &caller, &Identity::module(id, module))
-}
-
 async fn purge(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryWrite>,
+    caller: Caller<RegistryWrite>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Error> {
+    let core = &caller.core;
     let device = core.registry.get(&Identity::device(id.as_str()))?;
     let purged = core.c2d.purge(&device)?;
     Ok(Json(
@@ -189,10 +136,8 @@ async fn purge(
     ))
 }
 
-async fn registry_statistics(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
-) -> Result<Json<Value>, Error> {
+async fn registry_statistics(caller: Caller<RegistryRead>) -> Result<Json<Value>, Error> {
+    let core = &caller.core;
     let devices: Vec<_> = core
         .registry
         .all()
@@ -210,20 +155,16 @@ async fn registry_statistics(
     })))
 }
 
-async fn service_statistics(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
-) -> Result<Json<Value>, Error> {
+async fn service_statistics(caller: Caller<ServiceConnect>) -> Result<Json<Value>, Error> {
+    let core = &caller.core;
     Ok(Json(
         json!({ "connectedDeviceCount": core.sessions.count() }),
     ))
 }
 
 /// In the shape of `az iot hub show-quota-metrics`; without a quota there is nothing to show.
-async fn quota_metrics(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
-) -> Result<Json<Value>, Error> {
+async fn quota_metrics(caller: Caller<RegistryRead>) -> Result<Json<Value>, Error> {
+    let core = &caller.core;
     let metrics: Vec<_> = core
         .quota
         .usage()

@@ -1,56 +1,57 @@
 //! Enrolments of the Device Provisioning Service: its paths, with bodies of this hub's own.
 
-use std::sync::Arc;
-
-use axum::extract::State;
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::caller::{Caller, RegistryRead, RegistryWrite};
 use super::extract::{Body, Path};
-use crate::core::Core;
+use super::route::{Operations, Routes};
 use crate::dps::Enrollment;
 use crate::error::Error;
 
-pub(super) fn routes() -> Router<Arc<Core>> {
-    let individual = get(read_individual)
-        .put(put_individual)
-        .delete(delete_individual);
-    let group = get(read_group).put(put_group).delete(delete_group);
-    Router::new()
-        .route("/provisioning", get(service))
-        .route("/enrollments/{id}", individual)
-        .route("/enrollmentGroups/{name}", group)
+/// A handler serves groups with `true`, and single registrations with `false`.
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/provisioning", Operations::new().get(service))
+        .route(
+            "/enrollments/{id}",
+            Operations::new()
+                .get(read::<false>)
+                .put(put::<false>)
+                .delete(delete::<false>),
+        )
+        .route(
+            "/enrollmentGroups/{id}",
+            Operations::new()
+                .get(read::<true>)
+                .put(put::<true>)
+                .delete(delete::<true>),
+        )
 }
 
-async fn service(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
-) -> Result<Json<Value>, Error> {
-    Ok(Json(json!({ "idScope": core.provisioning.id_scope() })))
+async fn service(caller: Caller<RegistryRead>) -> Json<Value> {
+    Json(json!({ "idScope": caller.core.provisioning.id_scope() }))
 }
 
-fn read(core: &Core, name: &str, group: bool) -> Result<Json<Enrollment>, Error> {
-    let found = core.provisioning.get(name, group);
-    found
-        .map(Json)
-        .ok_or_else(|| Error::EnrollmentNotFound(name.to_owned()))
+async fn read<const GROUP: bool>(
+    caller: Caller<RegistryRead>,
+    Path(id): Path<String>,
+) -> Result<Json<Enrollment>, Error> {
+    let found = caller.core.provisioning.get(&id, GROUP);
+    found.map(Json).ok_or(Error::EnrollmentNotFound(id))
 }
 
 /// Enrols, or replaces an enrolment if the request has `If-Match`; what has no etag is told by `*`.
-fn put(
-    core: &Core,
-    caller: &Caller<RegistryWrite>,
-    name: &str,
-    group: bool,
-    enrollment: Enrollment,
+async fn put<const GROUP: bool>(
+    caller: Caller<RegistryWrite>,
+    Path(id): Path<String>,
+    Body(enrollment): Body<Enrollment>,
 ) -> Result<Json<Enrollment>, Error> {
-    let dps = &core.provisioning;
+    let dps = &caller.core.provisioning;
     match caller.condition() {
-        None => dps.create(name, group, enrollment),
-        Some(None) => dps.replace(name, group, enrollment),
+        None => dps.create(&id, GROUP, enrollment),
+        Some(None) => dps.replace(&id, GROUP, enrollment),
         Some(Some(_)) => Err(Error::PreconditionFailed(
             "an enrolment has no etag here; send If-Match: * to replace it".into(),
         )),
@@ -58,57 +59,10 @@ fn put(
     .map(Json)
 }
 
-fn delete(core: &Core, name: &str, group: bool) -> Result<StatusCode, Error> {
-    core.provisioning.remove(name, group)?;
+async fn delete<const GROUP: bool>(
+    caller: Caller<RegistryWrite>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    caller.core.provisioning.remove(&id, GROUP)?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn read_individual(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
-    Path(id): Path<String>,
-) -> Result<Json<Enrollment>, Error> {
-    read(&core, &id, false)
-}
-
-async fn put_individual(
-    State(core): State<Arc<Core>>,
-    caller: Caller<RegistryWrite>,
-    Path(id): Path<String>,
-    Body(body): Body<Enrollment>,
-) -> Result<Json<Enrollment>, Error> {
-    put(&core, &caller, &id, false, body)
-}
-
-async fn delete_individual(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryWrite>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Error> {
-    delete(&core, &id, false)
-}
-
-async fn read_group(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryRead>,
-    Path(name): Path<String>,
-) -> Result<Json<Enrollment>, Error> {
-    read(&core, &name, true)
-}
-
-async fn put_group(
-    State(core): State<Arc<Core>>,
-    caller: Caller<RegistryWrite>,
-    Path(name): Path<String>,
-    Body(body): Body<Enrollment>,
-) -> Result<Json<Enrollment>, Error> {
-    put(&core, &caller, &name, true, body)
-}
-
-async fn delete_group(
-    State(core): State<Arc<Core>>,
-    _: Caller<RegistryWrite>,
-    Path(name): Path<String>,
-) -> Result<StatusCode, Error> {
-    delete(&core, &name, true)
 }

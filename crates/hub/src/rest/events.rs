@@ -5,12 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::Deserialize;
@@ -18,14 +15,15 @@ use tokio::sync::mpsc;
 
 use super::caller::{Caller, ServiceConnect};
 use super::extract::Query;
+use super::route::{Operations, Routes};
 use crate::core::Core;
 use crate::error::Error;
 
 /// Lines that wait for a slow reader; the log keeps the rest.
 const LINES: usize = 64;
 
-pub(super) fn routes() -> Router<Arc<Core>> {
-    Router::new().route("/messages/events", get(monitor))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/messages/events", Operations::new().get(monitor))
 }
 
 #[derive(Deserialize)]
@@ -37,17 +35,16 @@ struct Wanted {
 }
 
 async fn monitor(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
+    caller: Caller<ServiceConnect>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Error> {
     let next = match wanted.from.as_deref() {
         Some("start") => 0,
-        None | Some("now") => *core.events.watch().borrow(),
+        None | Some("now") => *caller.core.events.watch().borrow(),
         Some(_) => return Err(Error::ArgumentInvalid("from is either start or now".into())),
     };
     let (sender, receiver) = mpsc::channel(LINES);
-    tokio::spawn(follow(core, next, wanted.device, sender));
+    tokio::spawn(follow(caller.core, next, wanted.device, sender));
     Ok((
         [(CONTENT_TYPE, "application/x-ndjson")],
         Body::from_stream(Lines(receiver)),

@@ -7,12 +7,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use tokio::time::timeout;
 
 use crate::core::Core;
 use crate::error::Error;
+use crate::registry::Identity;
 
 /// Most bytes of a body: a twin of the largest size, with the metadata that it was read with.
 const MAX_BODY: usize = 1024 * 1024;
@@ -27,6 +29,27 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Core>> for Path<T> {
         let path = axum::extract::Path::from_request_parts(parts, core).await;
         path.map(|axum::extract::Path(ids)| Self(ids))
             .map_err(|why| Error::ArgumentInvalid(format!("the path is malformed: {why}")))
+    }
+}
+
+/// The device in a path, or the module where the path names one.
+pub(super) struct Id(pub(super) Identity);
+
+#[derive(Deserialize)]
+struct IdInPath {
+    id: String,
+    module: Option<String>,
+}
+
+impl FromRequestParts<Arc<Core>> for Id {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Error> {
+        let Path(IdInPath { id, module }) = Path::from_request_parts(parts, core).await?;
+        Ok(Self(match module {
+            Some(module) => Identity::module(id, module),
+            None => Identity::device(id),
+        }))
     }
 }
 
@@ -122,7 +145,6 @@ fn without_text(error: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -1,61 +1,45 @@
 //! Cloud-to-device messages and their feedback.
 
-use std::sync::Arc;
-
-use axum::extract::State;
+use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 
 use super::caller::{Caller, ServiceConnect};
-use super::extract::{Body, Path};
+use super::extract::{Body, Id, Path};
+use super::route::{Operations, Routes};
 use crate::c2d::Message;
-use crate::core::Core;
 use crate::error::Error;
-use crate::registry::Identity;
 
-pub(super) fn routes() -> Router<Arc<Core>> {
-    Router::new()
-        .route("/devices/{id}/messages/deviceBound", post(send))
-        .route(
-            "/devices/{id}/modules/{module}/messages/deviceBound",
-            post(send_to_module),
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .of_identity(
+            "/devices",
+            "/messages/deviceBound",
+            Operations::new().post(send),
         )
-        .route("/messages/serviceBound/feedback", get(feedback))
+        .route(
+            "/messages/serviceBound/feedback",
+            Operations::new().get(feedback),
+        )
         .route(
             "/messages/serviceBound/feedback/{token}",
-            delete(complete_feedback),
+            Operations::new().delete(complete_feedback),
         )
 }
 
 async fn send(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
-    Path(id): Path<String>,
+    caller: Caller<ServiceConnect>,
+    Id(identity): Id,
     Body(message): Body<Message>,
 ) -> Result<StatusCode, Error> {
-    core.send_c2d(&Identity::device(id), message)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn send_to_module(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
-    Path((id, module)): Path<(String, String)>,
-    Body(message): Body<Message>,
-) -> Result<StatusCode, Error> {
-    core.send_c2d(&Identity::module(id, module), message)?;
+    caller.core.send_c2d(&identity, message)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// One batch of records; its lock token is the etag, and names the first and the last of them.
-async fn feedback(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
-) -> Result<Response, Error> {
-    let batch = core.c2d.feedback(false);
+async fn feedback(caller: Caller<ServiceConnect>) -> Result<Response, Error> {
+    let batch = caller.core.c2d.feedback(false);
     let (Some((first, _)), Some((last, _))) = (batch.first(), batch.last()) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
@@ -65,8 +49,7 @@ async fn feedback(
 }
 
 async fn complete_feedback(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
+    caller: Caller<ServiceConnect>,
     Path(token): Path<String>,
 ) -> Result<StatusCode, Error> {
     let range = token
@@ -75,17 +58,14 @@ async fn complete_feedback(
         .and_then(|(first, last)| Some(first.parse::<u64>().ok()?..=last.parse::<u64>().ok()?));
     let range =
         range.ok_or_else(|| Error::MessageLockLost("the lock token names no records".into()))?;
-    let waiting = core
-        .c2d
-        .feedback(true)
-        .into_iter()
-        .map(|(number, _)| number);
+    let queues = &caller.core.c2d;
+    let waiting = queues.feedback(true).into_iter().map(|(number, _)| number);
     let numbers: Vec<_> = waiting.filter(|number| range.contains(number)).collect();
     if numbers.is_empty() {
         return Err(Error::MessageLockLost(
             "these feedback records were completed already".into(),
         ));
     }
-    core.c2d.remove_feedback(&numbers)?;
+    queues.remove_feedback(&numbers)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -36,6 +36,9 @@ mod extract;
 mod faults;
 mod messages;
 mod reply;
+mod route;
+#[cfg(test)]
+mod route_tests;
 mod twins;
 
 use std::net::SocketAddr;
@@ -54,6 +57,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use self::route::Routes;
 use crate::core::Core;
 
 /// Most bytes of the head of a request.
@@ -61,8 +65,9 @@ const MAX_HEAD: usize = 32 * 1024;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 64;
 
-fn router(core: Arc<Core>) -> Router {
-    Router::new()
+/// Every path that is served.
+fn routes() -> Routes {
+    Routes::new()
         .merge(devices::routes())
         .merge(messages::routes())
         .merge(events::routes())
@@ -70,6 +75,11 @@ fn router(core: Arc<Core>) -> Router {
         .merge(twins::routes())
         .merge(enrollments::routes())
         .merge(faults::routes())
+}
+
+fn router(core: Arc<Core>) -> Router {
+    routes()
+        .into_router()
         .fallback(reply::no_such_path)
         // Of the routes that there are by now.
         .method_not_allowed_fallback(reply::no_such_method)

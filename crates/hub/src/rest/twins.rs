@@ -1,36 +1,34 @@
 //! Device twins and direct methods.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::Json;
 use axum::http::header::ETAG;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::caller::{Caller, ServiceConnect};
-use super::extract::{Body, Path};
+use super::extract::{Body, Id};
 use super::reply;
-use crate::core::Core;
+use super::route::{Operations, Routes};
 use crate::error::Error;
 use crate::methods::MethodCall;
-use crate::registry::Identity;
 
 /// Seconds that a device gets to answer a method, if the caller does not say.
 const RESPONSE_TIMEOUT: u64 = 30;
 
-pub(super) fn routes() -> Router<Arc<Core>> {
-    let of_device = get(read_device).patch(patch_device).put(put_device);
-    let of_module = get(read_module).patch(patch_module).put(put_module);
-    Router::new()
-        .route("/twins/{id}", of_device)
-        .route("/twins/{id}/methods", post(call_device))
-        .route("/twins/{id}/modules/{module}", of_module)
-        .route("/twins/{id}/modules/{module}/methods", post(call_module))
+pub(super) fn routes() -> Routes {
+    let twin = Operations::new()
+        .get(read)
+        .patch(change::<false>)
+        .put(change::<true>);
+    Routes::new().of_identity("/twins", "", twin).of_identity(
+        "/twins",
+        "/methods",
+        Operations::new().post(call),
+    )
 }
 
 fn with_etag(twin: Value) -> Response {
@@ -43,72 +41,19 @@ fn with_etag(twin: Value) -> Response {
     response
 }
 
-fn read(core: &Core, identity: &Identity) -> Result<Response, Error> {
-    Ok(with_etag(core.twin(identity)?))
+async fn read(caller: Caller<ServiceConnect>, Id(identity): Id) -> Result<Response, Error> {
+    Ok(with_etag(caller.core.twin(&identity)?))
 }
 
-fn change(
-    core: &Core,
-    caller: &Caller<ServiceConnect>,
-    identity: &Identity,
-    twin: &Value,
-    replace: bool,
+/// Merges the body into the twin, or replaces the twin by it.
+async fn change<const REPLACE: bool>(
+    caller: Caller<ServiceConnect>,
+    Id(identity): Id,
+    Body(twin): Body<Value>,
 ) -> Result<Response, Error> {
     let etag = caller.condition().flatten();
-    let twin = core.change_twin(identity, etag, twin, replace)?;
+    let twin = caller.core.change_twin(&identity, etag, &twin, REPLACE)?;
     Ok(with_etag(twin))
-}
-
-async fn read_device(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    read(&core, &Identity::device(id))
-}
-
-async fn patch_device(
-    State(core): State<Arc<Core>>,
-    caller: Caller<ServiceConnect>,
-    Path(id): Path<String>,
-    Body(body): Body<Value>,
-) -> Result<Response, Error> {
-    change(&core, &caller, &Identity::device(id), &body, false)
-}
-
-async fn put_device(
-    State(core): State<Arc<Core>>,
-    caller: Caller<ServiceConnect>,
-    Path(id): Path<String>,
-    Body(body): Body<Value>,
-) -> Result<Response, Error> {
-    change(&core, &caller, &Identity::device(id), &body, true)
-}
-
-async fn read_module(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
-    Path((id, module)): Path<(String, String)>,
-) -> Result<Response, Error> {
-    read(&core, &Identity::module(id, module))
-}
-
-async fn patch_module(
-    State(core): State<Arc<Core>>,
-    caller: Caller<ServiceConnect>,
-    Path((id, module)): Path<(String, String)>,
-    Body(body): Body<Value>,
-) -> Result<Response, Error> {
-    change(&core, &caller, &Identity::module(id, module), &body, false)
-}
-
-async fn put_module(
-    State(core): State<Arc<Core>>,
-    caller: Caller<ServiceConnect>,
-    Path((id, module)): Path<(String, String)>,
-    Body(body): Body<Value>,
-) -> Result<Response, Error> {
-    change(&core, &caller, &Identity::module(id, module), &body, true)
 }
 
 #[derive(Deserialize)]
@@ -154,10 +99,15 @@ fn seconds(name: &str, value: Option<Value>, least: u64, default: u64) -> Result
     }
 }
 
-async fn call(core: &Core, identity: &Identity, body: CallBody) -> Result<Response, Error> {
+async fn call(
+    caller: Caller<ServiceConnect>,
+    Id(identity): Id,
+    Body(body): Body<CallBody>,
+) -> Result<Response, Error> {
+    let core = &caller.core;
     let call = body.into_call()?;
     let (response_timeout, connect_timeout) = (call.response_timeout, call.connect_timeout);
-    match core.invoke_method(identity, call).await {
+    match core.invoke_method(&identity, call).await {
         Ok(response) => {
             let body = json!({ "status": response.status, "payload": response.payload });
             Ok((StatusCode::OK, Json(body)).into_response())
@@ -170,22 +120,4 @@ async fn call(core: &Core, identity: &Identity, body: CallBody) -> Result<Respon
         }
         Err(error) => Err(error),
     }
-}
-
-async fn call_device(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
-    Path(id): Path<String>,
-    Body(body): Body<CallBody>,
-) -> Result<Response, Error> {
-    call(&core, &Identity::device(id), body).await
-}
-
-async fn call_module(
-    State(core): State<Arc<Core>>,
-    _: Caller<ServiceConnect>,
-    Path((id, module)): Path<(String, String)>,
-    Body(body): Body<CallBody>,
-) -> Result<Response, Error> {
-    call(&core, &Identity::module(id, module), body).await
 }
