@@ -6,9 +6,14 @@
 //!                                    └── provisioned anew ◄────────┘
 //! ```
 //!
-//! [`ffi`] holds all unsafe code: the C shim's functions (firmware/shim) as safe Rust, and the entry points
-//! that C calls. Everything else is safe, and decides as little as it can: what can be decided without
-//! Zephyr is in the core, where it is tested.
+//! Layers, top first:
+//!
+//! - [`entry`]: the functions that C calls.
+//! - Everything else: safe code that decides as little as it can. Decisions that do not need Zephyr are in the core,
+//!   where they are tested.
+//! - [`ffi`]: the C shim's functions (firmware/shim) as safe Rust.
+//!
+//! All unsafe code is in [`entry`] and [`ffi`].
 
 #![no_std]
 
@@ -18,6 +23,7 @@ mod clock;
 mod configuration;
 mod connector;
 mod credentials;
+mod entry;
 mod ffi;
 mod indicator;
 #[cfg(CONFIG_AZURE_ISM43362)]

@@ -1,12 +1,15 @@
-//! Entry points for C.
+//! Entry points for C: each hands its call to safe code.
 
 #![allow(unsafe_code)]
+
+#[cfg(CONFIG_AZURE_ISM43362)]
+mod ism43362;
 
 #[cfg(CONFIG_AZURE_SHELL)]
 use core::ffi::{CStr, c_char};
 
 #[cfg(CONFIG_AZURE_SHELL)]
-use super::{RawShell, Shell};
+use crate::ffi::{RawShell, Shell};
 
 /// Zephyr's main thread comes here.
 // SAFETY: the name is the one that zephyr-lang-rust's main() calls, and nothing else has it.

@@ -1,0 +1,187 @@
+//! The board: log, clock, random numbers, LEDs, watchdog, restart, memory and sensors.
+
+#![allow(unsafe_code)]
+
+use core::ffi::CStr;
+#[cfg(CONFIG_ARCH_POSIX)]
+use core::ffi::c_char;
+
+use azure_device::time::{Instant, UnixTime};
+
+use super::{Error, c, length, value};
+
+/// Heap and stack: `struct azure_memory`, in bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) heap_size: u32,
+    pub(crate) heap_used: u32,
+    pub(crate) heap_peak: u32,
+    pub(crate) stack_size: u32,
+    pub(crate) stack_unused: u32,
+}
+
+/// A sensor's value: `struct azure_reading`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RawReading {
+    pub(crate) quantity: u32,
+    pub(crate) integer: i32,
+    pub(crate) millionths: i32,
+}
+
+/// Which LED, by meaning: `enum azure_led`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Led {
+    Starting = 0,
+    Sending = 1,
+    Failed = 2,
+}
+
+#[cfg(CONFIG_ARCH_POSIX)]
+#[repr(C)]
+pub(super) struct Arguments([*const c_char; 4]);
+
+/// Logs through Zephyr. Levels as in Zephyr: 1 error to 4 debug.
+pub(crate) fn log(level: u32, line: &CStr) {
+    // SAFETY: `line` ends with a zero; the shim has printed or copied it when it returns.
+    unsafe { c::azure_log(level, line.as_ptr()) }
+}
+
+/// Time since the start.
+pub(crate) fn uptime() -> Instant {
+    // SAFETY: takes nothing; Zephyr's uptime can be read in every context.
+    Instant::from_millis(unsafe { c::azure_uptime_ms() })
+}
+
+/// Sleeps.
+pub(crate) fn sleep_ms(milliseconds: u32) {
+    // SAFETY: takes a number; called in threads only, never in an interrupt.
+    unsafe { c::azure_sleep_ms(milliseconds) }
+}
+
+/// The shared clock, once it is set.
+pub(crate) fn unix_time() -> Option<UnixTime> {
+    // SAFETY: takes nothing; Zephyr locks its clock itself.
+    match unsafe { c::azure_unix_ms() } {
+        0 => None,
+        milliseconds => Some(UnixTime::from_millis(milliseconds)),
+    }
+}
+
+/// Sets the shared clock.
+pub(crate) fn set_unix_time(time: UnixTime) {
+    // SAFETY: takes a number; Zephyr locks its clock itself.
+    unsafe { c::azure_set_unix_ms(time.as_millis()) }
+}
+
+/// Random bytes from Zephyr's cryptographic generator.
+pub(crate) fn random(buffer: &mut [u8]) -> Result<(), Error> {
+    // SAFETY: exactly `buffer.len()` bytes are written.
+    value(unsafe { c::azure_random(buffer.as_mut_ptr(), length(buffer)) }).map(|_| ())
+}
+
+/// Switches an LED, if the board has it.
+pub(crate) fn set_led(led: Led, on: bool) {
+    // SAFETY: takes numbers; the shim checks the first.
+    unsafe { c::azure_led_set(led as u32, on) }
+}
+
+/// Configures LEDs and button. For the device's thread, whose stack [`memory`] tells of.
+pub(crate) fn init_board() {
+    // SAFETY: takes nothing; called once.
+    unsafe { c::azure_board_init() }
+}
+
+/// Starts the watchdog; from now on it has to be fed.
+pub(crate) fn start_watchdog() {
+    // SAFETY: takes nothing; called once.
+    unsafe { c::azure_watchdog_start() }
+}
+
+/// Tells the watchdog that the device makes progress.
+pub(crate) fn feed_watchdog() {
+    // SAFETY: takes nothing.
+    unsafe { c::azure_watchdog_feed() }
+}
+
+/// Reason why the processor started, in words.
+pub(crate) fn reset_cause() -> &'static str {
+    // SAFETY: the shim gives a zero-terminated text that it does not change any more.
+    unsafe { CStr::from_ptr(c::azure_reset_cause()) }
+        .to_str()
+        .unwrap_or("unknown")
+}
+
+/// The fault that ended the last run: what it was, where, and from where; empty if none did.
+pub(crate) fn last_fault() -> &'static str {
+    // SAFETY: the shim gives a zero-terminated text that it does not change any more.
+    unsafe { CStr::from_ptr(c::azure_last_fault()) }
+        .to_str()
+        .unwrap_or_default()
+}
+
+/// The id that the processor's maker gave it, as far as it fits; `None` if it has none.
+#[cfg(CONFIG_AZURE_DPS)]
+pub(crate) fn hardware_id(id: &mut [u8; 16]) -> Option<&[u8]> {
+    // SAFETY: at most `id.len()` bytes are written.
+    let count =
+        value(unsafe { c::azure_hardware_id(id.as_mut_ptr(), length(id.as_slice())) }).ok()?;
+    id.get(..count).filter(|id| !id.is_empty())
+}
+
+/// Restarts the processor, after the log is out.
+pub(crate) fn restart() {
+    // SAFETY: takes nothing, and does not come back.
+    unsafe { c::azure_restart() }
+}
+
+/// Zephyr's version.
+pub(crate) fn zephyr_version() -> &'static str {
+    // SAFETY: the shim gives a string constant.
+    unsafe { CStr::from_ptr(c::azure_zephyr_version()) }
+        .to_str()
+        .unwrap_or("unknown")
+}
+
+/// This application's version.
+pub(crate) fn application_version() -> &'static str {
+    // SAFETY: the shim gives a string constant.
+    unsafe { CStr::from_ptr(c::azure_application_version()) }
+        .to_str()
+        .unwrap_or("unknown")
+}
+
+/// Heap of the image, stack of the device's thread.
+pub(crate) fn memory() -> Memory {
+    let mut memory = Memory::default();
+    // SAFETY: `memory` is writable, and every bit pattern is a `Memory`.
+    unsafe { c::azure_memory(&raw mut memory) };
+    memory
+}
+
+/// Reads the board's sensors; gives how many readings were written, or errno.
+pub(crate) fn read_sensors(readings: &mut [RawReading; 3]) -> Result<usize, i32> {
+    // SAFETY: at most three readings are written, and every bit pattern is a `RawReading`.
+    let result = unsafe { c::azure_sensors_read(readings.as_mut_ptr(), 3) };
+    usize::try_from(result).map_err(|_| -result)
+}
+
+/// Options of the simulator's command line: connection string, address, port, time servers.
+pub(crate) fn arguments() -> [Option<&'static str>; 4] {
+    #[cfg(CONFIG_ARCH_POSIX)]
+    {
+        let mut arguments = Arguments([core::ptr::null(); 4]);
+        // SAFETY: four pointers are written, each null or to a zero-terminated text of the process's
+        // command line, which lives as long as the process and is not changed.
+        unsafe { c::azure_arguments(&raw mut arguments) };
+        arguments.0.map(|text| {
+            // SAFETY: see above; null was excluded.
+            (!text.is_null())
+                .then(|| unsafe { CStr::from_ptr(text) }.to_str().ok())
+                .flatten()
+        })
+    }
+    #[cfg(not(CONFIG_ARCH_POSIX))]
+    [None; 4]
+}

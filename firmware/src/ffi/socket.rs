@@ -1,0 +1,204 @@
+//! Names, sockets, TLS and the network under them.
+
+#![allow(unsafe_code)]
+
+use core::ffi::CStr;
+
+use super::{Error, c, length, value};
+use crate::credentials::Tags;
+
+/// An address to connect to: `struct azure_address`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Address {
+    length: u32,
+    data: [u32; 7],
+}
+
+/// Events in a TLS handshake: `struct azure_handshake`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Handshake {
+    pub(crate) started: u32,
+    pub(crate) kind: u32,
+    pub(crate) code: i32,
+    pub(crate) alert: u32,
+    pub(crate) flags: u32,
+    pub(crate) suite: u32,
+    pub(crate) record: u32,
+}
+
+/// Resolves a name to the addresses that fit, and gives their number, at least 1.
+pub(crate) fn resolve(
+    host: &CStr,
+    port: &CStr,
+    stream: bool,
+    addresses: &mut [Address],
+) -> Result<usize, Error> {
+    let capacity = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    // SAFETY: both texts end with a zero; at most `capacity` addresses are written, which is the slice's
+    // length or less, and every bit pattern is an `Address`.
+    value(unsafe {
+        c::azure_resolve(
+            host.as_ptr(),
+            port.as_ptr(),
+            stream,
+            addresses.as_mut_ptr(),
+            capacity,
+        )
+    })
+}
+
+/// An open socket. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Socket(i32);
+
+impl Socket {
+    /// Opens a UDP socket that sends to `address`, and gets its datagrams only.
+    pub(crate) fn connect_udp(address: &Address) -> Result<Self, Error> {
+        // SAFETY: `address` came from `resolve` or is zero, which no socket accepts.
+        let socket = unsafe { c::azure_udp_connect(address) };
+        if socket < 0 {
+            Err(Error::from_code(socket))
+        } else {
+            Ok(Self(socket))
+        }
+    }
+
+    /// Takes a datagram as far as it fits, and gives its length. Waits for it; [`Error::Again`] means that none came,
+    /// or that it is worth while to wait for the rest of the time.
+    pub(crate) fn receive_datagram(
+        &mut self,
+        buffer: &mut [u8],
+        timeout_ms: u32,
+    ) -> Result<usize, Error> {
+        // SAFETY: at most `buffer.len()` bytes are written to it.
+        value(unsafe {
+            c::azure_udp_receive(self.0, buffer.as_mut_ptr(), length(buffer), timeout_ms)
+        })
+    }
+
+    /// Connects and completes the TLS handshake.
+    pub(crate) fn connect_tls(
+        address: &Address,
+        host_name: &CStr,
+        tags: &Tags,
+        send_timeout_ms: u32,
+        handshake: &mut Handshake,
+    ) -> Result<Self, Error> {
+        let output_length = u32::try_from(tags.output_length()).unwrap_or(0);
+        let tags = tags.as_slice();
+        let tag_count = u32::try_from(tags.len()).unwrap_or(0);
+        // SAFETY: `tags` has `tag_count` elements, `host_name` ends with a zero, and all bit patterns are a
+        // `Handshake`. The shim forgets the pointer to it before it returns.
+        let socket = unsafe {
+            c::azure_tls_connect(
+                address,
+                host_name.as_ptr(),
+                tags.as_ptr(),
+                tag_count,
+                output_length,
+                send_timeout_ms,
+                handshake,
+            )
+        };
+        if socket < 0 {
+            Err(Error::from_code(socket))
+        } else {
+            Ok(Self(socket))
+        }
+    }
+
+    /// Reads what is there; 0 is the end of the stream.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        // SAFETY: at most `buffer.len()` bytes are written to it.
+        value(unsafe { c::azure_receive(self.0, buffer.as_mut_ptr(), length(buffer)) })
+    }
+
+    /// True if [`Socket::receive`] has data, or the end of the stream, to give.
+    pub(crate) fn readable(&self) -> Result<bool, Error> {
+        // SAFETY: takes a number; nothing is written.
+        value(unsafe { c::azure_readable(self.0) }).map(|readable| readable != 0)
+    }
+
+    /// Gives why TLS could not go on reading, once; the kind is 0 if it could.
+    pub(crate) fn broken(&mut self) -> Handshake {
+        let mut reason = Handshake::default();
+        // SAFETY: it is written to only, and all bit patterns are a `Handshake`.
+        unsafe { c::azure_tls_broken(&raw mut reason) };
+        reason
+    }
+
+    /// Sends some of `data`, at least a byte. Blocks for the time given to `connect_tls` at most.
+    pub(crate) fn send(&mut self, data: &[u8]) -> Result<usize, Error> {
+        // SAFETY: at most `data.len()` bytes are read.
+        value(unsafe { c::azure_send(self.0, data.as_ptr(), length(data)) })
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // SAFETY: the socket is open and owned by this value alone.
+        unsafe { c::azure_close(self.0) }
+    }
+}
+
+/// Reason why [`wait`] came back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Woken {
+    pub(crate) readable: bool,
+    pub(crate) asked: bool,
+}
+
+/// Prepares [`wait`] and [`wake`].
+pub(crate) fn wait_init() -> Result<(), Error> {
+    // SAFETY: takes nothing; called once, before any other thread calls `wake`, which tolerates the lack.
+    value(unsafe { c::azure_wait_init() }).map(|_| ())
+}
+
+/// Sleeps until the socket is readable, [`wake`] is called or the time has passed.
+pub(crate) fn wait(socket: Option<&Socket>, timeout_ms: u32) -> Result<Woken, Error> {
+    let socket = socket.map_or(-1, |socket| socket.0);
+    // SAFETY: takes numbers; the socket is open, since it is borrowed.
+    let bits = value(unsafe { c::azure_wait(socket, timeout_ms) })?;
+    Ok(Woken {
+        readable: bits & 1 != 0,
+        asked: bits & 2 != 0,
+    })
+}
+
+/// Ends [`wait`] in the device's thread. Not for interrupts.
+pub(crate) fn wake() {
+    // SAFETY: takes nothing; an event file descriptor can be written from every thread.
+    unsafe { c::azure_wake() }
+}
+
+/// Starts what brings the network up.
+pub(crate) fn start_network() {
+    // SAFETY: takes nothing; called once. Its callback is `azure_rust_network_changed`.
+    unsafe { c::azure_network_start() }
+}
+
+/// Writes the device's address into `text`, if it has one.
+pub(crate) fn network_address(text: &mut [u8; 48]) -> Option<&str> {
+    // SAFETY: at most 48 bytes are written, a terminating zero included.
+    if !unsafe { c::azure_network_address(text.as_mut_ptr().cast(), 48) } {
+        return None;
+    }
+    CStr::from_bytes_until_nul(text).ok()?.to_str().ok()
+}
+
+/// Joins a Wi-Fi network.
+#[cfg(CONFIG_WIFI)]
+pub(crate) fn join_wifi(ssid: &[u8], password: &[u8]) -> Result<(), Error> {
+    // SAFETY: both are copied during the call, after their lengths are checked.
+    let result = unsafe {
+        c::azure_wifi_join(
+            ssid.as_ptr(),
+            length(ssid),
+            password.as_ptr(),
+            length(password),
+        )
+    };
+    value(result).map(|_| ())
+}
