@@ -2,20 +2,11 @@
 
 use std::time::Duration;
 
-use azure_device::device::{Buffers, Machine, Task};
+use azure_device::connection::{Buffers, Machine, Task, Work};
 use azure_device::failure::Failure;
 use azure_device::mqtt;
-use azure_device::port::{Reading, Sensor, SensorError};
-use azure_device::time::{Instant, UnixTime};
-
-/// A sensor that measures nothing.
-struct Nothing;
-
-impl Sensor for Nothing {
-    fn sample(&mut self, _: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
-        Ok(())
-    }
-}
+use azure_device::report::Condition;
+use azure_device::time::{Instant, Moment, UnixTime};
 
 /// The memory of a device whose receive buffer and space for desired values have these sizes.
 pub struct Memory {
@@ -48,19 +39,19 @@ impl Memory {
 }
 
 /// A machine and its clock.
-pub struct Bench<M> {
-    pub machine: M,
+pub struct Bench<'b, W> {
+    pub machine: Machine<'b, W>,
     now: u64,
 }
 
-impl<M: Machine> Bench<M> {
+impl<'b, W: Work> Bench<'b, W> {
     /// With an open connection that was accepted, and every filter granted.
-    pub fn joined(machine: M) -> Self {
+    pub fn joined(machine: Machine<'b, W>) -> Self {
         let mut bench = Self { machine, now: 1000 };
         bench
             .machine
-            .clock_set(bench.now(), None, Ok(bench.unix()), 0);
-        bench.machine.opened(bench.now(), Some(bench.unix()), 0);
+            .clock_set(&bench.at(), None, Ok(bench.unix()));
+        bench.machine.opened(&bench.at(), Condition::default());
         bench.sent();
         bench.receive(&[0x20, 2, 0, 0]).expect("CONNACK");
         let subscribe = bench.sent();
@@ -85,6 +76,14 @@ impl<M: Machine> Bench<M> {
         UnixTime::from_millis(1_780_272_000_000 + self.now)
     }
 
+    fn at(&self) -> Moment {
+        Moment {
+            now: self.now(),
+            unix: Some(self.unix()),
+            random: 7,
+        }
+    }
+
     /// Lets time pass.
     pub fn wait(&mut self, duration: Duration) -> Result<(), Failure> {
         self.now += duration.as_millis() as u64;
@@ -93,11 +92,11 @@ impl<M: Machine> Bench<M> {
 
     /// Serves, and once more if that made something due: more turns without a wait or a byte would be a spin.
     fn serve(&mut self) -> Result<(), Failure> {
-        let (now, unix) = (self.now(), Some(self.unix()));
+        let at = self.at();
         for _ in 0..2 {
-            self.machine.serve(now, unix, &mut Nothing, 7)?;
-            match self.machine.task(now, unix, 7) {
-                Task::Exchange { until } if until < now && self.machine.transmit().is_empty() => {}
+            self.machine.serve(&at)?;
+            match self.machine.task(&at) {
+                Task::Exchange { until } if until < at.now && self.machine.connection_mut().transmit().is_empty() => {}
                 _ => return Ok(()),
             }
         }
@@ -107,7 +106,7 @@ impl<M: Machine> Bench<M> {
     /// Bytes from the hub.
     pub fn receive(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         while !bytes.is_empty() {
-            let space = self.machine.receive_buffer();
+            let space = self.machine.connection_mut().receive_buffer();
             let n = space.len().min(bytes.len());
             assert!(
                 n > 0,
@@ -116,7 +115,7 @@ impl<M: Machine> Bench<M> {
             space[..n].copy_from_slice(&bytes[..n]);
             bytes = &bytes[n..];
             let now = self.now();
-            self.machine.received(n, now);
+            self.machine.connection_mut().received(n, now);
             self.serve()?;
         }
         Ok(())
@@ -125,11 +124,11 @@ impl<M: Machine> Bench<M> {
     /// What was sent since the last time: first byte, topic of a PUBLISH, and the rest of each packet.
     pub fn sent(&mut self) -> Vec<(u8, String, Vec<u8>)> {
         let mut bytes = Vec::new();
-        while !self.machine.transmit().is_empty() {
-            let part = self.machine.transmit().to_vec();
+        while !self.machine.connection_mut().transmit().is_empty() {
+            let part = self.machine.connection_mut().transmit().to_vec();
             bytes.extend(&part);
             let now = self.now();
-            self.machine.transmitted(part.len(), now);
+            self.machine.connection_mut().transmitted(part.len(), now);
         }
         packets(&bytes)
     }

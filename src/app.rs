@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::application::{Application, Call, CloudMessage, Control, Method, Outcome, Property};
 use crate::json::{Object, Value};
 use crate::logging::{info, warn};
-use crate::port::{Sensor, SensorError};
+use crate::port::{Readings, SensorError};
 use crate::report::Report;
 use crate::text::Visible;
 use crate::time::Instant;
@@ -92,13 +92,13 @@ impl Application for App {
         },
     ];
 
-    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
+    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
         self.sent = self.sent.wrapping_add(1);
         message.integer("count", self.sent.into());
-        let sampled = sensor.sample(&mut |reading| {
+        for reading in readings.iter() {
             message.thousandths(reading.name, reading.thousandths);
-        });
-        let failed = sampled.err();
+        }
+        let failed = readings.error();
         // Once when it fails and once when it is back, not with each message.
         match failed.filter(|_| failed != self.sensor_failed) {
             Some(error) => warn!("sensor: no reading (error {})", error.0),

@@ -7,7 +7,7 @@
 use core::time::Duration;
 
 use crate::json::{MAX_NAME, Object, Value};
-use crate::port::Sensor;
+use crate::port::Readings;
 use crate::properties::Bag;
 use crate::report::Report;
 use crate::time::Instant;
@@ -32,7 +32,7 @@ pub trait Application: Sized + 'static {
     const METHODS: &'static [Method<Self>] = &[];
 
     /// Writes the members of one telemetry message. Nothing is sent if it writes none.
-    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>);
+    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>);
 
     /// Takes note that so many messages fell due and were not measured, since the device was busy, such as with a
     /// TLS handshake. An application that numbers its messages passes over their numbers.
@@ -69,7 +69,7 @@ pub struct Property<A> {
     pub name: &'static str,
     /// Takes the value that an operator desires; `null` when the operator deleted it: then the device's own
     /// value is in force again. A refusal is reported with status 400 and its reason. A value that does not fit
-    /// [`Buffers::twin`](crate::device::Buffers::twin) is refused with status 413, and never comes here.
+    /// [`Buffers::twin`](crate::connection::Buffers::twin) is refused with status 413, and never comes here.
     pub apply: fn(&mut A, Value<'_>, &mut Control) -> Result<(), &'static str>,
     /// Writes the value in force, as a member that must be called `value`. The hub merges an object into the
     /// one that was reported before: write `null` for a member that is gone.

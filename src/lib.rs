@@ -8,9 +8,10 @@
 //!
 //! - [`app`]: what this product measures, sends and does with messages. Change this.
 //! - [`lifecycle`]: from switching on to switching off, provisioning included.
-//! - [`device`]: the loop from a clock that is not set to a running connection and back, for ever, with
-//!   [`failure`] (what follows from each failure) and [`backoff`] (how long to wait).
-//! - [`provisioning`]: from an id scope to a hub, by the Device Provisioning Service.
+//! - [`device`]: work on a hub. Telemetry, cloud-to-device messages, twin and methods.
+//! - [`provisioning`]: work with the Device Provisioning Service. From an id scope to a hub.
+//! - [`connection`]: one connection below either, from a clock that is not set to a running connection and back, for
+//!   ever, with [`failure`] (what follows from each failure) and [`backoff`] (how long to wait).
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are.
 //! - [`topic`], [`properties`], [`json`]: IoT Hub's conventions on top of MQTT.
 //! - [`identity`], [`sas`], [`percent`], [`secret`]: who the device is and how it proves it.
@@ -39,6 +40,7 @@ mod application_guide {}
 pub mod app;
 pub mod application;
 pub mod backoff;
+pub mod connection;
 pub mod device;
 pub mod failure;
 pub mod identity;

@@ -22,13 +22,14 @@ use core::time::Duration;
 
 use crate::application::Application;
 use crate::backoff;
-use crate::device::{self, Buffers, Carryover, Device, GiveUp};
+use crate::connection::{self, Buffers, Machine};
+use crate::device::{self, Carryover, Device, GiveUp};
 use crate::identity::{Identity, IdentityError};
 use crate::json::Value;
 use crate::logging::{info, warn};
 use crate::mqtt::RequestError;
 use crate::port::Platform;
-use crate::provisioning::{self, Assignment, Enrollment, Kept, PayloadLost, Provisioner};
+use crate::provisioning::{self, Assignment, Enrollment, Kept, PayloadLost, Registration};
 use crate::storage;
 use crate::time::Instant;
 
@@ -185,7 +186,7 @@ impl Questions {
     fn asked<P: Platform>(&mut self, platform: &mut P) {
         let half = backoff::doubled(QUESTION_PAUSE, self.count, QUESTION_PAUSE_MAX) / 2;
         self.count = self.count.saturating_add(1);
-        let pause = half + backoff::scale(half, device::random(platform));
+        let pause = half + backoff::scale(half, connection::random(platform));
         self.not_before = platform.now().after(pause);
     }
 
@@ -195,7 +196,7 @@ impl Questions {
         GiveUp {
             refusals: REFUSALS,
             failures: FAILURES,
-            after: least + backoff::scale(least, device::random(platform)),
+            after: least + backoff::scale(least, connection::random(platform)),
             not_before: self.not_before,
         }
     }
@@ -213,7 +214,7 @@ enum Ended<A> {
     },
 }
 
-/// Runs a device. Not inlined, like the other steps of a life: a device and a provisioner are large, and never on
+/// Runs a device. Not inlined, like the other steps of a life: a device and a registration are large, and never on
 /// the stack together.
 #[inline(never)]
 fn operate<P: Platform, A: Application>(
@@ -227,11 +228,11 @@ fn operate<P: Platform, A: Application>(
     // Run where it was made: a move would have room for a second one.
     let mut made = Device::resume(identity, config, buffers.reborrow(), application, carryover);
     let device = made.as_mut().map_err(|error| *error)?;
-    device::run(device, platform);
+    connection::run(device, platform);
     // What was asked for while the last attempt blocked comes after its failure, and counts all the same.
-    let given_up = device.has_given_up() && !device.was_stopped();
-    let restart = device.wants_restart();
-    let was_accepted = device.was_accepted();
+    let given_up = device.work().has_given_up() && !device.was_stopped();
+    let restart = device.work().wants_restart();
+    let was_accepted = device.work().was_accepted();
     let application = take_apart(&mut made, carryover)?;
     Ok(match (restart, given_up) {
         (true, _) => Ended::Asked(End::Restart),
@@ -246,7 +247,7 @@ fn operate<P: Platform, A: Application>(
 /// Ends a device. Not inlined: the copies that moving it makes are on the stack only now, when nothing runs in it.
 #[inline(never)]
 fn take_apart<A: Application>(
-    made: &mut Result<Device<'_, A>, RequestError>,
+    made: &mut Result<Machine<'_, Device<'_, A>>, RequestError>,
     carryover: &mut Carryover,
 ) -> Result<A, RequestError> {
     // Whatever error is left in its place, nobody looks at it. Passed by value, the result had a second place on the
@@ -362,16 +363,16 @@ fn register<P: Platform>(
     carryover: &mut Carryover,
 ) -> Result<(Option<Assignment>, bool), RequestError> {
     let config = scope.provisioning.clone();
-    let mut made = Provisioner::new(scope.enrollment, config, buffers.without_outbox());
-    let provisioner = made.as_mut().map_err(|error| *error)?;
-    provisioner.set_report(*carryover.report());
+    let mut made = Registration::new(scope.enrollment, config, buffers.without_outbox());
+    let registration = made.as_mut().map_err(|error| *error)?;
+    registration.set_report(*carryover.report());
     if let Some(failures) = limit {
-        provisioner.give_up_after(failures);
+        registration.give_up_after(failures);
     }
-    device::run(provisioner, platform);
-    carryover.set_report(*provisioner.report());
-    let stopped = provisioner.was_stopped();
-    if provisioner.was_asked_to_send() {
+    connection::run(registration, platform);
+    carryover.set_report(*registration.report());
+    let stopped = registration.was_stopped();
+    if registration.work().was_asked_to_send() {
         carryover.send_now(platform.now());
     }
     Ok((made?.into_assignment(), stopped))

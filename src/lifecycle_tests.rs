@@ -13,7 +13,7 @@ use crate::device::tests::{Memory, buffers};
 use crate::failure::{Code, ConnectError, TcpFailure};
 use crate::identity::{DeviceId, HostName, SharedAccessKey};
 use crate::json::Object;
-use crate::port::{Requests, Sensor};
+use crate::port::{Readings, Requests};
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
 use crate::report::{Cause, Report};
 use crate::storage;
@@ -42,8 +42,8 @@ struct Site {
 }
 
 impl Application for Site {
-    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
-        self.app.telemetry(sensor, message);
+    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
+        self.app.telemetry(readings, message);
     }
 
     fn not_measured(&mut self, messages: u32) {

@@ -9,6 +9,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::failure::{ClockError, Code, ConnectError, TlsFailure};
+use crate::logging::warn;
 use crate::report::{Condition, Report, Status};
 use crate::time::{Instant, UnixTime};
 
@@ -105,6 +106,59 @@ pub struct Reading {
     pub thousandths: i64,
 }
 
+/// The readings of one measurement.
+#[derive(Clone, Debug)]
+pub struct Readings {
+    list: [Reading; Self::MAX],
+    count: usize,
+    error: Option<SensorError>,
+}
+
+impl Readings {
+    /// The most readings of one measurement. Those beyond are left out, with a warning.
+    pub const MAX: usize = 16;
+
+    /// Reads the sensor. May block as [`Sensor::sample`] does.
+    pub fn of(sensor: &mut dyn Sensor) -> Self {
+        let nothing = Reading {
+            name: "",
+            thousandths: 0,
+        };
+        let mut readings = Self {
+            list: [nothing; Self::MAX],
+            count: 0,
+            error: None,
+        };
+        let error = sensor.sample(&mut |reading| readings.push(reading)).err();
+        readings.error = error;
+        readings
+    }
+
+    fn push(&mut self, reading: Reading) {
+        match self.list.get_mut(self.count) {
+            Some(place) => {
+                *place = reading;
+                self.count += 1;
+            }
+            None => warn!(
+                "sensor: {} is left out, since a measurement has {} readings at most; raise Readings::MAX",
+                reading.name,
+                Self::MAX
+            ),
+        }
+    }
+
+    /// The readings, in the sensor's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Reading> {
+        self.list.iter().take(self.count)
+    }
+
+    /// Reason why the sensor gave no more readings than these, if it failed.
+    pub const fn error(&self) -> Option<SensorError> {
+        self.error
+    }
+}
+
 /// Measures something.
 pub trait Sensor {
     /// Gives every reading to `take`. May block for a measurement's time (some milliseconds).
@@ -127,7 +181,7 @@ pub enum Wake {
 pub struct Requests {
     /// Send a telemetry message now: the button of the board, a shell command.
     pub send_now: bool,
-    /// Say goodbye and end `device::run`.
+    /// Say goodbye and end `connection::run`.
     pub stop: bool,
     /// The network came up, or the configuration changed: an attempt that waits should start at once.
     pub retry_now: bool,
@@ -185,3 +239,39 @@ impl fmt::Display for StorageError {
 /// A sensor did not answer. The number is the platform's own code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SensorError(pub i32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// Gives that many readings, and then its result.
+    struct Many(i64, Result<(), SensorError>);
+
+    impl Sensor for Many {
+        fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
+            for thousandths in 0..self.0 {
+                take(Reading {
+                    name: "level",
+                    thousandths,
+                });
+            }
+            self.1
+        }
+    }
+
+    #[test]
+    fn readings_are_kept_in_order_up_to_the_limit_with_the_error_that_ended_them() {
+        for (given, kept) in [(0, 0), (1, 1), (16, 16), (17, 16)] {
+            let readings = Readings::of(&mut Many(given, Ok(())));
+            let values: Vec<i64> = readings.iter().map(|reading| reading.thousandths).collect();
+            assert_eq!(values, (0..kept).collect::<Vec<_>>());
+            assert_eq!(readings.error(), None);
+        }
+        let readings = Readings::of(&mut Many(2, Err(SensorError(5))));
+        assert_eq!(
+            (readings.iter().count(), readings.error()),
+            (2, Some(SensorError(5)))
+        );
+    }
+}

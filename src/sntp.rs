@@ -7,7 +7,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::device::SANE_CLOCK;
+use crate::time::SANE_CLOCK;
 use crate::time::UnixTime;
 
 /// Length of a question and of an answer without authentication, in bytes (RFC 4330, section 4).

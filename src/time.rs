@@ -11,6 +11,9 @@ use core::time::Duration;
 pub struct Instant(u64);
 
 impl Instant {
+    /// The end of time: a deadline that never comes.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// The moment `milliseconds` after the clock's start.
     pub const fn from_millis(milliseconds: u64) -> Self {
         Self(milliseconds)
@@ -40,6 +43,27 @@ const fn later(milliseconds: u64, duration: Duration) -> u64 {
     milliseconds
         .saturating_add(more)
         .saturating_add(duration.subsec_millis() as u64)
+}
+
+/// The earliest time that a set clock can show: 2026-01-01. Anything before means that it is not set.
+pub const SANE_CLOCK: UnixTime = UnixTime::from_secs(1_767_225_600);
+
+/// The moment of a decision: the time on both clocks, and random bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Time on the clock that deadlines are counted on.
+    pub now: Instant,
+    /// Time as people count it; `None` until the clock has been set.
+    pub unix: Option<UnixTime>,
+    /// Random bits for jitter and message ids, uniform over all of `u64`.
+    pub random: u64,
+}
+
+impl Moment {
+    /// Time as people count it, if the clock shows one that can be true.
+    pub fn sane_unix(&self) -> Option<UnixTime> {
+        self.unix.filter(|unix| *unix >= SANE_CLOCK)
+    }
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.

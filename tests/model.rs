@@ -112,7 +112,7 @@ fn every_property_of_the_table_is_writable_in_the_model_and_the_other_way_round(
 #[test]
 fn what_the_application_sends_is_in_the_model() {
     use azure_device::json::Object;
-    use azure_device::port::{Reading, Sensor, SensorError};
+    use azure_device::port::{Reading, Readings, Sensor, SensorError};
     use azure_device::text::Text;
 
     struct Climate;
@@ -141,7 +141,8 @@ fn what_the_application_sends_is_in_the_model() {
         let value: Value = serde_json::from_str(text.as_str()).unwrap();
         value.as_object().unwrap().keys().cloned().collect()
     };
-    let telemetry = written(&mut |object| application.telemetry(&mut Climate, object));
+    let telemetry =
+        written(&mut |object| application.telemetry(&Readings::of(&mut Climate), object));
     assert_eq!(telemetry, names(&contents("Telemetry")));
     let report = azure_device::report::Report::default();
     let reported = written(&mut |object| {

@@ -2,8 +2,8 @@
 //! and shell.
 //!
 //! ```text
-//! start ─ banner, identity, network ─┬─ azure_device::device::run ─┐
-//!                                    └── provisioned anew ◄────────┘
+//! start ─ banner, identity, network ─┬─ azure_device::lifecycle::run ─┐
+//!                                    └──── provisioned again ◄───────┘
 //! ```
 //!
 //! Layers, top first:

@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use crate::kconfig;
 use azure_device::app::{App, Facts};
-use azure_device::device::{Buffers, Carryover};
+use azure_device::connection::Buffers;
+use azure_device::device::Carryover;
 use azure_device::lifecycle::{self, Access, End};
 use azure_device::logging::{error, info, warn};
 use azure_device::mqtt;

@@ -83,7 +83,7 @@ impl Provisioning {
         })
     }
 
-    /// Configuration for the provisioner. The other values are those of the hub.
+    /// Configuration for the registration. The other values are those of the hub.
     pub(crate) fn config<'a>(&'a self, hub: Config<'a>) -> Result<Config<'a>, Problem> {
         let payload = kconfig::CONFIG_AZURE_DPS_PAYLOAD;
         let payload = (!payload.is_empty()).then(|| Value::parse(payload.as_bytes()));

@@ -15,7 +15,7 @@ use std::time::Duration;
 use azure_device::identity::{DeviceId, HostName};
 use azure_device::json::Value;
 use azure_device::provisioning::{
-    Attestation, Config, Enrollment, IdScope, Provisioner, RegistrationId,
+    Attestation, Config, Enrollment, IdScope, Registration, RegistrationId,
 };
 use bench::{Bench, Memory, publish};
 use libfuzzer_sys::fuzz_target;
@@ -44,9 +44,9 @@ fuzz_target!(|input: &[u8]| {
     let first = bodies.next().unwrap_or_default();
     let second = bodies.next().unwrap_or(first);
     let mut memory = Memory::new(4096, 0);
-    let provisioner =
-        Provisioner::new(&ENROLLMENT, Config::default(), memory.buffers()).expect("sizes");
-    let mut bench = Bench::joined(provisioner);
+    let registration =
+        Registration::new(&ENROLLMENT, Config::default(), memory.buffers()).expect("sizes");
+    let mut bench = Bench::joined(registration);
     for body in [first, second] {
         let Some((topic, question)) = bench.published().pop() else {
             break;

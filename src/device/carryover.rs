@@ -4,8 +4,9 @@
 //! The queued messages are the device's, not the hub's. For the same device of the same hub they go on as they were.
 //! For another hub they count as never sent, and for another id their topics are written anew.
 
-use super::{Buffers, Config, Device, Episode, MessageIds};
+use super::{Config, Device, Episode, MessageIds};
 use crate::application::Application;
+use crate::connection::{Buffers, Connection, Machine};
 use crate::identity::{DeviceId, HostName, Identity, ModuleId};
 use crate::logging::{info, warn};
 use crate::mqtt::{self, RequestError};
@@ -91,7 +92,7 @@ impl<'b, A: Application> Device<'b, A> {
         buffers: Buffers<'b>,
         application: A,
         carryover: &mut Carryover,
-    ) -> Result<Self, RequestError> {
+    ) -> Result<Machine<'b, Self>, RequestError> {
         let (session, lost) =
             mqtt::Session::resume(config.mqtt.clone(), buffers.mqtt, &carryover.backlog)?;
         let Carryover {
@@ -109,53 +110,60 @@ impl<'b, A: Application> Device<'b, A> {
         report.dropped.add(Cause::Reprovisioned, lost);
         let spaces = (buffers.scratch, buffers.twin);
         // Field by field: a device that is made of another one is on the stack twice.
-        let mut device = Self::with_session(identity, config, session, spaces, application);
+        let mut machine = Self::with_session(identity, config, session, spaces, application);
+        let Machine {
+            connection,
+            work: device,
+        } = &mut machine;
         device.message_ids = message_ids;
         device.next_telemetry = next_telemetry;
         device.episode = episode;
-        device.report = report;
+        connection.report = report;
         if origin.is_some_and(|origin| origin != Origin::of(identity)) {
-            device.move_queue();
+            move_queue(connection, identity);
         }
-        device.observe_session();
-        Ok(device)
+        device.observe_session(connection);
+        Ok(machine)
     }
+}
 
+impl<A: Application> Machine<'_, Device<'_, A>> {
     /// Ends the device for another one to follow.
     pub fn into_parts(mut self) -> (A, Carryover) {
-        self.observe_session();
+        self.work.observe_session(&mut self.connection);
+        let device = self.work;
         let carryover = Carryover {
-            report: self.report,
-            origin: Some(Origin::of(self.identity)),
-            message_ids: self.message_ids,
-            next_telemetry: self.next_telemetry,
-            wanted: self.wanted,
-            episode: self.episode,
-            backlog: self.session.into_backlog(),
+            report: self.connection.report,
+            origin: Some(Origin::of(device.identity)),
+            message_ids: device.message_ids,
+            next_telemetry: device.next_telemetry,
+            wanted: device.wanted,
+            episode: device.episode,
+            backlog: self.connection.session.into_backlog(),
         };
-        (self.application, carryover)
+        (device.application, carryover)
     }
+}
 
-    /// The queue goes to another hub, or under another id.
-    fn move_queue(&mut self) {
-        let queued = self.session.outbox_count();
-        if queued == 0 {
-            return;
-        }
-        // CONNECT would not fit either, if this does not.
-        let Ok(start) = render(&mut *self.scratch, Outbound::Telemetry(self.identity)) else {
-            return warn!("telemetry: the scratch buffer is too small for a topic; raise its size");
-        };
-        let dropped = self.session.move_outbox(TELEMETRY, start);
-        self.report.dropped.add(Cause::Reprovisioned, dropped);
-        info!(
-            "telemetry: {} queued messages go to {} as {}",
-            self.session.outbox_count(),
-            self.identity.host_name(),
-            self.identity.client_id()
-        );
-        if dropped > 0 {
-            warn!("telemetry: {dropped} queued messages had no room with the new device id");
-        }
+/// The queue goes to another hub, or under another id.
+fn move_queue(connection: &mut Connection<'_>, identity: &Identity) {
+    let queued = connection.session.outbox_count();
+    if queued == 0 {
+        return;
+    }
+    // CONNECT would not fit either, if this does not.
+    let Ok(start) = render(&mut *connection.scratch, Outbound::Telemetry(identity)) else {
+        return warn!("telemetry: the scratch buffer is too small for a topic; raise its size");
+    };
+    let dropped = connection.session.move_outbox(TELEMETRY, start);
+    connection.report.dropped.add(Cause::Reprovisioned, dropped);
+    info!(
+        "telemetry: {} queued messages go to {} as {}",
+        connection.session.outbox_count(),
+        identity.host_name(),
+        identity.client_id()
+    );
+    if dropped > 0 {
+        warn!("telemetry: {dropped} queued messages had no room with the new device id");
     }
 }

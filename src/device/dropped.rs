@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use super::Device;
 use crate::application::Application;
+use crate::connection::Connection;
 use crate::logging::warn;
 use crate::report::{Cause, Dropped};
 use crate::time::Instant;
@@ -47,13 +48,20 @@ impl Episode {
 
 impl<A: Application> Device<'_, A> {
     /// Counts messages that will not be delivered. The first of an episode and cause is told in the log.
-    pub(super) fn dropped(&mut self, now: Instant, cause: Cause, messages: u32) {
-        self.dropped_for(now, cause, messages, &cause.explanation());
+    pub(super) fn dropped(
+        &mut self,
+        connection: &mut Connection<'_>,
+        now: Instant,
+        cause: Cause,
+        messages: u32,
+    ) {
+        self.dropped_for(connection, now, cause, messages, &cause.explanation());
     }
 
     /// The same for a message of which more can be said.
     pub(super) fn dropped_for(
         &mut self,
+        connection: &mut Connection<'_>,
         now: Instant,
         cause: Cause,
         messages: u32,
@@ -62,7 +70,7 @@ impl<A: Application> Device<'_, A> {
         if messages == 0 {
             return;
         }
-        self.report.dropped.add(cause, messages);
+        connection.report.dropped.add(cause, messages);
         let begins = !self.episode.is_open();
         self.episode.counted.add(cause, messages);
         self.episode.last = now;
@@ -80,8 +88,8 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// Ends an episode that is over.
-    pub(super) fn settle(&mut self, now: Instant) {
-        if self.episode_end().is_some_and(|end| now >= end) {
+    pub(super) fn poll_episode(&mut self, connection: &Connection<'_>, now: Instant) {
+        if self.episode_end(connection).is_some_and(|end| now >= end) {
             self.end_episode();
         }
     }
@@ -100,11 +108,12 @@ impl<A: Application> Device<'_, A> {
 
     /// When the episode that goes on ends if nothing more is dropped; `None` as long as that is not all that it
     /// takes.
-    pub(super) fn episode_end(&self) -> Option<Instant> {
+    pub(super) fn episode_end(&self, connection: &Connection<'_>) -> Option<Instant> {
         let overflowed = [Cause::OverflowOldest, Cause::OverflowNewest]
             .into_iter()
             .any(|cause| self.episode.saw(cause));
-        let still_full = overflowed && self.session.outbox_free() < self.session.outbox_size() / 2;
+        let still_full =
+            overflowed && connection.session.outbox_free() < connection.session.outbox_size() / 2;
         let quiet = match self.episode.saw(Cause::TooLarge) {
             true => QUIET_TOO_LARGE,
             false => QUIET,

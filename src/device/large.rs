@@ -6,7 +6,9 @@
 //! until it expires.
 
 use super::Device;
+use super::exchange::ignore;
 use crate::application::Application;
+use crate::connection::Connection;
 use crate::logging::warn;
 use crate::mqtt::{AckToken, Message};
 use crate::time::Instant;
@@ -26,7 +28,13 @@ pub(super) enum Large {
 
 impl<A: Application> Device<'_, A> {
     /// The topic and the size of a large message are known.
-    pub(super) fn large_begins(&mut self, message: &Message, size: usize, now: Instant) {
+    pub(super) fn large_begins(
+        &mut self,
+        connection: &mut Connection<'_>,
+        message: &Message,
+        size: usize,
+        now: Instant,
+    ) {
         self.large = Large::Nobody;
         match Inbound::parse(message.topic(), self.identity) {
             Inbound::TwinResponse {
@@ -34,7 +42,9 @@ impl<A: Application> Device<'_, A> {
                 request_id,
                 version,
             } => {
-                if let Some(request) = self.twin_answered(now, status, request_id, version) {
+                if let Some(request) =
+                    self.twin_answered(connection, now, status, request_id, version)
+                {
                     self.large = Large::Twin(request);
                 }
             }
@@ -43,36 +53,42 @@ impl<A: Application> Device<'_, A> {
                 self.large = Large::Desired(version);
             }
             Inbound::MethodRequest { name, request_id } => {
-                self.called_with_too_much(name, request_id, size);
+                self.called_with_too_much(connection, name, request_id, size);
             }
             Inbound::CloudToDevice { .. } => {
-                self.report.messages_ignored = self.report.messages_ignored.saturating_add(1);
+                let ignored = &mut connection.report.messages_ignored;
+                *ignored = ignored.saturating_add(1);
                 warn!(
                     "passed over a cloud-to-device message: its {size} bytes do not fit the receive buffer \
                      (CONFIG_AZURE_RX_BUFFER_SIZE)"
                 );
             }
-            _ => self.ignore("a message on an unknown topic"),
+            _ => ignore(connection, "a message on an unknown topic"),
         }
     }
 
     /// The next piece is there.
-    pub(super) fn large_goes_on(&mut self, now: Instant) {
+    pub(super) fn large_goes_on(&mut self, connection: &Connection<'_>, now: Instant) {
         match self.large {
             Large::Nobody => {}
-            Large::Twin(_) | Large::Desired(_) => self.twin_session_piece(now),
+            Large::Twin(_) | Large::Desired(_) => self.twin_piece(now, connection.session.piece()),
         }
     }
 
     /// The payload is complete.
-    pub(super) fn large_ends(&mut self, ack: Option<AckToken>, now: Instant) {
+    pub(super) fn large_ends(
+        &mut self,
+        connection: &mut Connection<'_>,
+        ack: Option<AckToken>,
+        now: Instant,
+    ) {
         match core::mem::take(&mut self.large) {
             Large::Nobody => {}
-            Large::Twin(request) => self.twin_ended(now, request),
-            Large::Desired(version) => self.desired_ended(version),
+            Large::Twin(request) => self.twin_ended(connection, now, request),
+            Large::Desired(version) => self.desired_ended(connection, version),
         }
         if let Some(token) = ack {
-            self.session.acknowledge(token);
+            connection.session.acknowledge(token);
         }
     }
 }

@@ -7,6 +7,7 @@ use core::fmt::Display;
 
 use super::Device;
 use crate::application::{Application, Call, Outcome};
+use crate::connection::Connection;
 use crate::json::{Object, TooLong, Value};
 use crate::logging::{info, warn};
 use crate::text::{Text, Visible, render};
@@ -77,63 +78,77 @@ impl Calls {
 
 impl<A: Application> Device<'_, A> {
     /// An operator calls a method.
-    pub(super) fn called(&mut self, now: Instant, name: &str, request_id: &str, payload: &[u8]) {
+    pub(super) fn called(
+        &mut self,
+        connection: &mut Connection<'_>,
+        now: Instant,
+        name: &str,
+        request_id: &str,
+        payload: &[u8],
+    ) {
         let Some(method) = A::METHODS.iter().position(|method| method.name == name) else {
             warn!("method \"{}\": unknown", Visible(name));
-            return self.respond(request_id, 404, &"unknown method");
+            return respond(connection, request_id, 404, &"unknown method");
         };
         let payload = match payload {
             [] => Ok(None),
             bytes => Value::parse(bytes).map(|value| Some(value).filter(|value| !value.is_null())),
         };
         match payload {
-            Ok(payload) => self.run(method, payload, false, now, request_id),
+            Ok(payload) => self.run(connection, method, payload, false, now, request_id),
             Err(error) => {
                 warn!("method \"{}\": bad payload: {error}", Visible(name));
-                self.respond(request_id, 400, &error);
+                respond(connection, request_id, 400, &error);
             }
         }
     }
 
     /// An operator calls a method with a payload that does not fit the receive buffer: a packet of `size` bytes.
-    pub(super) fn called_with_too_much(&mut self, name: &str, request_id: &str, size: usize) {
+    pub(super) fn called_with_too_much(
+        &mut self,
+        connection: &mut Connection<'_>,
+        name: &str,
+        request_id: &str,
+        size: usize,
+    ) {
         if !A::METHODS.iter().any(|method| method.name == name) {
             // It is unknown with any payload.
-            return self.called(Instant::default(), name, request_id, b"");
+            return self.called(connection, Instant::default(), name, request_id, b"");
         }
         warn!(
             "method \"{}\": its call of {size} bytes does not fit the receive buffer (CONFIG_AZURE_RX_BUFFER_SIZE)",
             Visible(name)
         );
-        let limit = self.session.receive_buffer_size();
+        let limit = connection.session.receive_buffer_size();
         let reason = format_args!(
             "the call has {size} bytes with its topic, and the device takes {limit} at most"
         );
-        self.respond(request_id, 413, &reason);
+        respond(connection, request_id, 413, &reason);
     }
 
     /// Asks slow calls that are due.
-    pub(super) fn serve_methods(&mut self, now: Instant) {
+    pub(super) fn poll_methods(&mut self, connection: &mut Connection<'_>, now: Instant) {
         for index in 0..SLOW_CALLS {
             let slot = self.calls.0.get_mut(index);
             if let Some(call) = slot.and_then(|slot| slot.take_if(|call| call.due <= now)) {
-                self.run(call.method, None, true, now, call.request_id());
+                self.run(connection, call.method, None, true, now, call.request_id());
             }
         }
     }
 
     fn run(
         &mut self,
+        connection: &mut Connection<'_>,
         method: usize,
         passed: Option<Value<'_>>,
         again: bool,
         now: Instant,
         request_id: &str,
     ) {
-        self.observe_session();
+        self.observe_session(connection);
         let Some((entry, (topic, payload))) = A::METHODS
             .get(method)
-            .zip(self.scratch.split_at_mut_checked(TOPIC_SIZE))
+            .zip(connection.scratch.split_at_mut_checked(TOPIC_SIZE))
         else {
             return warn!("method: the scratch buffer is too small for an answer");
         };
@@ -143,22 +158,25 @@ impl<A: Application> Device<'_, A> {
             payload: passed,
             again,
             now,
-            report: &self.report,
+            report: &connection.report,
         };
         let outcome = (entry.run)(&mut self.application, call, &mut self.control, &mut result);
         let written = result.finish();
         match (outcome, written) {
             (Outcome::Later(due), _) => match self.calls.keep(method, due, request_id) {
                 Ok(()) => {}
-                Err((status, reason)) => self.respond(request_id, status, &reason),
+                Err((status, reason)) => respond(connection, request_id, status, &reason),
             },
-            (Outcome::BadPayload(reason), _) => self.respond(request_id, 400, &reason),
-            (Outcome::Done(_), Err(TooLong)) => self.respond(request_id, 500, &TooLong),
+            (Outcome::BadPayload(reason), _) => respond(connection, request_id, 400, &reason),
+            (Outcome::Done(_), Err(TooLong)) => respond(connection, request_id, 500, &TooLong),
             (Outcome::Done(status), Ok(())) => {
                 info!("method \"{}\": answered with status {status}", entry.name);
                 let topic = render(topic, Outbound::MethodResponse { status, request_id });
-                let sent =
-                    topic.map(|topic| self.session.publish_now(topic, payload.as_str().as_bytes()));
+                let sent = topic.map(|topic| {
+                    connection
+                        .session
+                        .publish_now(topic, payload.as_str().as_bytes())
+                });
                 if !matches!(sent, Ok(Ok(()))) {
                     warn!("method \"{}\": the answer could not be sent", entry.name);
                 }
@@ -168,20 +186,24 @@ impl<A: Application> Device<'_, A> {
             self.properties_changed();
         }
     }
+}
 
-    /// Answers with a status and a reason.
-    fn respond(&mut self, request_id: &str, status: i32, reason: &dyn Display) {
-        let Some((topic, payload)) = self.scratch.split_at_mut_checked(TOPIC_SIZE) else {
-            return warn!("method: the scratch buffer is too small for an answer");
-        };
-        let mut payload = Text::new(payload);
-        let mut result = Object::new(&mut payload);
-        result.string("error", reason);
-        let written = result.finish().is_ok();
-        let topic = render(topic, Outbound::MethodResponse { status, request_id });
-        let sent = topic.map(|topic| self.session.publish_now(topic, payload.as_str().as_bytes()));
-        if !written || !matches!(sent, Ok(Ok(()))) {
-            warn!("method: the answer, status {status}, could not be sent");
-        }
+/// Answers with a status and a reason.
+fn respond(connection: &mut Connection<'_>, request_id: &str, status: i32, reason: &dyn Display) {
+    let Some((topic, payload)) = connection.scratch.split_at_mut_checked(TOPIC_SIZE) else {
+        return warn!("method: the scratch buffer is too small for an answer");
+    };
+    let mut payload = Text::new(payload);
+    let mut result = Object::new(&mut payload);
+    result.string("error", reason);
+    let written = result.finish().is_ok();
+    let topic = render(topic, Outbound::MethodResponse { status, request_id });
+    let sent = topic.map(|topic| {
+        connection
+            .session
+            .publish_now(topic, payload.as_str().as_bytes())
+    });
+    if !written || !matches!(sent, Ok(Ok(()))) {
+        warn!("method: the answer, status {status}, could not be sent");
     }
 }

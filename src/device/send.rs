@@ -9,15 +9,16 @@ use core::fmt::{self, Display};
 
 use super::{Device, MessageIds};
 use crate::application::Application;
+use crate::connection::Connection;
 use crate::identity::Identity;
 use crate::json::Object;
 use crate::logging::debug;
 use crate::mqtt::RequestError;
-use crate::port::Sensor;
+use crate::port::Readings;
 use crate::properties::{BagWriter, CREATION_TIME_UTC, SystemProperty, WriteError};
 use crate::report::{Cause, Status};
 use crate::text::{Text, render};
-use crate::time::{Instant, UnixTime};
+use crate::time::{Instant, Moment, UnixTime};
 use crate::topic::Outbound;
 
 /// The part of the scratch buffer, in bytes, that a telemetry topic may take: 46 for the fixed parts, 128 for
@@ -58,31 +59,9 @@ impl Display for Unsent {
 }
 
 impl<A: Application> Device<'_, A> {
-    pub(super) fn telemetry_is_due(&self, now: Instant) -> bool {
-        self.sampling_deadline().is_some_and(|due| now >= due)
-    }
-
-    /// When the next message is due, unless the device is about to end.
-    pub(super) fn sampling_deadline(&self) -> Option<Instant> {
-        self.next_telemetry.filter(|_| !self.stopping)
-    }
-
-    /// Does what falls due while there is no connection.
-    pub fn serve_offline(
-        &mut self,
-        now: Instant,
-        unix: Option<UnixTime>,
-        sensor: &mut dyn Sensor,
-        random: u64,
-    ) {
-        if self.telemetry_is_due(now) {
-            self.send_telemetry(now, unix, sensor, random);
-        }
-    }
-
     /// Makes the next message due now, if it is not due already.
-    pub(super) fn send_now(&mut self, now: Instant) {
-        if self.stopping || self.has_given_up {
+    pub(super) fn send_now(&mut self, connection: &Connection<'_>, now: Instant) {
+        if connection.is_stopping() || self.has_given_up {
             self.wanted = Some(now);
             return;
         }
@@ -91,7 +70,7 @@ impl<A: Application> Device<'_, A> {
 
     /// Sets when the message after this one is due. Those that fell due while the device was busy are counted:
     /// their readings cannot be had any more. They take their numbers with them, so that the gap is seen.
-    fn schedule(&mut self, now: Instant) {
+    fn schedule(&mut self, connection: &mut Connection<'_>, now: Instant) {
         let due = self.next_telemetry.take().unwrap_or(now);
         let Some(interval) = self.telemetry_interval else {
             return;
@@ -105,57 +84,59 @@ impl<A: Application> Device<'_, A> {
         self.next_telemetry = Some(Instant::from_millis(next));
         if missed > 0 {
             let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-            self.report.telemetry_due = self.report.telemetry_due.saturating_add(missed.into());
+            let due = &mut connection.report.telemetry_due;
+            *due = due.saturating_add(missed.into());
             self.message_ids.skip(missed);
             self.application.not_measured(missed);
-            self.dropped(now, Cause::NotSampled, missed);
+            self.dropped(connection, now, Cause::NotSampled, missed);
         }
     }
 
-    /// Measures, writes and queues one message.
+    /// Writes and queues one message.
     pub(super) fn send_telemetry(
         &mut self,
-        now: Instant,
-        unix: Option<UnixTime>,
-        sensor: &mut dyn Sensor,
-        random: u64,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        readings: &Readings,
     ) {
-        self.schedule(now);
-        let overwritten = self.session.statistics().dropped;
-        let queued = self.queue_telemetry(unix, sensor, random);
-        let overwritten = self.session.statistics().dropped - overwritten;
-        self.dropped(now, Cause::OverflowOldest, overwritten);
+        let now = at.now;
+        self.schedule(connection, now);
+        let overwritten = connection.session.statistics().dropped;
+        let queued = self.queue_telemetry(connection, at, readings);
+        let overwritten = connection.session.statistics().dropped - overwritten;
+        self.dropped(connection, now, Cause::OverflowOldest, overwritten);
         if !matches!(queued, Ok(false)) {
-            self.report.telemetry_due = self.report.telemetry_due.saturating_add(1);
+            let due = &mut connection.report.telemetry_due;
+            *due = due.saturating_add(1);
         }
         match queued {
             Ok(true) => {
-                if self.status == Status::Connected {
-                    self.set_status(Status::Sending);
+                if connection.report.status == Status::Connected {
+                    connection.report.status = Status::Sending;
                 }
             }
             Ok(false) => debug!("telemetry: the application had nothing to send"),
             Err(unsent) => match unsent.cause() {
-                Cause::TooLarge => self.dropped_for(now, Cause::TooLarge, 1, &unsent),
-                cause => self.dropped(now, cause, 1),
+                Cause::TooLarge => self.dropped_for(connection, now, Cause::TooLarge, 1, &unsent),
+                cause => self.dropped(connection, now, cause, 1),
             },
         }
-        self.observe_session();
+        self.observe_session(connection);
     }
 
     fn queue_telemetry(
         &mut self,
-        unix: Option<UnixTime>,
-        sensor: &mut dyn Sensor,
-        random: u64,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        readings: &Readings,
     ) -> Result<bool, Unsent> {
-        let Some(payload_space) = self.scratch.len().checked_sub(TOPIC_SIZE) else {
+        let Some(payload_space) = connection.scratch.len().checked_sub(TOPIC_SIZE) else {
             return Err(Unsent::TooLong);
         };
-        let (payload_space, topic_space) = self.scratch.split_at_mut(payload_space);
+        let (payload_space, topic_space) = connection.scratch.split_at_mut(payload_space);
         let mut payload = Text::new(payload_space);
         let mut object = Object::new(&mut payload);
-        self.application.telemetry(sensor, &mut object);
+        self.application.telemetry(readings, &mut object);
         let is_empty = object.is_empty();
         object.finish().map_err(|_| Unsent::TooLong)?;
         if is_empty {
@@ -165,11 +146,12 @@ impl<A: Application> Device<'_, A> {
         write_topic(
             &mut topic,
             self.identity,
-            self.message_ids.next(random),
-            unix,
+            self.message_ids.next(at.random),
+            at.unix,
         )
         .map_err(|_| Unsent::TooLong)?;
-        self.session
+        connection
+            .session
             .publish(topic.as_str(), payload.as_str().as_bytes())
             .map_err(Unsent::Outbox)
             .map(|_| true)

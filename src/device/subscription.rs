@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::Scratch;
+use crate::connection::Scratch;
 use crate::identity::Identity;
 use crate::mqtt::QoS;
 use crate::text::Overflow;

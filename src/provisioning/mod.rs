@@ -6,7 +6,7 @@
 //! any other, with the same key or certificate. The assignment is kept and used until the hub has refused
 //! the device several times.
 //!
-//! [`Provisioner`] is the state machine, driven by [`crate::device::run`] like a device; its result is
+//! [`Registration`] is the state machine, driven by [`crate::connection::run`] like a device; its result is
 //! an [`Assignment`], which [`Kept`] keeps.
 //!
 //! Limits: TPM attestation does not exist on MQTT; the preview of certificate signing is not implemented.
@@ -14,7 +14,7 @@
 mod assignment;
 mod enrollment;
 mod kept;
-mod provisioner;
+mod registration;
 mod response;
 #[cfg(test)]
 mod tests;
@@ -24,4 +24,4 @@ pub use self::enrollment::{
     Attestation, Enrollment, GLOBAL_ENDPOINT, IdScope, RegistrationId, RegistrationIdError,
 };
 pub use self::kept::{Kept, PayloadLost};
-pub use self::provisioner::{Config, Provisioner};
+pub use self::registration::{Config, Registration};

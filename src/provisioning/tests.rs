@@ -5,12 +5,12 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::{
-    Assignment, Attestation, Config, Enrollment, GLOBAL_ENDPOINT, IdScope, Provisioner,
+    Assignment, Attestation, Config, Enrollment, GLOBAL_ENDPOINT, IdScope, Registration,
     RegistrationId,
 };
+use crate::connection::run;
 use crate::device::tests::sim::World;
 use crate::device::tests::{Memory, buffers};
-use crate::device::{Machine, run};
 use crate::failure::{Failure, ProvisioningFailure};
 use crate::identity::SharedAccessKey;
 use crate::json::Value;
@@ -59,10 +59,10 @@ fn provision_counting(
     world.stop_after(time);
     let mut memory = Memory::default();
     let enrollment = enrollment();
-    let mut provisioner = Provisioner::new(&enrollment, config, buffers(&mut memory)).unwrap();
-    run(&mut provisioner, world);
-    let report = *Machine::report(&provisioner).unwrap();
-    (provisioner.into_assignment(), report)
+    let mut registration = Registration::new(&enrollment, config, buffers(&mut memory)).unwrap();
+    run(&mut registration, world);
+    let report = *registration.report();
+    (registration.into_assignment(), report)
 }
 
 fn assigned() -> String {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use azure_device::device::SANE_CLOCK;
 use azure_device::failure::ClockError;
 use azure_device::port::Clock;
+use azure_device::time::SANE_CLOCK;
 use azure_device::time::{Instant, UnixTime};
 use log::{debug, warn};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use azure_device::application::Application;
 use azure_device::backoff;
-use azure_device::device::{Buffers, Carryover, Config};
+use azure_device::connection::Buffers;
+use azure_device::device::{Carryover, Config};
 use azure_device::lifecycle::{self, End};
 use azure_device::mqtt;
 use azure_device::report::Report;

@@ -8,9 +8,10 @@ use super::lines::{containing, logged};
 use super::sim::World;
 use super::{KEY, MINUTE, Memory, Recorder, buffers, identity};
 use crate::application::{Application, CloudMessage};
-use crate::device::{Config, Device, run};
+use crate::connection::run;
+use crate::device::{Config, Device};
 use crate::json::Object;
-use crate::port::{Requests, Sensor};
+use crate::port::{Readings, Requests};
 use crate::report::{Cause, Report};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,8 +24,8 @@ struct Numbering {
 }
 
 impl Application for Numbering {
-    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
-        self.recorder.telemetry(sensor, message);
+    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
+        self.recorder.telemetry(readings, message);
     }
 
     fn not_measured(&mut self, messages: u32) {

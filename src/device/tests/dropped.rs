@@ -7,7 +7,8 @@ use super::operator::{patches, requests};
 use super::sim::World;
 use super::{HOUR, KEY, MINUTE, Memory, buffers, counts, identity};
 use crate::app::App;
-use crate::device::{Config, Device, run};
+use crate::connection::run;
+use crate::device::{Config, Device};
 use crate::mqtt::Overflow;
 use crate::report::{Cause, Report};
 
@@ -167,7 +168,7 @@ fn a_status_tells_what_was_dropped() {
     let mut world = outage();
     world
         .pushes
-        .push_back((3_600_000, "$iothub/methods/POST/getStatus/?$rid=1", ""));
+        .push_back((3_601_000, "$iothub/methods/POST/getStatus/?$rid=1", ""));
     let report = live_for(&mut world, HOUR + MINUTE / 30, every(MINUTE / 12));
     let answers = requests(&world, "$iothub/methods/");
     let lost = report.dropped.of(Cause::OverflowOldest);

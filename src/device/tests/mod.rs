@@ -18,15 +18,16 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use self::sim::World;
-use super::{Buffers, Config, Device, Report, run};
+use super::{Config, Device};
 use crate::application::{Application, CloudMessage};
+use crate::connection::{Buffers, run};
 use crate::failure::{ClockError, Code, ConnectError, TcpFailure, TlsFailure};
 use crate::failure::{Credential, Failure};
 use crate::identity::{ConnectionString, Identity};
 use crate::json::Object;
 use crate::mqtt::{self, ConnectReturnCode};
-use crate::port::{Requests, Sensor};
-use crate::report::Status;
+use crate::port::{Readings, Requests};
+use crate::report::{Report, Status};
 
 const KEY: &str = "HostName=contoso.azure-devices.net;DeviceId=MyDevice01;\
                    SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -42,14 +43,13 @@ struct Recorder {
 }
 
 impl Application for Recorder {
-    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
+    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
         self.count += 1;
         message.integer("count", self.count);
-        sensor
-            .sample(&mut |reading| {
-                message.thousandths(reading.name, reading.thousandths);
-            })
-            .expect("it measures");
+        assert_eq!(readings.error(), None);
+        for reading in readings.iter() {
+            message.thousandths(reading.name, reading.thousandths);
+        }
     }
 
     fn cloud_message(&mut self, message: &CloudMessage<'_>) {

@@ -8,9 +8,10 @@ use super::sim::World;
 use super::{MINUTE, buffers, identity};
 use crate::app::App;
 use crate::application::{Application, CloudMessage, Property};
-use crate::device::{Config, Device, run};
+use crate::connection::run;
+use crate::device::{Config, Device};
 use crate::json::Object;
-use crate::port::Sensor;
+use crate::port::Readings;
 use crate::report::Report;
 use crate::report::Status;
 
@@ -41,7 +42,7 @@ pub(super) fn live_for(world: &mut World, time: Duration) -> (Report, bool) {
     )
     .expect("good sizes");
     run(&mut device, world);
-    (*device.report(), device.wants_restart())
+    (*device.report(), device.work().wants_restart())
 }
 
 pub(super) fn requests(world: &World, start: &str) -> Vec<(String, String)> {
@@ -232,7 +233,7 @@ impl Application for Many {
         property("seventeen"),
     ];
 
-    fn telemetry(&mut self, _: &mut dyn Sensor, _: &mut Object<'_, '_>) {}
+    fn telemetry(&mut self, _: &Readings, _: &mut Object<'_, '_>) {}
 
     fn cloud_message(&mut self, _: &CloudMessage<'_>) {}
 

@@ -7,7 +7,8 @@ use std::vec::Vec;
 use super::lines::{containing, logged};
 use super::sim::World;
 use super::{HOUR, KEY, MINUTE, Memory, Recorder, buffers, counts, identity};
-use crate::device::{Config, Device, run};
+use crate::connection::run;
+use crate::device::{Config, Device};
 use crate::report::Report;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,14 +3,16 @@
 use super::document::{Desired, Document};
 use super::{Refusal, Twin, Verdict, properties};
 use crate::application::{Application, Control, Property};
+use crate::connection::Connection;
 use crate::device::Device;
+use crate::device::exchange::ignore;
 use crate::json::Value;
 use crate::logging::{debug, info, warn};
 use crate::time::Instant;
 
 /// Status of a value that the application refuses.
 const BAD_REQUEST: u16 = 400;
-/// A value that does not fit [`Buffers::twin`](crate::device::Buffers::twin).
+/// A value that does not fit [`Buffers::twin`](crate::connection::Buffers::twin).
 const TOO_LONG: Refusal = Refusal {
     status: 413,
     reason: "longer than the space for desired values; raise CONFIG_AZURE_TWIN_SIZE",
@@ -18,24 +20,29 @@ const TOO_LONG: Refusal = Refusal {
 
 impl<A: Application> Device<'_, A> {
     /// The whole twin has been read.
-    pub(in crate::device) fn twin_ended(&mut self, now: Instant, request_id: u32) {
+    pub(in crate::device) fn twin_ended(
+        &mut self,
+        connection: &mut Connection<'_>,
+        now: Instant,
+        request_id: u32,
+    ) {
         if self
             .twin
             .request
             .is_none_or(|request| request.id != request_id)
         {
-            return self.ignore("a twin that came too late");
+            return ignore(connection, "a twin that came too late");
         }
         self.twin.request = None;
         if let Err(error) = self.twin.document.finish() {
             warn!("twin: {error}");
-            self.ignore("a twin that is not JSON");
+            ignore(connection, "a twin that is not JSON");
             return self.twin.failed(now);
         }
         let Some(version) = self.twin.document.version() else {
             warn!("twin: the hub's answer has no desired version");
             self.twin.current = true;
-            return self.ignore("a twin without a desired version");
+            return ignore(connection, "a twin without a desired version");
         };
         info!("twin: read, desired version {version}");
         self.twin.failures = 0;
@@ -52,13 +59,17 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// It has been read. `version` is the topic's.
-    pub(in crate::device) fn desired_ended(&mut self, version: Option<u64>) {
+    pub(in crate::device) fn desired_ended(
+        &mut self,
+        connection: &mut Connection<'_>,
+        version: Option<u64>,
+    ) {
         if let Err(error) = self.twin.document.finish() {
             warn!("twin: {error}");
-            return self.ignore("a desired update that is not JSON");
+            return ignore(connection, "a desired update that is not JSON");
         }
         let Some(version) = self.twin.document.version().or(version) else {
-            return self.ignore("a desired update without a version");
+            return ignore(connection, "a desired update without a version");
         };
         if !self.twin.current || version <= self.twin.desired_version {
             // The twin that was read, or is about to be, contains it.

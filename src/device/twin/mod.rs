@@ -26,8 +26,9 @@ use core::time::Duration;
 
 use self::document::{Document, NameOf, Unknown};
 use super::Device;
-use super::link::{Link, Phase, State};
+use super::exchange::ignore;
 use crate::application::{Application, MAX_PROPERTIES, Property};
+use crate::connection::Connection;
 use crate::logging::{debug, info, warn};
 use crate::mqtt::RequestError;
 use crate::text::render;
@@ -218,24 +219,16 @@ impl Twin {
 
 impl<A: Application> Device<'_, A> {
     /// Sends the request that is due, if any.
-    pub(super) fn serve_twin(&mut self, now: Instant) {
-        let running = matches!(
-            self.state,
-            State::Online(Link {
-                phase: Phase::Running,
-                without_twin: false,
-                ..
-            })
-        );
-        if !self.config.twin || !running {
+    pub(super) fn poll_twin(&mut self, connection: &mut Connection<'_>, now: Instant) {
+        if !self.config.twin || self.without_twin || !connection.is_running() {
             return;
         }
         let Some((id, patch)) = self.twin.next(now) else {
             return;
         };
         let sent = match patch {
-            Some(patch) => self.send_patch(id, patch),
-            None => self.send_get(id),
+            Some(patch) => self.send_patch(connection, id, patch),
+            None => send_get(connection, id),
         };
         match sent {
             Ok(()) => {}
@@ -247,23 +240,18 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
-    fn send_get(&mut self, id: u32) -> Result<(), Unsent> {
-        let topic = render(&mut *self.scratch, Outbound::TwinGet { request_id: id })
-            .map_err(|_| Unsent::TooLong)?;
-        self.session.publish_now(topic, b"").map_err(Unsent::from)
-    }
-
     /// An answer to a request begins. If its body is the twin, gives the request's id: then the body is for
     /// [`Device::twin_piece`], and its end for [`Device::twin_ended`].
     pub(super) fn twin_answered(
         &mut self,
+        connection: &mut Connection<'_>,
         now: Instant,
         status: u16,
         request_id: &str,
         version: Option<u64>,
     ) -> Option<u32> {
         let Some(request) = self.twin.request_of(request_id) else {
-            self.ignore("an answer to no twin request");
+            ignore(connection, "an answer to no twin request");
             return None;
         };
         match (status, request.patch) {
@@ -302,13 +290,18 @@ impl<A: Application> Device<'_, A> {
         self.twin
             .read_on(now, bytes, &mut *self.twin_space, name_of::<A>);
     }
+}
 
-    /// The same with the session's piece of a large message.
-    pub(super) fn twin_session_piece(&mut self, now: Instant) {
-        let bytes = self.session.piece();
-        self.twin
-            .read_on(now, bytes, &mut *self.twin_space, name_of::<A>);
-    }
+fn send_get(connection: &mut Connection<'_>, id: u32) -> Result<(), Unsent> {
+    let topic = render(
+        &mut *connection.scratch,
+        Outbound::TwinGet { request_id: id },
+    )
+    .map_err(|_| Unsent::TooLong)?;
+    connection
+        .session
+        .publish_now(topic, b"")
+        .map_err(Unsent::from)
 }
 
 /// The name of an entry of an application's table.

@@ -2,6 +2,7 @@
 
 use super::{Patch, Twin, Unsent, properties};
 use crate::application::{Application, Control, Property};
+use crate::connection::Connection;
 use crate::device::Device;
 use crate::json::{Object, TooLong};
 use crate::text::{Text, render};
@@ -45,9 +46,14 @@ impl Twin {
 
 impl<A: Application> Device<'_, A> {
     /// Reports as much of it as fits.
-    pub(super) fn send_patch(&mut self, id: u32, mut patch: Patch) -> Result<(), Unsent> {
+    pub(super) fn send_patch(
+        &mut self,
+        connection: &mut Connection<'_>,
+        id: u32,
+        mut patch: Patch,
+    ) -> Result<(), Unsent> {
         let sent = loop {
-            match (self.try_patch(id, patch), patch.smaller()) {
+            match (self.try_patch(connection, id, patch), patch.smaller()) {
                 (Err(Unsent::TooLong), Some(smaller)) => patch = smaller,
                 (sent, _) => break sent,
             }
@@ -63,8 +69,13 @@ impl<A: Application> Device<'_, A> {
         sent
     }
 
-    fn try_patch(&mut self, id: u32, patch: Patch) -> Result<(), Unsent> {
-        let (topic, payload) = self
+    fn try_patch(
+        &mut self,
+        connection: &mut Connection<'_>,
+        id: u32,
+        patch: Patch,
+    ) -> Result<(), Unsent> {
+        let (topic, payload) = connection
             .scratch
             .split_at_mut_checked(TOPIC_SIZE)
             .ok_or(Unsent::TooLong)?;
@@ -73,11 +84,11 @@ impl<A: Application> Device<'_, A> {
         let mut payload = Text::new(payload);
         let mut reported = Object::new(&mut payload);
         if patch.report {
-            self.application.report(&self.report, &mut reported);
+            self.application.report(&connection.report, &mut reported);
         }
         if patch.counters {
             self.application
-                .report_counters(&self.report, &mut reported);
+                .report_counters(&connection.report, &mut reported);
         }
         let due = |index: usize| patch.due & 1 << index != 0;
         let acknowledge = |entry, reported: &mut Object<'_, '_>| {
@@ -100,7 +111,8 @@ impl<A: Application> Device<'_, A> {
             }
         }
         reported.finish().map_err(|TooLong| Unsent::TooLong)?;
-        self.session
+        connection
+            .session
             .publish_now(topic, payload.as_str().as_bytes())
             .map_err(Unsent::from)
     }

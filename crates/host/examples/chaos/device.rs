@@ -14,7 +14,7 @@ use azure_device::backoff;
 use azure_device::identity::ConnectionString;
 use azure_device::json::Object;
 use azure_device::mqtt;
-use azure_device::port::Sensor;
+use azure_device::port::Readings;
 use azure_device::report::{Cause, Report};
 use azure_device_host::Options;
 use azure_device_host::clock::Source;
@@ -149,8 +149,8 @@ impl Application for Watched {
 
     const METHODS: &'static [Method<Self>] = &[];
 
-    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
-        self.0.telemetry(sensor, message);
+    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
+        self.0.telemetry(readings, message);
     }
 
     fn not_measured(&mut self, messages: u32) {

@@ -8,7 +8,7 @@ use azure_device::app::App;
 use azure_device::application::{Application, CloudMessage};
 use azure_device::identity::ConnectionString;
 use azure_device::json::Object;
-use azure_device::port::Sensor;
+use azure_device::port::Readings;
 use azure_device_host::Options;
 use azure_device_host::access::Access as Way;
 use azure_device_host::runner::{DeviceThread, Settings};
@@ -44,8 +44,8 @@ impl Tested {
 }
 
 impl Application for Tested {
-    fn telemetry(&mut self, sensor: &mut dyn Sensor, message: &mut Object<'_, '_>) {
-        self.app.telemetry(sensor, message);
+    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
+        self.app.telemetry(readings, message);
     }
 
     fn not_measured(&mut self, messages: u32) {

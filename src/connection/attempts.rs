@@ -2,21 +2,25 @@
 
 use core::time::Duration;
 
-use super::{CLOCK_INTERVAL, CLOCK_RETRY, CLOCK_TOLERANCE, SANE_CLOCK, Task};
+use super::Task;
 use crate::backoff::{self, Backoff, Merit};
 use crate::failure::ClockError;
 use crate::failure::{Failure, Reaction};
 use crate::logging::{error, info, warn};
-use crate::time::{Instant, UnixTime};
+use crate::time::{Instant, Moment, SANE_CLOCK, UnixTime};
 
-/// True if the clock was set since the start.
-pub(crate) fn is_sane(unix: Option<UnixTime>) -> bool {
-    unix.is_some_and(|unix| unix >= SANE_CLOCK)
-}
+/// Interval at which the clock is set again: crystals drift by seconds a day at worst, and SNTP is cheap.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// When the next try is due after the clock could not be set again.
+const CLOCK_RETRY: Duration = Duration::from_secs(3600);
+
+/// A correction by more than this explains a refused token: the hub's own tolerance is 5 minutes.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 
 /// The attempts of one device at one server.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempts {
+pub(super) struct Attempts {
     backoff: Backoff,
     shortest: Duration,
     /// When the next one starts.
@@ -29,7 +33,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) fn new(config: backoff::Config) -> Self {
+    pub(super) fn new(config: backoff::Config) -> Self {
         Self {
             backoff: Backoff::new(config),
             shortest: config.min,
@@ -41,38 +45,38 @@ impl Attempts {
     }
 
     /// Step without a connection; `None` if it is time to open one.
-    pub(crate) fn task(&self, now: Instant, unix: Option<UnixTime>) -> Option<Task> {
+    pub(super) fn task(&self, at: &Moment) -> Option<Task> {
         if self.clock_suspect {
             Some(Task::SetClock)
-        } else if now < self.until {
+        } else if at.now < self.until {
             Some(Task::Sleep { until: self.until })
-        } else if self.clock_is_due(now) || !is_sane(unix) {
+        } else if self.clock_is_due(at.now) || at.sane_unix().is_none() {
             Some(Task::SetClock)
         } else {
             None
         }
     }
 
-    pub(crate) fn clock_is_due(&self, now: Instant) -> bool {
+    pub(super) fn clock_is_due(&self, now: Instant) -> bool {
         self.clock_due.is_none_or(|due| now >= due)
     }
 
     /// When the clock is to be set again, if it was set.
-    pub(crate) fn clock_due(&self) -> Option<Instant> {
+    pub(super) fn clock_due(&self) -> Option<Instant> {
         self.clock_due
     }
 
-    pub(crate) fn last_failure(&self) -> Option<Failure> {
+    pub(super) const fn last_failure(&self) -> Option<Failure> {
         self.last_failure
     }
 
-    /// The next attempt starts at once.
-    pub(crate) fn hurry(&mut self, now: Instant) {
+    /// The next attempt starts then.
+    pub(super) fn start_at(&mut self, now: Instant) {
         self.until = now;
     }
 
     /// A link ended that had lasted this long, and had been of use or not.
-    pub(crate) fn link_ended(&mut self, duration: Duration, made_progress: bool) -> Merit {
+    pub(super) fn link_ended(&mut self, duration: Duration, made_progress: bool) -> Merit {
         self.backoff.link_ended(duration, made_progress)
     }
 
@@ -81,26 +85,25 @@ impl Attempts {
     /// # Errors
     ///
     /// The clock was never set, so that no attempt can start.
-    pub(crate) fn clock_set(
+    pub(super) fn clock_set(
         &mut self,
-        now: Instant,
+        at: &Moment,
         before: Option<UnixTime>,
         result: Result<UnixTime, ClockError>,
-        random: u64,
     ) -> Result<(), Failure> {
         let suspect = core::mem::take(&mut self.clock_suspect);
-        let sane = |unix: &UnixTime| is_sane(Some(*unix));
+        let sane = |unix: &UnixTime| *unix >= SANE_CLOCK;
         let result = result.and_then(|unix| Some(unix).filter(sane).ok_or(ClockError::Implausible));
         match (result, before.filter(sane)) {
             (Ok(unix), before) => {
-                self.clock_due = Some(now.after(CLOCK_INTERVAL));
-                self.clock_was(before, unix, suspect, now, random);
+                self.clock_due = Some(at.now.after(CLOCK_INTERVAL));
+                self.clock_was(before, unix, suspect, at);
                 Ok(())
             }
             (Err(error), Some(_)) => {
                 let failure = Failure::Clock(error);
                 warn!("{failure}; going on with the clock as it is");
-                self.clock_due = Some(now.after(CLOCK_RETRY));
+                self.clock_due = Some(at.now.after(CLOCK_RETRY));
                 Ok(())
             }
             (Err(error), None) => Err(Failure::Clock(error)),
@@ -108,14 +111,7 @@ impl Attempts {
     }
 
     /// Says what the clock shows, and tries again soon if its error explains the last failure.
-    fn clock_was(
-        &mut self,
-        before: Option<UnixTime>,
-        unix: UnixTime,
-        suspect: bool,
-        now: Instant,
-        random: u64,
-    ) {
+    fn clock_was(&mut self, before: Option<UnixTime>, unix: UnixTime, suspect: bool, at: &Moment) {
         let Some(before) = before else {
             return info!("clock: set to {unix}");
         };
@@ -127,18 +123,18 @@ impl Attempts {
         let seconds = error.as_secs();
         warn!("clock: set to {unix}, it was wrong by {seconds} s");
         if suspect {
-            self.until = now.after(self.backoff.next(random));
+            self.until = at.now.after(self.backoff.next(at.random));
         }
     }
 
     /// Says what went wrong and decides when to try again. `merit` is that of the link until then.
-    pub(crate) fn failed(&mut self, now: Instant, failure: Failure, merit: Merit, random: u64) {
+    pub(super) fn failed(&mut self, at: &Moment, failure: Failure, merit: Merit) {
         let wait = match (failure.reaction(), merit) {
-            (Reaction::WaitForOperator, _) => self.backoff.next_slow(random),
+            (Reaction::WaitForOperator, _) => self.backoff.next_slow(at.random),
             // A hub that drops a whole fleet gets it back spread over the shortest wait.
-            (Reaction::RetryNow, Merit::Stable) => backoff::scale(self.shortest, random),
-            (_, Merit::Progress) => self.backoff.next_after_progress(random),
-            _ => self.backoff.next(random),
+            (Reaction::RetryNow, Merit::Stable) => backoff::scale(self.shortest, at.random),
+            (_, Merit::Progress) => self.backoff.next_after_progress(at.random),
+            _ => self.backoff.next(at.random),
         };
         error!(
             "{failure} [attempt {}, next in {}.{:03} s]",
@@ -148,6 +144,6 @@ impl Attempts {
         );
         self.last_failure = Some(failure);
         self.clock_suspect |= failure.clock_is_suspect();
-        self.until = now.after(wait);
+        self.until = at.now.after(wait);
     }
 }

@@ -1,62 +1,62 @@
-//! The loop that joins a [`Machine`] with a [`Platform`]: it moves bytes and wakes up at deadlines.
+//! The loop that joins a [`Machine`] with a [`Platform`]: it moves bytes, reads the sensors and wakes up at deadlines.
 
 use embedded_io::{Read as _, ReadReady as _, Write as _};
 
-use super::Task;
-use super::machine::Machine;
-use crate::failure::ConnectError;
-use crate::failure::Failure;
-use crate::port::{PROGRESS_INTERVAL, Platform, Stream};
+use super::{Machine, Task, Work};
+use crate::failure::{ConnectError, Failure};
+use crate::port::{PROGRESS_INTERVAL, Platform, Readings, Stream};
 use crate::report::Status;
-use crate::time::Instant;
+use crate::time::{Instant, Moment};
 
 /// The most reads from a connection that can no longer be written to: its other end may go on talking.
 const LAST_READS: u32 = 16;
 
-/// Runs a device, or one that is being provisioned, until it is done or asked to stop ([`crate::port::Requests::stop`]). No failure ends it.
+/// A machine, whatever its work.
+type AnyMachine<'m, 'b> = Machine<'b, dyn Work + 'm>;
+
+/// Runs a device, or its registration, until it is done or asked to stop ([`crate::port::Requests::stop`]). No failure
+/// ends it.
 ///
 /// ```text
-/// let mut device = Device::new(&identity, config, buffers, application);
-/// device::run(&mut device, &mut platform);
+/// let mut device = Device::new(&identity, config, buffers, application)?;
+/// connection::run(&mut device, &mut platform);
 /// ```
-pub fn run<P: Platform>(device: &mut dyn Machine, platform: &mut P) {
+pub fn run<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
     let mut stream: Option<P::Stream> = None;
     let mut opening: Option<P::Opening> = None;
     let mut shown: Option<Status> = None;
     loop {
         platform.progress();
         let requests = platform.requests();
-        device.requested(platform.now(), requests);
-        let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
-        let task = device.task(now, unix, random);
-        if task != Task::OpenConnection {
+        machine.requested(platform.now(), requests);
+        let at = moment(platform);
+        let task = machine.task(&at);
+        if !matches!(task, Task::OpenConnection { .. } | Task::Measure) {
             opening = None;
         }
         match task {
             Task::End => {
                 // How it ended.
-                device
-                    .report()
-                    .into_iter()
-                    .for_each(|report| platform.observe(report));
+                platform.observe(machine.report());
                 return;
             }
-            Task::SetClock => set_clock(device, platform),
-            Task::OpenConnection => stream = open(device, platform, &mut opening),
-            Task::Exchange { .. } => exchange(device, platform, &mut stream),
+            Task::SetClock => set_clock(machine, platform),
+            Task::Measure => measure(machine, platform, &at),
+            Task::OpenConnection { until } => {
+                stream = open(machine, platform, &mut opening, until);
+            }
+            Task::Exchange { .. } => exchange(machine, platform, &mut stream),
             Task::CloseConnection => {
                 stream = None;
-                device.closed_cleanly(platform.now());
+                machine.closed_cleanly(platform.now());
             }
             Task::Sleep { until } => {
                 stream = None;
-                sleep(device, platform, until);
+                sleep(platform, until);
             }
         }
-        if let Some(report) = device.report() {
-            platform.observe(report);
-        }
-        let status = device.status(platform.now());
+        platform.observe(machine.report());
+        let status = machine.status(platform.now());
         if shown != Some(status) {
             shown = Some(status);
             platform.show(status);
@@ -64,37 +64,47 @@ pub fn run<P: Platform>(device: &mut dyn Machine, platform: &mut P) {
     }
 }
 
-fn set_clock<P: Platform>(device: &mut dyn Machine, platform: &mut P) {
+fn moment<P: Platform>(platform: &mut P) -> Moment {
+    Moment {
+        now: platform.now(),
+        unix: platform.unix(),
+        random: random(platform),
+    }
+}
+
+fn set_clock<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
     let (before, started) = (platform.unix(), platform.now());
     let result = platform.synchronize();
-    let now = platform.now();
+    let at = moment(platform);
     // What the old clock would show by now: the time that setting it took is not its error.
-    let before = before.map(|before| before.after(now.since(started)));
-    device.clock_set(now, before, result, random(platform));
+    let before = before.map(|before| before.after(at.now.since(started)));
+    machine.clock_set(&at, before, result);
+}
+
+/// Reads the sensors. Not inlined: the readings are on the stack only here.
+#[inline(never)]
+fn measure<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P, at: &Moment) {
+    let readings = Readings::of(platform);
+    machine.measured(at, &readings);
 }
 
 /// Opens a connection, or goes on with it, until something else is due.
 fn open<P: Platform>(
-    device: &mut dyn Machine,
+    machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     opening: &mut Option<P::Opening>,
+    until: Instant,
 ) -> Option<P::Stream> {
-    if opening.is_none() && device.status(platform.now()) != Status::Off {
+    if opening.is_none() && machine.status(platform.now()) != Status::Off {
         platform.show(Status::Starting);
     }
-    let (now, unix, bits) = (platform.now(), platform.unix(), random(platform));
-    device.serve_offline(now, unix, platform, bits);
-    let until = now.after(PROGRESS_INTERVAL);
-    let until = device
-        .offline_deadline()
-        .map_or(until, |due| until.min(due));
+    let until = until.min(platform.now().after(PROGRESS_INTERVAL));
     let mut begun = opening.take().unwrap_or_default();
-    let result = platform.connect(device.endpoint(), &mut begun, until);
-    let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
+    let result = platform.connect(machine.endpoint(), &mut begun, until);
+    let at = moment(platform);
     match result {
         Ok(Some(stream)) => {
-            device.opened(now, unix, random);
-            device.condition(platform.condition());
+            machine.opened(&at, platform.condition());
             Some(stream)
         }
         Ok(None) => {
@@ -102,7 +112,7 @@ fn open<P: Platform>(
             None
         }
         Err(error) => {
-            device.not_opened(now, error, random);
+            machine.not_opened(&at, error);
             None
         }
     }
@@ -110,54 +120,53 @@ fn open<P: Platform>(
 
 /// One turn of an open connection: send, handle, and read or wait.
 fn exchange<P: Platform>(
-    device: &mut dyn Machine,
+    machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut Option<P::Stream>,
 ) {
     let Some(open) = stream.as_mut() else {
-        let (now, random) = (platform.now(), random(platform));
-        return device.lost(now, Failure::Io, random);
+        return machine.lost(&moment(platform), Failure::Io);
     };
-    if let Err(failure) = turn(device, platform, open) {
+    if let Err(failure) = turn(machine, platform, open) {
         if matches!(failure, Failure::Io | Failure::Connect(_)) {
-            take_last_words(device, platform, open);
+            take_last_words(machine, platform, open);
         }
         *stream = None;
-        let (now, random) = (platform.now(), random(platform));
-        device.lost(now, failure, random);
+        machine.lost(&moment(platform), failure);
     }
 }
 
 fn turn<P: Platform>(
-    device: &mut dyn Machine,
+    machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut P::Stream,
 ) -> Result<(), Failure> {
-    send(device, platform, stream)?;
+    send(machine, platform, stream)?;
     let mut received = false;
     // An empty buffer means that the session wants no more for now; it is asked again after `serve`.
-    if !device.receive_buffer().is_empty() && ready(stream)? {
-        let count = match stream.read(device.receive_buffer()) {
+    let connection = machine.connection_mut();
+    if !connection.receive_buffer().is_empty() && ready(stream)? {
+        let count = match stream.read(connection.receive_buffer()) {
             Ok(count) => count,
             Err(_) => return Err(broken(stream)),
         };
         if count == 0 {
             return Err(Failure::Closed);
         }
-        device.received(count, platform.now());
+        connection.received(count, platform.now());
         received = true;
     }
-    let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
-    device.serve(now, unix, platform, random)?;
-    send(device, platform, stream)?;
+    let at = moment(platform);
+    machine.serve(&at)?;
+    send(machine, platform, stream)?;
     // What was just done can have moved the deadline.
-    let Task::Exchange { until } = device.task(now, unix, random) else {
+    let Task::Exchange { until } = machine.task(&at) else {
         return Ok(());
     };
-    if !received && now < until {
+    if !received && at.now < until {
         // Bytes that nobody has room for are no reason to wake up.
-        let wanted = !device.receive_buffer().is_empty();
-        let until = until.min(now.after(PROGRESS_INTERVAL));
+        let wanted = !machine.connection_mut().receive_buffer().is_empty();
+        let until = until.min(at.now.after(PROGRESS_INTERVAL));
         platform.wait(Some(stream).filter(|_| wanted), until);
     }
     Ok(())
@@ -166,35 +175,36 @@ fn turn<P: Platform>(
 /// Takes what the hub said before the connection broke: a PUBACK spares a duplicate, and shows that the
 /// connection was of use.
 fn take_last_words<P: Platform>(
-    device: &mut dyn Machine,
+    machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut P::Stream,
 ) {
     for _ in 0..LAST_READS {
-        if device.receive_buffer().is_empty() || !stream.read_ready().unwrap_or(false) {
+        let connection = machine.connection_mut();
+        if connection.receive_buffer().is_empty() || !stream.read_ready().unwrap_or(false) {
             return;
         }
-        let count = stream.read(device.receive_buffer()).unwrap_or(0);
+        let count = stream.read(connection.receive_buffer()).unwrap_or(0);
         if count == 0 {
             return;
         }
-        device.received(count, platform.now());
-        let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
-        if device.serve(now, unix, platform, random).is_err() {
+        connection.received(count, platform.now());
+        if machine.serve(&moment(platform)).is_err() {
             return;
         }
     }
 }
 
-/// Sends all that the device wants to send.
+/// Sends all that the machine wants to send.
 fn send<P: Platform>(
-    device: &mut dyn Machine,
+    machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut P::Stream,
 ) -> Result<(), Failure> {
-    while !device.transmit().is_empty() {
-        match stream.write(device.transmit()) {
-            Ok(count @ 1..) => device.transmitted(count, platform.now()),
+    let connection = machine.connection_mut();
+    while !connection.transmit().is_empty() {
+        match stream.write(connection.transmit()) {
+            Ok(count @ 1..) => connection.transmitted(count, platform.now()),
             _ => return Err(broken(stream)),
         }
     }
@@ -219,10 +229,8 @@ fn broken<S: Stream>(stream: &mut S) -> Failure {
     }
 }
 
-/// Without a connection, telemetry still falls due and waits in the outbox.
-fn sleep<P: Platform>(device: &mut dyn Machine, platform: &mut P, until: Instant) {
-    let (now, unix, random) = (platform.now(), platform.unix(), random(platform));
-    device.serve_offline(now, unix, platform, random);
+fn sleep<P: Platform>(platform: &mut P, until: Instant) {
+    let now = platform.now();
     let until = until.min(now.after(PROGRESS_INTERVAL));
     if now < until {
         platform.wait(None, until);

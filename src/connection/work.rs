@@ -1,0 +1,106 @@
+//! Work on a connection: what a device does on its hub, or a registration with the provisioning service.
+
+use super::Connection;
+use crate::failure::Failure;
+use crate::mqtt::Event;
+use crate::port::{Readings, Requests};
+use crate::report::Status;
+use crate::time::{Instant, Moment, UnixTime};
+
+/// Step that a [`Machine`](super::Machine) asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Set the clock and report to [`Machine::clock_set`](super::Machine::clock_set).
+    SetClock,
+    /// Read the sensors and report to [`Machine::measured`](super::Machine::measured).
+    Measure,
+    /// Open a connection to [`Machine::endpoint`](super::Machine::endpoint) and report to
+    /// [`Machine::opened`](super::Machine::opened) or [`Machine::not_opened`](super::Machine::not_opened).
+    OpenConnection {
+        /// When to ask again, if the connection can be opened in steps.
+        until: Instant,
+    },
+    /// Move bytes both ways and call [`Machine::serve`](super::Machine::serve), until the deadline at the latest.
+    Exchange {
+        /// When to call [`Machine::serve`](super::Machine::serve) even if nothing came.
+        until: Instant,
+    },
+    /// Close the connection and report to [`Machine::closed_cleanly`](super::Machine::closed_cleanly).
+    CloseConnection,
+    /// Nothing to do until then, or until a request.
+    Sleep {
+        /// When to ask again.
+        until: Instant,
+    },
+    /// The work has ended.
+    End,
+}
+
+/// Work on a [`Connection`]. It does no I/O.
+pub trait Work {
+    /// Checks whether a connection is worth opening.
+    ///
+    /// # Errors
+    ///
+    /// The failure that its server's answer is bound to be.
+    fn check(&self, _unix: Option<UnixTime>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Queues CONNECT: a connection is open. Gives the time to renew its credential by a planned reconnect, if that
+    /// is needed.
+    ///
+    /// # Errors
+    ///
+    /// The reason why there is no CONNECT.
+    fn connect(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+    ) -> Result<Option<Instant>, Failure>;
+
+    /// Handles what the session received.
+    ///
+    /// # Errors
+    ///
+    /// The connection is of no more use.
+    fn handle(
+        &mut self,
+        connection: &mut Connection<'_>,
+        event: Event,
+        now: Instant,
+    ) -> Result<(), Failure>;
+
+    /// Does what is due on an open connection.
+    ///
+    /// # Errors
+    ///
+    /// The connection is of no more use.
+    fn poll(&mut self, connection: &mut Connection<'_>, at: &Moment) -> Result<(), Failure>;
+
+    /// Time of the next call of [`Work::poll`] on a connection that is set up, if nothing comes before.
+    fn deadline(&self, connection: &Connection<'_>, now: Instant) -> Option<Instant>;
+
+    /// True if nothing is left to do: the connection says goodbye, and the work ends.
+    fn is_done(&self) -> bool;
+
+    /// Takes note of a failure. True if the work ends with it.
+    fn failed(&mut self, connection: &mut Connection<'_>, now: Instant, failure: &Failure) -> bool;
+
+    /// Takes note that the work has ended after a goodbye, or by a stop.
+    fn ended(&mut self, _connection: &mut Connection<'_>) {}
+
+    /// Takes what a person or another thread asked for. The connection itself handles a stop and a retry.
+    fn requested(&mut self, _connection: &mut Connection<'_>, _now: Instant, _requests: Requests) {}
+
+    /// Time of the next measurement, with or without a connection.
+    fn measurement_due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Takes the readings of a measurement that was due.
+    fn measured(&mut self, _connection: &mut Connection<'_>, _at: &Moment, _readings: &Readings) {}
+
+    /// Status that the indicator should show.
+    fn status(&self, connection: &Connection<'_>, now: Instant) -> Status;
+}

@@ -1,0 +1,420 @@
+//! The state machine from an id scope to an assignment.
+
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+use zeroize::Zeroize;
+
+use super::assignment::Assignment;
+use super::enrollment::{Attestation, Enrollment, GLOBAL_ENDPOINT};
+use super::response::{Answer, OPERATION_ID_SIZE, retry_after, understand};
+use crate::backoff;
+use crate::connection::{Buffers, CLIENT_TYPE, Connection, Machine, Scratch, Settings, Work};
+use crate::failure::{self, ClockError, Failure, ProvisioningFailure, Reaction};
+use crate::json::{Object, Value};
+use crate::logging::{debug, info, warn};
+use crate::mqtt::{self, Event, Message, QoS, RequestError};
+use crate::port::{Endpoint, Requests};
+use crate::report::{Report, Status};
+use crate::sas::{self, REGISTRATION_POLICY};
+use crate::text::{Overflow, Text, render};
+use crate::time::{Instant, Moment};
+use crate::topic::{Filter, Inbound, Outbound};
+
+/// Time that one registration may take, as in Microsoft's device SDK for C.
+const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(300);
+/// Time that one answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Life of a token: it serves one registration.
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+/// The part of the scratch buffer, in bytes, that a topic takes.
+const TOPIC_SIZE: usize = 96 + 3 * OPERATION_ID_SIZE;
+
+/// Settings that an engineer makes.
+#[derive(Clone, Debug)]
+pub struct Config<'a> {
+    /// The service's name. Default [`GLOBAL_ENDPOINT`].
+    pub host_name: &'a str,
+    /// Where to connect if not to that name.
+    pub address: Option<&'a str>,
+    /// TCP port. Default 8883.
+    pub port: u16,
+    /// JSON for a custom allocation policy.
+    pub payload: Option<Value<'a>>,
+    /// Time for which a device with an assignment goes on without its hub before the service is asked for
+    /// another one: at least this, at most twice as long. Default 4 h.
+    pub reprovision_after: Duration,
+    /// Waits between attempts.
+    pub backoff: backoff::Config,
+    /// MQTT's own times and limits.
+    pub mqtt: mqtt::Config,
+}
+
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Self {
+            host_name: GLOBAL_ENDPOINT,
+            address: None,
+            port: 8883,
+            payload: None,
+            reprovision_after: Duration::from_secs(4 * 3600),
+            backoff: backoff::Config::default(),
+            mqtt: mqtt::Config::default(),
+        }
+    }
+}
+
+/// Stage of the registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing is asked, and nothing is due.
+    Idle,
+    /// A question waits for its answer.
+    Asked { id: u32, until: Instant },
+    /// The next question is due then.
+    Waiting { until: Instant },
+}
+
+/// Work of a device that is being provisioned.
+#[derive(Debug)]
+pub struct Registration<'b> {
+    enrollment: &'b Enrollment,
+    config: Config<'b>,
+    state: State,
+    /// When this registration has taken too long.
+    deadline: Instant,
+    /// Failures from now on after which it ends without an assignment.
+    patience: Option<u32>,
+    asked_to_send: bool,
+    last_id: u32,
+    operation_id: Option<String>,
+    assignment: Option<Assignment>,
+}
+
+impl<'b> Registration<'b> {
+    /// A device that has not asked yet.
+    ///
+    /// # Errors
+    ///
+    /// A buffer that is too small, or a keep-alive interval that is too long.
+    pub fn new(
+        enrollment: &'b Enrollment,
+        config: Config<'b>,
+        buffers: Buffers<'b>,
+    ) -> Result<Machine<'b, Self>, RequestError> {
+        let session = mqtt::Session::new(config.mqtt.clone(), buffers.mqtt)?;
+        let host_name = config.host_name;
+        let settings = Settings {
+            endpoint: Endpoint {
+                host_name,
+                address: config.address.unwrap_or(host_name),
+                port: config.port,
+            },
+            credential: match enrollment.attestation() {
+                Attestation::SymmetricKey(_) => failure::Credential::RegistrationKey,
+                Attestation::X509 => failure::Credential::RegistrationCertificate,
+            },
+            // Nothing is queued here that a stop could wait for.
+            stop_timeout: Duration::ZERO,
+            backoff: config.backoff,
+        };
+        Ok(Machine {
+            connection: Connection::new(settings, session, buffers.scratch),
+            work: Self {
+                enrollment,
+                config,
+                state: State::Idle,
+                deadline: Instant::default(),
+                patience: None,
+                asked_to_send: false,
+                last_id: 0,
+                operation_id: None,
+                assignment: None,
+            },
+        })
+    }
+
+    /// True if a message was wanted meanwhile, which only a device can measure.
+    pub const fn was_asked_to_send(&self) -> bool {
+        self.asked_to_send
+    }
+
+    fn queue_connect(&self, connection: &mut Connection<'_>, at: &Moment) -> Result<(), Failure> {
+        let unix = at.sane_unix().ok_or(Failure::Clock(ClockError::NoAnswer))?;
+        let mut space = Scratch::new(&mut *connection.scratch);
+        let user_name = space.render(self.enrollment.user_name(CLIENT_TYPE))?;
+        let password = match self.enrollment.attestation() {
+            Attestation::SymmetricKey(key) => {
+                let resource = self.enrollment.resource();
+                let expiry = unix.after(TOKEN_LIFE);
+                Some(sas::sign(
+                    key,
+                    resource,
+                    expiry,
+                    Some(REGISTRATION_POLICY),
+                    space.rest(),
+                )?)
+            }
+            Attestation::X509 => None,
+        };
+        let connect = mqtt::Connect {
+            client_id: self.enrollment.registration_id().as_str(),
+            user_name,
+            password: password.map(str::as_bytes),
+            // The service keeps no session whatever this says.
+            clean_session: true,
+            will: None,
+        };
+        let queued = connection.session.connect(at.now, &connect);
+        connection.scratch.zeroize();
+        Ok(queued?)
+    }
+
+    /// Asks to be registered, or how it is going.
+    fn ask(&mut self, connection: &mut Connection<'_>, now: Instant) -> Result<(), Failure> {
+        let too_small = Failure::Scratch(Overflow {
+            capacity: connection.scratch.len(),
+        });
+        let (topic, payload) = connection
+            .scratch
+            .split_at_mut_checked(TOPIC_SIZE)
+            .ok_or(too_small)?;
+        self.last_id = self.last_id.wrapping_add(1);
+        let request_id = self.last_id;
+        let mut payload = Text::new(payload);
+        let topic = match &self.operation_id {
+            Some(operation_id) => render(
+                topic,
+                Outbound::DpsOperationStatus {
+                    request_id,
+                    operation_id,
+                },
+            )?,
+            None => {
+                let mut body = Object::new(&mut payload);
+                body.string("registrationId", self.enrollment.registration_id().as_str());
+                if let Some(custom) = self.config.payload {
+                    body.raw("payload", custom.text());
+                }
+                body.finish().map_err(|_| too_small)?;
+                render(topic, Outbound::DpsRegister { request_id })?
+            }
+        };
+        connection
+            .session
+            .publish_now(topic, payload.as_str().as_bytes())?;
+        self.state = State::Asked {
+            id: request_id,
+            until: now.after(ANSWER_TIMEOUT),
+        };
+        Ok(())
+    }
+
+    fn answered(
+        &mut self,
+        connection: &mut Connection<'_>,
+        message: &Message,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        let Inbound::DpsResponse {
+            status,
+            request_id,
+            retry_after: wait,
+        } = Inbound::parse_dps(message.topic())
+        else {
+            ignore(connection, "a message on an unknown topic");
+            return Ok(());
+        };
+        match self.state {
+            State::Asked { id, .. } if request_id.parse() == Ok(id) => {}
+            _ => {
+                ignore(connection, "an answer to no question");
+                return Ok(());
+            }
+        }
+        match understand(status, wait, message.payload()) {
+            Ok(Answer::Assigning {
+                operation_id,
+                retry_after,
+            }) => {
+                if let Some(id) = operation_id.filter(|id| id.chars().count() <= OPERATION_ID_SIZE)
+                {
+                    self.operation_id = Some(id.to_string());
+                }
+                info!("provisioning: the service is assigning a hub");
+                self.state = State::Waiting {
+                    until: now.after(retry_after),
+                };
+            }
+            Ok(Answer::Assigned(assignment)) => {
+                info!(
+                    "provisioning: assigned to {} as {}",
+                    assignment.host_name, assignment.device_id
+                );
+                self.assignment = Some(assignment);
+                self.state = State::Idle;
+            }
+            // Throttled while it is going on: the same connection can ask again.
+            Err(ProvisioningFailure::Busy(status)) => {
+                warn!("provisioning: {}", ProvisioningFailure::Busy(status));
+                self.state = State::Waiting {
+                    until: now.after(retry_after(wait)),
+                };
+            }
+            Err(failure) => return Err(Failure::Provisioning(failure)),
+        }
+        Ok(())
+    }
+
+    /// An answer begins that does not fit the receive buffer.
+    fn answered_too_much(
+        &self,
+        connection: &mut Connection<'_>,
+        message: &Message,
+        size: usize,
+    ) -> Result<(), Failure> {
+        let Inbound::DpsResponse { request_id, .. } = Inbound::parse_dps(message.topic()) else {
+            ignore(connection, "a message on an unknown topic");
+            return Ok(());
+        };
+        match self.state {
+            State::Asked { id, .. } if request_id.parse() == Ok(id) => {
+                let buffer = connection.session.receive_buffer_size();
+                let failure = ProvisioningFailure::TooLarge { size, buffer };
+                Err(Failure::Provisioning(failure))
+            }
+            _ => {
+                ignore(connection, "an answer to no question");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Machine<'_, Registration<'_>> {
+    /// Ends after so many failures, or one that only a person can mend: the device has an assignment to go on
+    /// with.
+    pub const fn give_up_after(&mut self, failures: u32) {
+        self.work.patience = Some(failures);
+    }
+
+    /// The result; `None` if it was asked to stop, or gave up, before there was one.
+    pub fn into_assignment(self) -> Option<Assignment> {
+        self.work.assignment
+    }
+
+    /// Goes on counting from this report.
+    pub(crate) const fn set_report(&mut self, mut report: Report) {
+        (report.joined, report.status) = (false, Status::Starting);
+        self.connection.report = report;
+    }
+}
+
+impl Work for Registration<'_> {
+    fn connect(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+    ) -> Result<Option<Instant>, Failure> {
+        self.state = State::Idle;
+        self.queue_connect(connection, at).map(|()| None)
+    }
+
+    fn handle(
+        &mut self,
+        connection: &mut Connection<'_>,
+        event: Event,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        match event {
+            Event::Connected { .. } => {
+                let filter = render(&mut *connection.scratch, Filter::DpsResponses)?;
+                let subscribing = connection
+                    .session
+                    .subscribe(&[(filter, QoS::AtLeastOnce)])?;
+                connection.accepted(Some(subscribing));
+            }
+            Event::Subscribed { granted, .. } if !granted.all() => {
+                return Err(Failure::SubscriptionRefused);
+            }
+            Event::Subscribed { packet_id, .. } if connection.subscribed(packet_id) => {
+                self.deadline = now.after(REGISTRATION_TIMEOUT);
+                self.operation_id = None;
+                self.state = State::Waiting { until: now };
+            }
+            Event::Message(message) => {
+                if let Some(token) = message.ack() {
+                    connection.session.acknowledge(token);
+                }
+                self.answered(connection, &message, now)?;
+            }
+            Event::LargeMessage { message, size } => {
+                return self.answered_too_much(connection, &message, size);
+            }
+            Event::LargeMessageEnd { ack: Some(token) } => connection.session.acknowledge(token),
+            Event::MessageTooLarge { size } => {
+                let ignored = &mut connection.report.messages_ignored;
+                *ignored = ignored.saturating_add(1);
+                warn!(
+                    "provisioning: passed over a message of {size} bytes: its topic does not fit the receive buffer"
+                );
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, connection: &mut Connection<'_>, at: &Moment) -> Result<(), Failure> {
+        if !connection.is_running() {
+            return Ok(());
+        }
+        let timeout = Failure::Provisioning(ProvisioningFailure::Timeout);
+        match self.state {
+            State::Asked { .. } | State::Waiting { .. } if at.now >= self.deadline => Err(timeout),
+            State::Asked { until, .. } if at.now >= until => Err(timeout),
+            State::Waiting { until } if at.now >= until => self.ask(connection, at.now),
+            _ => Ok(()),
+        }
+    }
+
+    fn deadline(&self, _connection: &Connection<'_>, _now: Instant) -> Option<Instant> {
+        match self.state {
+            State::Asked { until, .. } | State::Waiting { until } => Some(until.min(self.deadline)),
+            State::Idle => None,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.assignment.is_some()
+    }
+
+    fn failed(
+        &mut self,
+        _connection: &mut Connection<'_>,
+        _now: Instant,
+        failure: &Failure,
+    ) -> bool {
+        self.patience = self.patience.map(|failures| failures.saturating_sub(1));
+        self.patience.is_some_and(|failures| {
+            failures == 0 || failure.reaction() == Reaction::WaitForOperator
+        })
+    }
+
+    fn requested(&mut self, _connection: &mut Connection<'_>, _now: Instant, requests: Requests) {
+        self.asked_to_send |= requests.send_now;
+    }
+
+    fn status(&self, connection: &Connection<'_>, _now: Instant) -> Status {
+        match connection.last_failure() {
+            Some(_) if connection.is_offline() => Status::Failed,
+            _ => Status::Starting,
+        }
+    }
+}
+
+/// Counts a message that made no sense.
+fn ignore(connection: &mut Connection<'_>, what: &str) {
+    let ignored = &mut connection.report.messages_ignored;
+    *ignored = ignored.saturating_add(1);
+    debug!("provisioning: passed over {what}");
+}
