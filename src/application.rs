@@ -76,13 +76,6 @@ pub struct Property<A> {
     pub value: fn(&A, &Control, &mut Object<'_, '_>),
 }
 
-impl<A> Property<A> {
-    /// The component, if it is of one, and the name there.
-    pub(crate) fn path(&self) -> (Option<&'static str>, &'static str) {
-        path(self.name)
-    }
-}
-
 /// The component, if an entry of a table is of one, and the name there.
 pub(crate) fn path(name: &'static str) -> (Option<&'static str>, &'static str) {
     match name.split_once('*') {

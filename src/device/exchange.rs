@@ -84,12 +84,10 @@ impl<A: Application> Work for Device<'_, A> {
     }
 
     fn deadline(&self, connection: &Connection<'_>, now: Instant) -> Option<Instant> {
-        let twin = self.config.twin && !self.without_twin;
-        let twin = self.twin.deadline().filter(|_| twin);
         let toggle = Instant::from_millis((now.as_millis() / BLINK_HALF + 1) * BLINK_HALF);
         let blink = self.control.blink_until.map(|end| end.min(toggle));
         let planned = [
-            twin,
+            self.twin.deadline(),
             self.calls.deadline(),
             blink,
             self.episode_end(connection),
@@ -156,8 +154,7 @@ impl<A: Application> Device<'_, A> {
         now: Instant,
     ) -> Result<(), Failure> {
         let subscribing = self.subscribe(connection)?;
-        self.twin.connected();
-        self.without_twin = false;
+        self.twin.connected(self.config.twin);
         self.calls.connected();
         self.large = Large::default();
         info!(
@@ -208,7 +205,9 @@ impl<A: Application> Device<'_, A> {
                 warn!(
                     "SUBACK: the hub refused the subscription to {subscription}; going on without"
                 );
-                self.without_twin |= subscription == Subscription::TwinResponses;
+                if subscription == Subscription::TwinResponses {
+                    self.twin.not_served();
+                }
             }
         }
         self.set_up(now);
@@ -239,16 +238,16 @@ impl<A: Application> Device<'_, A> {
                 version,
             } => {
                 if let Some(request) =
-                    self.twin_answered(connection, now, status, request_id, version)
+                    self.twin_answered(connection, now, (status, request_id, version))
                 {
-                    self.twin_piece(now, message.payload());
+                    self.twin.feed(now, message.payload());
                     self.twin_ended(connection, now, request);
                 }
             }
             Inbound::DesiredUpdate { version } => {
                 connection.made_progress();
-                self.desired_begins();
-                self.twin_piece(now, message.payload());
+                self.twin.desired_begins();
+                self.twin.feed(now, message.payload());
                 self.desired_ended(connection, version);
             }
             Inbound::MethodRequest { name, request_id } => {

@@ -43,13 +43,13 @@ impl<A: Application> Device<'_, A> {
                 version,
             } => {
                 if let Some(request) =
-                    self.twin_answered(connection, now, status, request_id, version)
+                    self.twin_answered(connection, now, (status, request_id, version))
                 {
                     self.large = Large::Twin(request);
                 }
             }
             Inbound::DesiredUpdate { version } => {
-                self.desired_begins();
+                self.twin.desired_begins();
                 self.large = Large::Desired(version);
             }
             Inbound::MethodRequest { name, request_id } => {
@@ -71,7 +71,7 @@ impl<A: Application> Device<'_, A> {
     pub(super) fn large_goes_on(&mut self, connection: &Connection<'_>, now: Instant) {
         match self.large {
             Large::Nobody => {}
-            Large::Twin(_) | Large::Desired(_) => self.twin_piece(now, connection.session.piece()),
+            Large::Twin(_) | Large::Desired(_) => self.twin.feed(now, connection.session.piece()),
         }
     }
 

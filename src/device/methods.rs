@@ -183,7 +183,7 @@ impl<A: Application> Device<'_, A> {
             }
         }
         if core::mem::take(&mut self.control.changed) {
-            self.properties_changed();
+            self.twin.properties_changed();
         }
     }
 }

@@ -13,8 +13,9 @@ mod exchange;
 mod large;
 mod methods;
 mod patience;
-mod send;
+mod properties;
 mod subscription;
+mod telemetry;
 #[cfg(test)]
 pub(crate) mod tests;
 mod twin;
@@ -28,6 +29,7 @@ use self::large::Large;
 use self::methods::Calls;
 pub use self::patience::GiveUp;
 use self::patience::Patience;
+use self::properties::name_of;
 use self::twin::Twin;
 use crate::application::{Application, Control, can_serve};
 use crate::backoff;
@@ -97,15 +99,12 @@ impl Default for Config<'_> {
 pub struct Device<'b, A> {
     identity: &'b Identity,
     config: Config<'b>,
-    twin_space: &'b mut [u8],
     telemetry_interval: Option<Duration>,
     next_telemetry: Option<Instant>,
     /// When a message was wanted after the device had ended.
     wanted: Option<Instant>,
     control: Control,
-    twin: Twin,
-    /// The hub refused the subscription to the twin's responses.
-    without_twin: bool,
+    twin: Twin<'b>,
     calls: Calls,
     large: Large,
     message_ids: MessageIds,
@@ -172,13 +171,11 @@ impl<'b, A: Application> Device<'b, A> {
         let connection = Connection::new(settings, session, scratch);
         let work = Self {
             identity,
-            twin_space,
             telemetry_interval: config.telemetry_interval,
             next_telemetry: None,
             wanted: None,
             control: Control::new(config.telemetry_interval),
-            twin: Twin::default(),
-            without_twin: false,
+            twin: Twin::new(twin_space, name_of::<A>),
             calls: Calls::default(),
             large: Large::default(),
             config,

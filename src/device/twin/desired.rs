@@ -1,11 +1,7 @@
 //! Desires of an operator: a document of the twin that has ended is applied, or refused as a whole.
 
 use super::document::{Desired, Document};
-use super::{Refusal, Twin, Verdict, properties};
-use crate::application::{Application, Control, Property};
-use crate::connection::Connection;
-use crate::device::Device;
-use crate::device::exchange::ignore;
+use super::{PassedOver, Properties, Refusal, Twin, Verdict};
 use crate::json::Value;
 use crate::logging::{debug, info, warn};
 use crate::time::Instant;
@@ -18,126 +14,124 @@ const TOO_LONG: Refusal = Refusal {
     reason: "longer than the space for desired values; raise CONFIG_AZURE_TWIN_SIZE",
 };
 
-impl<A: Application> Device<'_, A> {
-    /// The whole twin has been read.
-    pub(in crate::device) fn twin_ended(
+impl Twin<'_> {
+    /// The whole twin has been read, in answer to this request.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it was passed over.
+    pub(in crate::device) fn read_whole(
         &mut self,
-        connection: &mut Connection<'_>,
         now: Instant,
         request_id: u32,
-    ) {
-        if self
-            .twin
-            .request
-            .is_none_or(|request| request.id != request_id)
-        {
-            return ignore(connection, "a twin that came too late");
+        properties: &mut dyn Properties,
+    ) -> Result<(), PassedOver> {
+        if self.request.is_none_or(|request| request.id != request_id) {
+            return Err("a twin that came too late");
         }
-        self.twin.request = None;
-        if let Err(error) = self.twin.document.finish() {
+        self.request = None;
+        if let Err(error) = self.document.finish() {
             warn!("twin: {error}");
-            ignore(connection, "a twin that is not JSON");
-            return self.twin.failed(now);
+            self.failed(now);
+            return Err("a twin that is not JSON");
         }
-        let Some(version) = self.twin.document.version() else {
+        let Some(version) = self.document.version() else {
             warn!("twin: the hub's answer has no desired version");
-            self.twin.current = true;
-            return ignore(connection, "a twin without a desired version");
+            self.current = true;
+            return Err("a twin without a desired version");
         };
         info!("twin: read, desired version {version}");
-        self.twin.failures = 0;
-        self.twin.current = true;
-        self.twin.desired_version = version;
-        self.apply_document(true, version);
-        // What is reported may be what another device said, or nothing if the device was registered anew.
+        self.failures = 0;
+        self.current = true;
+        self.desired_version = version;
+        self.apply_document(true, version, properties);
+        // What is reported may be what another device said, or nothing if the device was registered again.
         self.properties_changed();
+        Ok(())
     }
 
     /// An operator's change of desired properties begins.
     pub(in crate::device) fn desired_begins(&mut self) {
-        self.twin.document = Document::patch();
+        self.document = Document::patch();
     }
 
-    /// It has been read. `version` is the topic's.
-    pub(in crate::device) fn desired_ended(
+    /// An operator's change has been read. `version` is the topic's.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it was passed over.
+    pub(in crate::device) fn read_desired(
         &mut self,
-        connection: &mut Connection<'_>,
         version: Option<u64>,
-    ) {
-        if let Err(error) = self.twin.document.finish() {
+        properties: &mut dyn Properties,
+    ) -> Result<(), PassedOver> {
+        if let Err(error) = self.document.finish() {
             warn!("twin: {error}");
-            return ignore(connection, "a desired update that is not JSON");
+            return Err("a desired update that is not JSON");
         }
-        let Some(version) = self.twin.document.version().or(version) else {
-            return ignore(connection, "a desired update without a version");
+        let Some(version) = self.document.version().or(version) else {
+            return Err("a desired update without a version");
         };
-        if !self.twin.current || version <= self.twin.desired_version {
+        if !self.current || version <= self.desired_version {
             // The twin that was read, or is about to be, contains it.
-            return debug!("twin: passed over desired version {version}");
+            debug!("twin: passed over desired version {version}");
+            return Ok(());
         }
-        self.twin.desired_version = version;
-        self.apply_document(false, version);
+        self.desired_version = version;
+        self.apply_document(false, version, properties);
+        Ok(())
     }
 
     /// Applies the document that has ended. In a whole one, what is absent was deleted.
-    fn apply_document(&mut self, is_whole: bool, version: u64) {
-        for (index, property) in properties::<A>() {
-            let verdict = self.twin.verdicts.get(index);
+    fn apply_document(&mut self, is_whole: bool, version: u64, properties: &mut dyn Properties) {
+        for (index, name) in self.table() {
+            let verdict = self.verdicts.get(index);
             let was_desired = verdict.is_some_and(|verdict| verdict.version != 0);
-            let desired = match self.twin.document.desired(index, &*self.twin_space) {
+            let desired = match self.document.desired(index, self.space) {
                 // It was deleted while this device was away.
                 Desired::Absent if is_whole && was_desired => Desired::Deleted,
                 desired => desired,
             };
-            let device = (&mut self.application, &mut self.control);
-            apply(&mut self.twin, device, (index, property), desired, version);
+            if let Some(verdict) = apply(properties, (index, name), desired, version) {
+                if let Some(place) = self.verdicts.get_mut(index) {
+                    *place = verdict;
+                }
+                self.due.properties |= 1 << index;
+            }
         }
     }
 }
 
-/// Has the application take what a document says of one property, and notes how that went.
-fn apply<A: Application>(
-    twin: &mut Twin,
-    (application, control): (&mut A, &mut Control),
-    (index, property): (usize, &Property<A>),
+/// Has the application take what a document says of one property. Gives how that went; `None` if it says nothing.
+fn apply(
+    properties: &mut dyn Properties,
+    (index, name): (usize, &str),
     desired: Desired<'_>,
     version: u64,
-) {
+) -> Option<Verdict> {
+    let mut take = |value| {
+        properties.apply(index, value).map_err(|reason| Refusal {
+            status: BAD_REQUEST,
+            reason,
+        })
+    };
     let (result, version) = match desired {
-        Desired::Absent => return,
+        Desired::Absent => return None,
         Desired::TooLong => (Err(TOO_LONG), version),
-        Desired::Value(value) => (take(property, application, control, value), version),
-        // Nothing is desired of it any more: it is as if nothing ever was.
-        Desired::Deleted => match take(property, application, control, Value::NULL) {
+        Desired::Value(value) => (take(value), version),
+        // It has no desired value any more: it is as if it never had one.
+        Desired::Deleted => match take(Value::NULL) {
             Ok(()) => (Ok(()), 0),
             refused => (refused, version),
         },
     };
     match result {
-        Err(Refusal { reason, .. }) => warn!("twin: {} refused: {reason}", property.name),
-        Ok(()) if version == 0 => info!("twin: {} is not desired any more", property.name),
-        Ok(()) => info!("twin: {} applied, version {version}", property.name),
+        Err(Refusal { reason, .. }) => warn!("twin: {name} refused: {reason}"),
+        Ok(()) if version == 0 => info!("twin: {name} is not desired any more"),
+        Ok(()) => info!("twin: {name} applied, version {version}"),
     }
-    if let Some(verdict) = twin.verdicts.get_mut(index) {
-        *verdict = Verdict {
-            version,
-            refusal: result.err(),
-        };
-    }
-    twin.due |= 1 << index;
-}
-
-fn take<A: Application>(
-    property: &Property<A>,
-    application: &mut A,
-    control: &mut Control,
-    value: Value<'_>,
-) -> Result<(), Refusal> {
-    let result = (property.apply)(application, value, control);
-    // It is acknowledged anyway.
-    control.changed = false;
-    result.map_err(|reason| Refusal {
-        status: BAD_REQUEST,
-        reason,
+    Some(Verdict {
+        version,
+        refusal: result.err(),
     })
 }

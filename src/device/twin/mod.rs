@@ -10,28 +10,30 @@
 //! Documents of the twin are read as they come, in pieces if they are larger than the receive buffer
 //! ([`document`]), and applied as a whole when they have ended ([`desired`]). A twin that was read in full says
 //! all that is desired: a property that is not in it was deleted. All writable properties are reported after
-//! each such read ([`report`]), since the reported properties may be another device's, or nobody's.
+//! each such read ([`patch`]), since the reported properties may be another device's, or nobody's.
 //!
 //! A writable property that nobody desires is reported with status 203 and version 0, and again when a method
 //! changed it (IoT Plug and Play conventions, "Acknowledgment responses"): the twin shows what is in force.
+//!
+//! [`Twin`] is a machine of its own. It is told what the hub answered, and gives the next request. The application's
+//! side of it is behind [`Properties`], so that it is tested without a device.
 //!
 //! Limits: one request at a time; one document at a time, as MQTT has it.
 
 mod desired;
 mod document;
-mod report;
+mod patch;
+#[cfg(test)]
+mod tests;
 
-use core::fmt::{self, Display};
 use core::time::Duration;
 
 use self::document::{Document, NameOf, Unknown};
-use super::Device;
-use super::exchange::ignore;
-use crate::application::{Application, MAX_PROPERTIES, Property};
-use crate::connection::Connection;
+use self::patch::Patch;
+use crate::application::MAX_PROPERTIES;
+use crate::json::{Object, TooLong, Value};
 use crate::logging::{debug, info, warn};
-use crate::mqtt::RequestError;
-use crate::text::render;
+use crate::text::{render, written};
 use crate::time::Instant;
 use crate::topic::Outbound;
 
@@ -41,10 +43,49 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_MIN: Duration = Duration::from_secs(2);
 /// The longest wait before a request is repeated.
 const RETRY_MAX: Duration = Duration::from_secs(600);
+/// The part of the space for a request, in bytes, that its topic takes.
+const TOPIC_SIZE: usize = 64;
+
+/// The application's side of the twin: its writable properties, by their number in the table, and what it reports
+/// besides.
+pub(super) trait Properties {
+    /// Takes a desired value; `null` if it was deleted.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the application refuses it.
+    fn apply(&mut self, index: usize, value: Value<'_>) -> Result<(), &'static str>;
+    /// Writes the value in force.
+    fn write_value(&self, index: usize, acknowledgement: &mut Object<'_, '_>);
+    /// Writes the properties that only the device sets.
+    fn report(&mut self, reported: &mut Object<'_, '_>);
+    /// Writes the properties that count.
+    fn report_counters(&mut self, reported: &mut Object<'_, '_>);
+}
+
+/// Meaning of an answer of the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It answers no request.
+    Unexpected,
+    /// It was taken.
+    Taken,
+    /// Its body is the whole twin, for [`Twin::feed`] and [`Twin::read_whole`] with this request's id.
+    Whole(u32),
+}
+
+/// A reason why a document was passed over.
+pub(super) type PassedOver = &'static str;
 
 /// Knowledge of the twin, and what is to be said about it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Twin {
+#[derive(Debug)]
+pub(super) struct Twin<'b> {
+    /// For the desired values of a document, until it has ended.
+    space: &'b mut [u8],
+    /// Names of the application's writable properties.
+    names: NameOf,
+    /// The hub serves it on this connection.
+    is_served: bool,
     /// The version of the desired properties that were applied last.
     desired_version: u64,
     /// The version of the reported properties after the last patch.
@@ -56,12 +97,9 @@ pub(super) struct Twin {
     /// When a request may be sent again after one that failed.
     not_before: Option<Instant>,
     failures: u32,
-    /// The device's own properties are to be reported.
-    report_due: bool,
-    /// The counters are to be reported.
-    counters_due: bool,
-    /// Properties to acknowledge, one bit for each entry of the table, and how they fared.
-    due: u16,
+    /// What is to be reported.
+    due: Patch,
+    /// Fate of each property's desired value.
     verdicts: [Verdict; MAX_PROPERTIES],
     /// The document that is being read.
     document: Document,
@@ -88,54 +126,62 @@ struct Refusal {
 struct Request {
     id: u32,
     until: Instant,
+    /// What it reports, to mark it again should it fail; `None` if it reads the twin.
     patch: Option<Patch>,
 }
 
-/// Properties that a patch reports, to mark them again should it fail.
-#[derive(Clone, Copy, Debug)]
-struct Patch {
-    report: bool,
-    counters: bool,
-    due: u16,
-}
-
-impl Patch {
-    /// Less than this: the device's own properties alone, its counters alone, or half of the others. `None` for a
-    /// single one.
-    fn smaller(self) -> Option<Self> {
-        let rest = self.counters || self.due != 0;
-        if self.report && rest {
-            return Some(Self {
-                counters: false,
-                due: 0,
-                ..self
-            });
+impl<'b> Twin<'b> {
+    /// A twin that was never read, of an application whose table has these names.
+    pub(super) fn new(space: &'b mut [u8], names: NameOf) -> Self {
+        Self {
+            space,
+            names,
+            is_served: false,
+            desired_version: 0,
+            reported_version: None,
+            current: false,
+            request: None,
+            last_request_id: 0,
+            not_before: None,
+            failures: 0,
+            due: Patch::default(),
+            verdicts: [Verdict::default(); MAX_PROPERTIES],
+            document: Document::default(),
+            unknown: Unknown::default(),
         }
-        if self.counters && self.due != 0 {
-            return Some(Self { due: 0, ..self });
-        }
-        let mut due = self.due;
-        for _ in 0..self.due.count_ones() / 2 {
-            due &= due - 1;
-        }
-        (due != self.due).then_some(Self { due, ..self })
     }
-}
 
-impl Twin {
-    /// A new connection: nothing of the last one's is under way.
-    pub(super) fn connected(&mut self) {
+    /// A new connection: nothing of the last one's is under way. `is_served` is false if its hub has no twins.
+    pub(super) fn connected(&mut self, is_served: bool) {
         self.abandon();
+        self.is_served = is_served;
         self.current = false;
-        self.report_due = true;
-        self.counters_due = true;
+        (self.due.report, self.due.counters) = (true, true);
         self.not_before = None;
         self.failures = 0;
     }
 
+    /// The hub refuses to serve it on this connection.
+    pub(super) const fn not_served(&mut self) {
+        self.is_served = false;
+    }
+
     /// Marks that the device's counters have changed.
     pub(super) const fn counters_changed(&mut self) {
-        self.counters_due = true;
+        self.due.counters = true;
+    }
+
+    /// Marks all writable properties: any of them may have changed.
+    pub(super) fn properties_changed(&mut self) {
+        for (index, _) in self.table() {
+            self.due.properties |= 1 << index;
+        }
+    }
+
+    /// The entries of the application's table, with their numbers.
+    fn table(&self) -> impl Iterator<Item = (usize, &'static str)> + Clone + use<> {
+        let names = self.names;
+        (0..MAX_PROPERTIES).map_while(move |index| Some((index, names(index)?)))
     }
 
     /// Marks again what the request under way wanted to report.
@@ -144,13 +190,12 @@ impl Twin {
             patch: Some(patch), ..
         }) = self.request.take()
         {
-            self.report_due |= patch.report;
-            self.counters_due |= patch.counters;
-            self.due |= patch.due;
+            self.due = self.due.with(patch);
         }
     }
 
-    fn failed(&mut self, now: Instant) {
+    /// The request under way failed, or could not be sent: it is repeated after a wait.
+    pub(super) fn failed(&mut self, now: Instant) {
         self.abandon();
         let wait = RETRY_MIN
             .saturating_mul(1 << self.failures.min(16))
@@ -159,8 +204,34 @@ impl Twin {
         self.not_before = Some(now.after(wait));
     }
 
-    /// Starts a request if one is due: its id, and what it reports if it is a patch.
-    fn next(&mut self, now: Instant) -> Option<(u32, Option<Patch>)> {
+    /// Writes the request that is due into `space`: its topic and its payload. `None` if none is due. If it cannot be
+    /// sent, tell [`Twin::failed`].
+    ///
+    /// # Errors
+    ///
+    /// It does not fit, not even the smallest part of what is to be reported.
+    pub(super) fn poll<'s>(
+        &mut self,
+        now: Instant,
+        properties: &mut dyn Properties,
+        space: &'s mut [u8],
+    ) -> Option<Result<(&'s str, &'s str), TooLong>> {
+        let is_read = self.next(now)?;
+        let written = match is_read {
+            true => self.write_read(now, space),
+            false => self.write_largest_patch(now, properties, space),
+        };
+        if written.is_err() {
+            self.failed(now);
+        }
+        Some(written)
+    }
+
+    /// True if the twin is to be read now, false if something is to be reported; `None` if there is nothing to do.
+    fn next(&mut self, now: Instant) -> Option<bool> {
+        if !self.is_served {
+            return None;
+        }
         if let Some(request) = self.request {
             if now < request.until {
                 return None;
@@ -171,106 +242,98 @@ impl Twin {
         if self.not_before.is_some_and(|time| now < time) {
             return None;
         }
-        let patch = self.current.then_some(Patch {
-            report: self.report_due,
-            counters: self.counters_due,
-            due: self.due,
-        });
-        if patch.is_some_and(|patch| !patch.report && !patch.counters && patch.due == 0) {
-            return None;
+        match self.current {
+            true => (!self.due.is_empty()).then_some(false),
+            false => Some(true),
         }
+    }
+
+    /// Notes a new request; gives its id.
+    fn begin(&mut self, now: Instant, patch: Option<Patch>) -> u32 {
         self.last_request_id = self.last_request_id.wrapping_add(1);
         self.request = Some(Request {
             id: self.last_request_id,
             until: now.after(TIMEOUT),
             patch,
         });
-        Some((self.last_request_id, patch))
+        self.last_request_id
     }
 
-    /// When there is something to do by itself.
+    fn write_read<'s>(
+        &mut self,
+        now: Instant,
+        space: &'s mut [u8],
+    ) -> Result<(&'s str, &'s str), TooLong> {
+        let request_id = self.begin(now, None);
+        let topic = render(space, Outbound::TwinGet { request_id }).map_err(|_| TooLong)?;
+        Ok((topic, ""))
+    }
+
+    /// Writes as much of what is due as fits.
+    fn write_largest_patch<'s>(
+        &mut self,
+        now: Instant,
+        properties: &mut dyn Properties,
+        space: &'s mut [u8],
+    ) -> Result<(&'s str, &'s str), TooLong> {
+        let (topic, payload) = space.split_at_mut_checked(TOPIC_SIZE).ok_or(TooLong)?;
+        let mut patch = self.due;
+        let length = loop {
+            match (
+                self.write_patch(patch, properties, payload),
+                patch.smaller(),
+            ) {
+                (Err(TooLong), Some(smaller)) => patch = smaller,
+                (length, _) => break length?,
+            }
+        };
+        self.due = self.due.without(patch);
+        let request_id = self.begin(now, Some(patch));
+        let topic = render(topic, Outbound::ReportedPatch { request_id }).map_err(|_| TooLong)?;
+        Ok((topic, written(payload, length)))
+    }
+
+    /// When [`Twin::poll`] has something to do by itself.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.request, self.not_before) {
+            _ if !self.is_served => None,
             (Some(request), _) => Some(request.until),
-            (None, wait)
-                if !self.current || self.report_due || self.counters_due || self.due != 0 =>
-            {
-                Some(wait.unwrap_or_default())
-            }
+            (None, wait) if !self.current || !self.due.is_empty() => Some(wait.unwrap_or_default()),
             _ => None,
         }
     }
 
-    /// The document goes on with these bytes.
-    fn read_on(&mut self, now: Instant, bytes: &[u8], space: &mut [u8], names: NameOf) {
-        // On a slow link, a large twin takes its time: it is late only if nothing comes.
-        if let Some(request) = &mut self.request {
-            request.until = now.after(TIMEOUT);
-        }
-        self.document.feed(bytes, space, names, &mut self.unknown);
-    }
-
-    /// The request that an answer with this id is for.
-    fn request_of(&self, request_id: &str) -> Option<Request> {
-        self.request
-            .filter(|request| request_id.parse() == Ok(request.id))
-    }
-}
-
-impl<A: Application> Device<'_, A> {
-    /// Sends the request that is due, if any.
-    pub(super) fn poll_twin(&mut self, connection: &mut Connection<'_>, now: Instant) {
-        if !self.config.twin || self.without_twin || !connection.is_running() {
-            return;
-        }
-        let Some((id, patch)) = self.twin.next(now) else {
-            return;
-        };
-        let sent = match patch {
-            Some(patch) => self.send_patch(connection, id, patch),
-            None => send_get(connection, id),
-        };
-        match sent {
-            Ok(()) => {}
-            Err(unsent) => {
-                warn!("twin: {unsent}");
-                self.twin.request = None;
-                self.twin.failed(now);
-            }
-        }
-    }
-
-    /// An answer to a request begins. If its body is the twin, gives the request's id: then the body is for
-    /// [`Device::twin_piece`], and its end for [`Device::twin_ended`].
-    pub(super) fn twin_answered(
+    /// Handles the beginning of an answer.
+    pub(super) fn answered(
         &mut self,
-        connection: &mut Connection<'_>,
         now: Instant,
         status: u16,
         request_id: &str,
         version: Option<u64>,
-    ) -> Option<u32> {
-        let Some(request) = self.twin.request_of(request_id) else {
-            ignore(connection, "an answer to no twin request");
-            return None;
+    ) -> Answer {
+        let request = self
+            .request
+            .filter(|request| request_id.parse() == Ok(request.id));
+        let Some(request) = request else {
+            return Answer::Unexpected;
         };
         match (status, request.patch) {
             (200..=299, Some(_)) => {
-                self.twin.request = None;
-                self.twin.failures = 0;
-                self.twin.reported_version = version.or(self.twin.reported_version);
+                self.request = None;
+                self.failures = 0;
+                self.reported_version = version.or(self.reported_version);
                 debug!(
                     "twin: reported, version {}",
-                    self.twin.reported_version.unwrap_or_default()
+                    self.reported_version.unwrap_or_default()
                 );
             }
             (200..=299, None) => {
-                self.twin.document = Document::whole();
-                return Some(request.id);
+                self.document = Document::whole();
+                return Answer::Whole(request.id);
             }
             (429 | 500.., _) => {
                 info!("twin: the hub answered {status}; asking again");
-                self.twin.failed(now);
+                self.failed(now);
             }
             (_, patch) => {
                 // The same again would be refused again: give up what it was about.
@@ -278,61 +341,20 @@ impl<A: Application> Device<'_, A> {
                     "twin: the hub refused the {} with status {status}",
                     if patch.is_some() { "patch" } else { "read" }
                 );
-                self.twin.request = None;
-                self.twin.current = true;
+                self.request = None;
+                self.current = true;
             }
         }
-        None
+        Answer::Taken
     }
 
-    /// The twin, or a change of it, goes on with these bytes.
-    pub(super) fn twin_piece(&mut self, now: Instant, bytes: &[u8]) {
-        self.twin
-            .read_on(now, bytes, &mut *self.twin_space, name_of::<A>);
-    }
-}
-
-fn send_get(connection: &mut Connection<'_>, id: u32) -> Result<(), Unsent> {
-    let topic = render(
-        &mut *connection.scratch,
-        Outbound::TwinGet { request_id: id },
-    )
-    .map_err(|_| Unsent::TooLong)?;
-    connection
-        .session
-        .publish_now(topic, b"")
-        .map_err(Unsent::from)
-}
-
-/// The name of an entry of an application's table.
-fn name_of<A: Application>(index: usize) -> Option<&'static str> {
-    Some(A::PROPERTIES.get(index)?.name)
-}
-
-/// The entries of an application's table, with their numbers.
-fn properties<A: Application>() -> impl Iterator<Item = (usize, &'static Property<A>)> + Clone {
-    A::PROPERTIES.iter().take(MAX_PROPERTIES).enumerate()
-}
-
-/// Reason why a request was not sent.
-enum Unsent {
-    TooLong,
-    Session(RequestError),
-}
-
-impl Display for Unsent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong => {
-                f.write_str("the properties do not fit the scratch buffer; raise its size")
-            }
-            Self::Session(error) => write!(f, "{error}"),
+    /// The document goes on with these bytes.
+    pub(super) fn feed(&mut self, now: Instant, bytes: &[u8]) {
+        // On a slow link, a large twin takes its time: it is late only if nothing comes.
+        if let Some(request) = &mut self.request {
+            request.until = now.after(TIMEOUT);
         }
-    }
-}
-
-impl From<RequestError> for Unsent {
-    fn from(error: RequestError) -> Self {
-        Self::Session(error)
+        self.document
+            .feed(bytes, self.space, self.names, &mut self.unknown);
     }
 }
