@@ -8,18 +8,23 @@
 //!
 //! - [`app`]: what this product measures, sends and does with messages. Change this.
 //! - [`lifecycle`]: from switching on to switching off, provisioning included.
-//! - [`device`]: work on a hub. Telemetry, cloud-to-device messages, twin and methods.
-//! - [`provisioning`]: work with the Device Provisioning Service. From an id scope to a hub.
-//! - [`connection`]: one connection below either, from a clock that is not set to a running connection and back, for
-//!   ever, with [`failure`] (what follows from each failure) and [`backoff`] (how long to wait).
-//! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are.
-//! - [`topic`], [`properties`], [`json`]: IoT Hub's conventions on top of MQTT.
-//! - [`identity`], [`sas`], [`percent`], [`secret`]: who the device is and how it proves it.
-//! - [`pair`]: a new certificate and its key, tried before the old pair is given up.
-//! - [`pem`], [`paste`]: certificates and keys as people paste them into a console.
-//! - [`waiting`]: what ends or hurries a wait before there is a device.
-//! - [`port`]: traits for what touches the world, and [`report`]: what the device tells about itself.
-//! - [`storage`], [`text`], [`time`], [`sntp`], [`logging`]: foundations.
+//! - [`device`]: work on a hub. Telemetry, cloud-to-device messages, twin and methods. [`provisioning`]: work with the
+//!   Device Provisioning Service. From an id scope to a hub.
+//! - [`application`]: the interface between a device and its application.
+//! - [`connection`]: one connection below either work, from a clock that is not set to a running connection and back,
+//!   for ever.
+//! - `setup`: what a person gives the device. [`pair`] is a new certificate and its key, tried before the old pair is
+//!   given up; [`paste`] takes them from a console; [`waiting`] is the time until there is something to connect with.
+//! - [`storage`]: guards what is kept. [`port`]: traits for what touches the world.
+//! - [`report`]: what the device tells about itself.
+//! - [`failure`]: what follows from each failure.
+//! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are. [`json`]: the payloads' format.
+//! - `iot_hub`: IoT Hub's conventions. [`identity`] and [`sas`] say who the device is and prove it; [`topic`],
+//!   [`properties`] and [`percent`] are the form of its messages.
+//! - `foundation`: [`backoff`] (how long to wait), [`logging`], [`pem`], [`secret`], [`sntp`], [`text`], [`time`].
+//!
+//! Each is a folder or a file of `src/`. What is in `setup`, `iot_hub` and `foundation` has its path without the folder.
+//! What is low imports nothing from what is high (`tests/layers.rs`).
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].
 
@@ -39,28 +44,20 @@ mod application_guide {}
 
 pub mod app;
 pub mod application;
-pub mod backoff;
 pub mod connection;
 pub mod device;
 pub mod failure;
-pub mod identity;
+mod foundation;
+mod iot_hub;
 pub mod json;
 pub mod lifecycle;
-pub mod logging;
 pub mod mqtt;
-pub mod pair;
-pub mod paste;
-pub mod pem;
-pub mod percent;
 pub mod port;
-pub mod properties;
 pub mod provisioning;
 pub mod report;
-pub mod sas;
-pub mod secret;
-pub mod sntp;
+mod setup;
 pub mod storage;
-pub mod text;
-pub mod time;
-pub mod topic;
-pub mod waiting;
+
+pub use self::foundation::{backoff, logging, pem, secret, sntp, text, time};
+pub use self::iot_hub::{identity, percent, properties, sas, topic};
+pub use self::setup::{pair, paste, waiting};

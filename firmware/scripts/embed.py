@@ -26,7 +26,7 @@ ID_WORDS = "an id of 1 to 128 letters, digits and -.%_*?!(),:=@$'"
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?"
 IPV6 = r"[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*"
 TIME_SERVER = rf"(?:{NAME}(?::[0-9]{{1,5}})?|{IPV6})"
-# What the device itself would reject at its start (src/identity, src/provisioning/enrollment.rs). CONFIG_AZURE_MODEL_ID
+# What the device itself would reject at its start (src/iot_hub/identity, src/provisioning/enrollment.rs). CONFIG_AZURE_MODEL_ID
 # is asserted in the Rust code.
 FORMS = {
     "HUB_HOST_NAME": (HOST_NAME, HOST_NAME_WORDS),

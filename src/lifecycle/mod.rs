@@ -400,9 +400,7 @@ fn adopt(assignment: &Assignment, enrollment: &Enrollment) -> Option<Identity> {
 }
 
 #[cfg(test)]
-#[path = "lifecycle_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "reprovisioning_tests.rs"]
 mod reprovisioning_tests;

@@ -1,0 +1,9 @@
+//! Foundations: nothing here knows of IoT Hub or MQTT.
+
+pub mod backoff;
+pub mod logging;
+pub mod pem;
+pub mod secret;
+pub mod sntp;
+pub mod text;
+pub mod time;
