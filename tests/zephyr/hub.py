@@ -120,11 +120,16 @@ class Hub:
 
     def enroll(self, registration, *options):
         """Enrols one registration; gives its symmetric key if it has one."""
-        return json.loads(self.run("dps", "enroll", registration, *options))["attestation"].get("primaryKey")
+        return self.primary_key("enroll", registration, *options)
 
     def enroll_group(self, name, *options):
         """Enrols a group of registrations; gives its symmetric key if it has one."""
-        return json.loads(self.run("dps", "enroll-group", name, *options))["attestation"].get("primaryKey")
+        return self.primary_key("enroll-group", name, *options)
+
+    def primary_key(self, command, *arguments):
+        """Runs a command of `local-hub dps` that prints an enrolment, and gives its primary key; None without one."""
+        attestation = json.loads(self.run("dps", command, *arguments))["attestation"]
+        return attestation.get("symmetricKey", {}).get("primaryKey")
 
     def registrations(self, registration):
         """How many times the provisioning service let a registration in."""

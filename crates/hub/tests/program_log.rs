@@ -475,7 +475,7 @@ fn an_enrolment_that_is_there_is_not_replaced_without_being_asked_to() {
             &["dps", command, "dev-01", "--replace", "--disabled"],
         );
         let replaced: Value = serde_json::from_str(&replaced).unwrap();
-        assert_eq!(replaced["status"], "disabled");
+        assert_eq!(replaced["provisioningStatus"], "disabled");
         assert_eq!(replaced["attestation"], made["attestation"]);
         let absent = fail(state, &["dps", command, "dev-02", "--replace"]);
         assert!(absent.contains("there is no enrolment"), "{absent}");

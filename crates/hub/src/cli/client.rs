@@ -1,5 +1,6 @@
 //! How a command talks to the hub that serves a state directory: HTTPS to its operator's interface.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_MATCH};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -34,6 +35,8 @@ const TOKEN_LIFE: u64 = 2 * 24 * 3600;
 pub(super) struct Operator {
     endpoints: Endpoints,
     authorization: String,
+    /// Of [`POLICY`].
+    key: String,
     tls: Arc<ClientConfig>,
     runtime: Runtime,
 }
@@ -43,7 +46,8 @@ pub(super) struct Call<'c> {
     pub(super) method: Method,
     /// Path and query, without api-version.
     pub(super) path: &'c str,
-    pub(super) if_match: bool,
+    /// The etag that the entry must still have; `*` for any.
+    if_match: Option<String>,
     pub(super) body: Option<Value>,
     /// How long the hub may take, beyond what any request takes.
     longest: Duration,
@@ -55,7 +59,7 @@ impl<'c> Call<'c> {
         Self {
             method,
             path,
-            if_match: false,
+            if_match: None,
             body: None,
             longest: Duration::ZERO,
         }
@@ -77,7 +81,15 @@ impl<'c> Call<'c> {
     /// For something that exists.
     pub(super) fn existing(self) -> Self {
         Self {
-            if_match: true,
+            if_match: Some("*".into()),
+            ..self
+        }
+    }
+
+    /// For something that nobody changed since it was read with this etag.
+    pub(super) fn unchanged_since(self, etag: &str) -> Self {
+        Self {
+            if_match: Some(format!("\"{etag}\"")),
             ..self
         }
     }
@@ -101,7 +113,28 @@ impl Operator {
                 .map_err(|error| Failure(format!("cannot open sockets: {error}")))?,
             endpoints,
             authorization,
+            key,
         })
+    }
+
+    /// The runtime that sockets of this command are on.
+    pub(super) const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Where devices connect.
+    pub(super) const fn mqtt(&self) -> SocketAddr {
+        self.endpoints.mqtt
+    }
+
+    /// How devices shake hands with the hub.
+    pub(super) fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.tls))
+    }
+
+    /// The key of [`POLICY`].
+    pub(super) fn policy_key(&self) -> &str {
+        &self.key
     }
 
     /// The name in connection strings.
@@ -111,8 +144,16 @@ impl Operator {
 
     /// Sends a request and waits for the whole answer; `Null` if it has no body.
     pub(super) fn call(&self, call: Call<'_>) -> Result<Value, Failure> {
+        self.call_for_etag(call).map(|(body, _)| body)
+    }
+
+    /// The same, with the answer's etag, without its quotes.
+    pub(super) fn call_for_etag(&self, call: Call<'_>) -> Result<(Value, Option<String>), Failure> {
         self.runtime.block_on(async {
             let response = self.send(call).await?;
+            let etag = response.headers().get(ETAG);
+            let etag = etag.and_then(|etag| etag.to_str().ok());
+            let etag = etag.map(|etag| etag.trim_matches('"').to_owned());
             let body = response
                 .into_body()
                 .collect()
@@ -120,17 +161,20 @@ impl Operator {
                 .map_err(broken)?
                 .to_bytes();
             if body.is_empty() {
-                return Ok(Value::Null);
+                return Ok((Value::Null, etag));
             }
             serde_json::from_slice(&body)
+                .map(|body| (body, etag))
                 .map_err(|_| Failure("the hub did not answer in JSON".into()))
         })
     }
 
-    /// Gives every line of an endless answer to `take`, until that has enough or the hub stops.
+    /// Gives every line of an endless answer to `take`, until that has enough, no line comes for `patience`, or the
+    /// hub stops.
     pub(super) fn lines(
         &self,
         path: &str,
+        patience: Option<Duration>,
         mut take: impl FnMut(&str) -> ControlFlow<Result<(), Failure>>,
         began: impl FnOnce(),
     ) -> Result<(), Failure> {
@@ -138,7 +182,15 @@ impl Operator {
             let mut body = self.send(Call::new(Method::GET, path)).await?.into_body();
             began();
             let mut text = Vec::new();
-            while let Some(frame) = body.frame().await {
+            loop {
+                let frame = match patience {
+                    None => body.frame().await,
+                    Some(patience) => match tokio::time::timeout(patience, body.frame()).await {
+                        Ok(frame) => frame,
+                        Err(_) => return Ok(()),
+                    },
+                };
+                let Some(frame) = frame else { break };
                 let Ok(data) = frame.map_err(broken)?.into_data() else {
                     continue;
                 };
@@ -206,8 +258,8 @@ impl Operator {
                 authority(&self.endpoints.host_name, self.endpoints.operator.port()),
             )
             .header(AUTHORIZATION, &self.authorization);
-        if call.if_match {
-            request = request.header(IF_MATCH, "*");
+        if let Some(etag) = call.if_match {
+            request = request.header(IF_MATCH, etag);
         }
         let body = match call.body {
             Some(body) => {

@@ -9,9 +9,11 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
+use super::Failure;
 use super::client::{Call, Operator};
+use super::identity::KeyType;
 use super::output::{print, say};
-use super::{Failure, State};
+use super::target::{DeviceName, Target};
 use crate::credentials::{percent, x509};
 use crate::registry::Identity;
 use crate::store;
@@ -22,7 +24,7 @@ pub(super) enum Command {
     /// Register a device and print its connection string
     Create(Create),
     /// List the devices
-    List(State),
+    List(Target),
     /// Let a device connect again
     Enable(One),
     /// Keep a device from connecting; a connection that it has is closed
@@ -36,10 +38,10 @@ pub(super) enum Command {
 /// One device of one hub.
 #[derive(Args)]
 pub(super) struct One {
-    /// The device's id
-    id: String,
     #[command(flatten)]
-    state: State,
+    name: DeviceName,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Args)]
@@ -72,7 +74,7 @@ impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Create(create) => create.run(),
-            Self::List(state) => list(&Operator::of(&state.directory)?),
+            Self::List(target) => list(&target.operator()?),
             Self::Enable(one) => one.set_status("enabled"),
             Self::Disable(one) => one.set_status("disabled"),
             Self::Delete(one) => {
@@ -91,16 +93,20 @@ impl Command {
 }
 
 impl One {
+    fn id(&self) -> &str {
+        self.name.id()
+    }
+
     fn operator(&self) -> Result<Operator, Failure> {
-        Operator::of(&self.state.directory)
+        self.target.operator()
     }
 
     fn path(&self) -> String {
-        format!("/devices/{}", percent::encode(&self.id))
+        format!("/devices/{}", percent::encode(self.id()))
     }
 
     fn set_status(&self, status: &str) -> Result<(), Failure> {
-        let body = json!({ "deviceId": self.id, "status": status });
+        let body = json!({ "deviceId": self.id(), "status": status });
         self.operator()?
             .call(Call::new(Method::PUT, &self.path()).with(body).existing())?;
         Ok(())
@@ -115,12 +121,12 @@ impl Create {
             ));
         }
         // The id becomes a part of names of files.
-        Identity::device(self.one.id.as_str()).check()?;
+        Identity::device(self.one.id()).check()?;
         let operator = self.one.operator()?;
         let proof = self.proof()?;
         let files = proof.made.map(|made| self.write(&made)).transpose()?;
         let path = self.one.path();
-        let body = json!({ "deviceId": self.one.id, "authentication": proof.authentication });
+        let body = json!({ "deviceId": self.one.id(), "authentication": proof.authentication });
         let device = operator.call(Call::new(Method::PUT, &path).with(body))?;
         if let Some((name, pem)) = proof.authority
             && let Err(refused) = upload(&operator, &name, &pem)
@@ -149,7 +155,7 @@ impl Create {
                 authority: None,
             },
             (Auth::X509Thumbprint, None) => {
-                let made = tls::self_signed(&self.one.id)?;
+                let made = tls::self_signed(self.one.id())?;
                 Proof {
                     authentication: by(&made.der),
                     made: Some(made),
@@ -162,12 +168,12 @@ impl Create {
                 authority: None,
             },
             (Auth::X509Ca, None) => {
-                let authority = DeviceAuthority::open(&self.one.state.directory)
+                let authority = DeviceAuthority::open(self.one.target.directory())
                     .map_err(|error| Failure(error.to_string()))?;
                 let pem = authority.certificate_pem().to_owned();
                 Proof {
                     authentication: under_ca,
-                    made: Some(authority.issue(&self.one.id)?),
+                    made: Some(authority.issue(self.one.id())?),
                     authority: Some((DeviceAuthority::NAME.into(), pem)),
                 }
             }
@@ -185,7 +191,7 @@ impl Create {
 
     /// Writes certificate and key; they go again unless they are kept.
     fn write(&self, made: &tls::Credentials) -> Result<NewFiles, Failure> {
-        let file = |kind: &str| self.out.join(format!("{}.{kind}.pem", self.one.id));
+        let file = |kind: &str| self.out.join(format!("{}.{kind}.pem", self.one.id()));
         let mut files = NewFiles(Vec::new());
         files.write(file("cert"), &made.certificate_pem, false)?;
         files.write(file("key"), &made.key_pem, true)?;
@@ -261,12 +267,17 @@ fn list(operator: &Operator) -> Result<(), Failure> {
 
 /// Of an entry as the hub's REST interface gives it.
 pub(super) fn connection_string(host_name: &str, device: &Value) -> String {
+    connection_string_with(host_name, device, KeyType::Primary)
+}
+
+/// The same, with this key.
+pub(super) fn connection_string_with(host_name: &str, device: &Value, key: KeyType) -> String {
     let mut id = device["deviceId"].as_str().unwrap_or_default().to_owned();
     if let Some(module) = device["moduleId"].as_str() {
         id.push_str(";ModuleId=");
         id.push_str(module);
     }
-    match device["authentication"]["symmetricKey"]["primaryKey"].as_str() {
+    match device["authentication"]["symmetricKey"][key.member()].as_str() {
         Some(key) => format!("HostName={host_name};DeviceId={id};SharedAccessKey={key}"),
         None => format!("HostName={host_name};DeviceId={id};x509=true"),
     }

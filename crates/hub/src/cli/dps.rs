@@ -8,16 +8,26 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
-use super::client::{Call, Operator};
+use super::client::Call;
 use super::output::print;
-use super::{Failure, State};
+use super::shape::Shape;
+use super::target::Target;
+use super::{Failure, enrollment};
 use crate::credentials::{percent, x509};
 use crate::dps;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Print the id scope
-    IdScope(State),
+    IdScope(Target),
+    /// Print names of the service; the id scope is properties.idScope
+    Show(Show),
+    /// Enrolments of one registration, in the words of `az`
+    #[command(subcommand)]
+    Enrollment(enrollment::Individual),
+    /// Enrolments of groups, in the words of `az`
+    #[command(subcommand)]
+    EnrollmentGroup(enrollment::Group),
     /// Enrol one registration, and print its enrolment
     Enroll(Enroll),
     /// Enrol a group of registrations, and print its enrolment
@@ -41,13 +51,21 @@ pub(super) enum Command {
     },
 }
 
+#[derive(Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    shape: Shape,
+}
+
 /// One enrolment of one hub.
 #[derive(Args)]
 pub(super) struct One {
     /// The registration id, or the group's name
     id: String,
     #[command(flatten)]
-    state: State,
+    target: Target,
 }
 
 /// What becomes of a registration.
@@ -98,44 +116,50 @@ pub(super) struct EnrollGroup {
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::IdScope(state) => {
-                let service = Operator::of(&state.directory)?
+            Self::IdScope(target) => {
+                let service = target
+                    .operator()?
                     .call(Call::new(Method::GET, "/provisioning"))?;
                 print(service["idScope"].as_str().unwrap_or_default())
             }
+            Self::Show(Show { target, shape }) => {
+                let operator = target.operator()?;
+                let service = operator.call(Call::new(Method::GET, "/provisioning"))?;
+                let host_name = operator.host_name();
+                shape.print(&json!({
+                    "name": host_name,
+                    "properties": {
+                        "deviceProvisioningHostName": host_name,
+                        "idScope": service["idScope"],
+                        "serviceOperationsHostName": host_name,
+                    },
+                }))
+            }
+            Self::Enrollment(command) => command.run(),
+            Self::EnrollmentGroup(command) => command.run(),
             Self::Enroll(Enroll {
                 one,
-                certificate,
+                certificate: file,
                 device_id,
                 fate,
             }) => {
-                let attestation = match &certificate {
+                let attestation = match &file {
                     None => symmetric_key(),
-                    Some(file) => {
-                        let broken = || {
-                            Failure(format!(
-                                "{} is not a certificate in PEM form",
-                                file.display()
-                            ))
-                        };
-                        let der = CertificateDer::from_pem_slice(read(file)?.as_bytes())
-                            .map_err(|_| broken())?;
-                        json!({ "type": "x509Thumbprint", "thumbprint": x509::sha256_thumbprint(&der) })
-                    }
+                    Some(file) => certificate(file)?,
                 };
                 let mut body = fate.body(attestation);
                 body["deviceId"] = json!(device_id);
-                one.put("/enrollments", body, fate.replace)
+                one.put(false, body, fate.replace)
             }
             Self::EnrollGroup(EnrollGroup { one, ca, fate }) => {
                 let attestation = match &ca {
                     None => symmetric_key(),
-                    Some(file) => json!({ "type": "x509Ca", "certificate": read(file)? }),
+                    Some(file) => authority(file)?,
                 };
-                one.put("/enrollmentGroups", fate.body(attestation), fate.replace)
+                one.put(true, fate.body(attestation), fate.replace)
             }
-            Self::Remove(one) => one.remove("/enrollments"),
-            Self::RemoveGroup(one) => one.remove("/enrollmentGroups"),
+            Self::Remove(one) => one.remove(false),
+            Self::RemoveGroup(one) => one.remove(true),
             Self::ComputeDeviceKey {
                 key_file,
                 key,
@@ -165,8 +189,22 @@ fn group_key(file: Option<&PathBuf>, option: Option<String>) -> Result<String, F
     }
 }
 
+/// The attestation by a device's certificate, by its thumbprint.
+pub(super) fn certificate(file: &PathBuf) -> Result<Value, Failure> {
+    let der = CertificateDer::from_pem_slice(read(file)?.as_bytes()).map_err(|_| {
+        let file = file.display();
+        Failure(format!("{file} is not a certificate in PEM form"))
+    })?;
+    Ok(json!({ "type": "x509Thumbprint", "thumbprint": x509::sha256_thumbprint(&der) }))
+}
+
+/// The attestation by certificates under a CA.
+pub(super) fn authority(file: &PathBuf) -> Result<Value, Failure> {
+    Ok(json!({ "type": "x509Ca", "certificate": read(file)? }))
+}
+
 /// Keys that the hub makes.
-fn symmetric_key() -> Value {
+pub(super) fn symmetric_key() -> Value {
     json!({ "type": "symmetricKey", "primaryKey": "", "secondaryKey": "" })
 }
 
@@ -189,23 +227,31 @@ impl Fate {
 }
 
 impl One {
-    fn path(&self, collection: &str) -> String {
+    fn path(&self, group: bool) -> String {
+        let collection = if group {
+            "/enrollmentGroups"
+        } else {
+            "/enrollments"
+        };
         format!("{collection}/{}", percent::encode(&self.id))
     }
 
-    fn put(&self, collection: &str, body: Value, replace: bool) -> Result<(), Failure> {
-        let path = self.path(collection);
+    fn put(&self, group: bool, body: Value, replace: bool) -> Result<(), Failure> {
+        let path = self.path(group);
         let mut call = Call::new(Method::PUT, &path).with(body);
         if replace {
             call = call.existing();
         }
-        let enrollment = Operator::of(&self.state.directory)?.call(call)?;
-        print(&format!("{enrollment:#}"))
+        let enrollment = self.target.operator()?.call(call)?;
+        let shown = enrollment::as_az_shows(&self.id, group, &enrollment, true);
+        print(&format!("{shown:#}"))
     }
 
-    fn remove(&self, collection: &str) -> Result<(), Failure> {
-        let path = self.path(collection);
-        Operator::of(&self.state.directory)?.call(Call::new(Method::DELETE, &path))?;
+    fn remove(&self, group: bool) -> Result<(), Failure> {
+        let path = self.path(group);
+        self.target
+            .operator()?
+            .call(Call::new(Method::DELETE, &path))?;
         Ok(())
     }
 }

@@ -4,8 +4,9 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::json;
 
-use super::client::{Call, Operator};
-use super::{Failure, State};
+use super::Failure;
+use super::client::Call;
+use super::target::{DeviceName, Target};
 use crate::credentials::percent;
 use crate::faults::Fault;
 
@@ -75,13 +76,13 @@ pub(super) enum Command {
 /// One device or module of one hub.
 #[derive(Args)]
 pub(super) struct One {
-    /// The device's id
-    id: String,
+    #[command(flatten)]
+    name: DeviceName,
     /// The id of the device's module that is meant
-    #[arg(long, value_name = "ID")]
+    #[arg(short, long, visible_alias = "module-id", value_name = "ID")]
     module: Option<String>,
     #[command(flatten)]
-    state: State,
+    target: Target,
 }
 
 /// One registration of one hub's provisioning service.
@@ -90,7 +91,7 @@ pub(super) struct Registration {
     /// The registration id
     id: String,
     #[command(flatten)]
-    state: State,
+    target: Target,
 }
 
 #[derive(Args)]
@@ -129,33 +130,33 @@ impl Command {
                 let body = json!({ "status": status, "times": count.times });
                 let path = registration.path();
                 return call(
-                    &registration.state,
+                    &registration.target,
                     Call::new(Method::POST, &path).with(body),
                 );
             }
             Self::Clear(one) => {
-                return call(&one.state, Call::new(Method::DELETE, &one.path()));
+                return call(&one.target, Call::new(Method::DELETE, &one.path()));
             }
             Self::ClearRegistration(registration) => {
                 let path = registration.path();
-                return call(&registration.state, Call::new(Method::DELETE, &path));
+                return call(&registration.target, Call::new(Method::DELETE, &path));
             }
         };
         call(
-            &one.state,
+            &one.target,
             Call::new(Method::POST, &one.path()).with(json!(fault)),
         )
     }
 }
 
-fn call(state: &State, call: Call<'_>) -> Result<(), Failure> {
-    Operator::of(&state.directory)?.call(call)?;
+fn call(target: &Target, call: Call<'_>) -> Result<(), Failure> {
+    target.operator()?.call(call)?;
     Ok(())
 }
 
 impl One {
     fn path(&self) -> String {
-        let device = format!("/faults/{}", percent::encode(&self.id));
+        let device = format!("/faults/{}", percent::encode(self.name.id()));
         match &self.module {
             Some(module) => format!("{device}/modules/{}", percent::encode(module)),
             None => device,

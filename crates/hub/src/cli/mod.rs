@@ -3,12 +3,21 @@
 mod client;
 mod device;
 mod dps;
+mod enrollment;
+mod events;
 mod fault;
+mod feedback;
+mod identity;
 mod logger;
 mod messages;
 mod module;
 mod output;
+mod sas_token;
 mod serve;
+mod shape;
+mod simulate;
+mod simulated;
+mod target;
 mod twin;
 
 use std::fmt;
@@ -29,12 +38,16 @@ struct Program {
 
 const EXAMPLE: &str = "\
 Example:
-  local-hub serve --state hub-state
-and in another terminal:
-  local-hub device create MyDevice01 --auth sas --state hub-state
-  local-hub monitor-events --state hub-state
-  local-hub send-c2d MyDevice01 --data hello --state hub-state
-A device trusts hub-state/ca.pem and connects with the connection string that `device create` prints.";
+  export LOCAL_HUB_STATE=hub-state        in each terminal, or --state hub-state with each command
+  local-hub serve                         in one of them
+  local-hub device create MyDevice01 --auth sas
+  local-hub monitor-events
+  local-hub send-c2d MyDevice01 --data hello
+A device trusts hub-state/ca.pem and connects with the connection string that `device create` prints.
+The same in the words of az:
+  local-hub device-identity create -d MyDevice01
+  local-hub device-identity connection-string show -d MyDevice01 --query connectionString -o tsv
+  local-hub simulate -d MyDevice01 --msg-count 3";
 
 #[derive(Subcommand)]
 enum Command {
@@ -43,18 +56,37 @@ enum Command {
     /// Register, list and change devices
     #[command(subcommand)]
     Device(device::Command),
+    /// Register, list and change devices, in the words of `az`; prints JSON
+    #[command(subcommand)]
+    DeviceIdentity(identity::Command),
     /// Register, list and delete modules of devices
     #[command(subcommand)]
     ModuleIdentity(module::Command),
-    /// Print device-to-cloud messages as they arrive, one JSON object a line
-    MonitorEvents(messages::MonitorEvents),
+    /// Print device-to-cloud messages as they arrive
+    MonitorEvents(events::MonitorEvents),
+    /// Print what became of messages to devices, one JSON object a line
+    MonitorFeedback(feedback::MonitorFeedback),
     /// Send a message to a device, or to one of its modules
     SendC2d(messages::SendC2d),
+    /// Send messages to devices, or discard them, in the words of `az`
+    #[command(subcommand)]
+    C2dMessage(messages::C2dMessage),
     /// Read and change device twins
     #[command(subcommand)]
     DeviceTwin(twin::Command),
+    /// Read and change twins of modules
+    #[command(subcommand)]
+    ModuleTwin(twin::Command),
     /// Call a direct method of a device, and print its answer
     InvokeDeviceMethod(twin::Invoke),
+    /// Call a direct method of a module, and print its answer
+    InvokeModuleMethod(twin::Invoke),
+    /// Print a SAS token of a device, of a module, or of the hub
+    GenerateSasToken(sas_token::GenerateSasToken),
+    /// Be a device: send messages, print what comes, and answer methods
+    Simulate(simulate::Simulate),
+    /// Be a device, and send one message
+    SendD2cMessage(simulate::SendD2cMessage),
     /// Enrol devices with the Device Provisioning Service
     #[command(subcommand)]
     Dps(dps::Command),
@@ -62,7 +94,7 @@ enum Command {
     #[command(subcommand)]
     Fault(fault::Command),
     /// Print how many messages of the daily quota are used
-    ShowQuotaMetrics(State),
+    ShowQuotaMetrics(target::Target),
 }
 
 /// Places where secrets belong, and arguments that take any text.
@@ -77,6 +109,7 @@ const ADVICE: Advice = Advice {
         "desired",
         "tags",
         "method_payload",
+        "method_response_payload",
         "key",
     ],
 };
@@ -129,13 +162,21 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Device(command) => command.run(),
         Command::ModuleIdentity(command) => command.run(),
+        Command::DeviceIdentity(command) => command.run(),
         Command::MonitorEvents(command) => command.run(),
+        Command::MonitorFeedback(command) => command.run(),
+        Command::C2dMessage(command) => command.run(),
+        Command::ModuleTwin(command) => command.run_of_module(),
+        Command::InvokeModuleMethod(command) => command.run_of_module(),
+        Command::GenerateSasToken(command) => command.run(),
+        Command::Simulate(command) => command.run(),
+        Command::SendD2cMessage(command) => command.run(),
         Command::SendC2d(command) => command.run(),
         Command::DeviceTwin(command) => command.run(),
         Command::InvokeDeviceMethod(command) => command.run(),
         Command::Dps(command) => command.run(),
         Command::Fault(command) => command.run(),
-        Command::ShowQuotaMetrics(state) => messages::show_quota_metrics(&state),
+        Command::ShowQuotaMetrics(target) => messages::show_quota_metrics(&target),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! `local-hub device-twin …` and `local-hub invoke-device-method`.
+//! `local-hub device-twin …`, `local-hub invoke-device-method`, and the same of modules.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,9 +7,11 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::client::{Call, Operator};
+use super::Failure;
+use super::client::Call;
 use super::output::print;
-use super::{Failure, State};
+use super::shape::Shape;
+use super::target::{DeviceName, Target};
 use crate::credentials::percent;
 
 #[derive(Subcommand)]
@@ -22,13 +24,18 @@ pub(super) enum Command {
     Replace(Replace),
 }
 
-/// The twin of one device of one hub.
+/// One device or module of one hub.
 #[derive(Args)]
 pub(super) struct One {
-    /// The device's id
-    id: String,
     #[command(flatten)]
-    state: State,
+    name: DeviceName,
+    /// The id of the device's module that is meant
+    #[arg(short, long, visible_alias = "module-id", value_name = "ID")]
+    module: Option<String>,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    shape: Shape,
 }
 
 #[derive(Args)]
@@ -59,6 +66,16 @@ fn object(text: &str) -> Result<Value, String> {
 }
 
 impl Command {
+    /// The same of a module.
+    pub(super) fn run_of_module(self) -> Result<(), Failure> {
+        match &self {
+            Self::Show(one) => one.check_module()?,
+            Self::Update(update) => update.one.check_module()?,
+            Self::Replace(replace) => replace.one.check_module()?,
+        }
+        self.run()
+    }
+
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Show(one) => one.ask(Method::GET, None),
@@ -86,11 +103,28 @@ impl Command {
 impl One {
     /// Sends a request about the twin, and prints the twin that comes back.
     fn ask(&self, method: Method, body: Option<Value>) -> Result<(), Failure> {
-        let path = format!("/twins/{}", percent::encode(&self.id));
+        let path = self.path();
         let mut call = Call::new(method, &path);
         call.body = body;
-        let twin = Operator::of(&self.state.directory)?.call(call)?;
-        print(&format!("{twin:#}"))
+        self.shape.print(&self.target.operator()?.call(call)?)
+    }
+
+    fn path(&self) -> String {
+        let device = format!("/twins/{}", percent::encode(self.name.id()));
+        match &self.module {
+            Some(module) => format!("{device}/modules/{}", percent::encode(module)),
+            None => device,
+        }
+    }
+
+    /// Refuses that no module is named.
+    fn check_module(&self) -> Result<(), Failure> {
+        match self.module {
+            Some(_) => Ok(()),
+            None => Err(Failure(
+                "name the module with --module; the same command for a device has device in its name".into(),
+            )),
+        }
     }
 }
 
@@ -124,7 +158,7 @@ fn json_value(text: &str) -> Result<Value, String> {
 impl Invoke {
     /// Prints what the device answered: `{"status":…,"payload":…}`.
     pub(super) fn run(self) -> Result<(), Failure> {
-        let path = format!("/twins/{}/methods", percent::encode(&self.one.id));
+        let path = format!("{}/methods", self.one.path());
         let mut body = json!({
             "methodName": self.method_name,
             "responseTimeoutInSeconds": self.timeout,
@@ -135,7 +169,16 @@ impl Invoke {
         }
         let longest = Duration::from_secs(self.timeout.saturating_add(self.connect_timeout));
         let call = Call::new(Method::POST, &path).with(body).lasting(longest);
-        let response = Operator::of(&self.one.state.directory)?.call(call)?;
+        let response = self.one.target.operator()?.call(call)?;
+        if self.one.shape.is_given() {
+            return self.one.shape.print(&response);
+        }
         print(&response.to_string())
+    }
+
+    /// The same of a module.
+    pub(super) fn run_of_module(self) -> Result<(), Failure> {
+        self.one.check_module()?;
+        self.run()
     }
 }

@@ -1,0 +1,314 @@
+//! `local-hub device-identity …`, in the words of `az iot hub device-identity`, and renewing keys.
+
+use clap::{Args, Subcommand, ValueEnum};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::client::{Call, Operator};
+use super::device::connection_string_with;
+use super::shape::Shape;
+use super::target::Target;
+use crate::credentials::{percent, random};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Register a device and print its entry
+    Create(Create),
+    /// Print the entries of the devices
+    List(List),
+    /// Print a device's entry
+    Show(One),
+    /// Change a device's status or proof of identity, and print its entry
+    Update(Update),
+    /// Delete a device and everything that the hub keeps for it
+    Delete(One),
+    /// Make new symmetric keys, or swap the two; connections of the device are closed
+    RenewKey(RenewKey),
+    /// Connection strings
+    #[command(subcommand)]
+    ConnectionString(ConnectionString),
+}
+
+#[derive(Subcommand)]
+pub(super) enum ConnectionString {
+    /// Print a device's connection string, as {"connectionString": …}
+    Show(ShowConnectionString),
+}
+
+/// One device of one hub, as `az` names it.
+#[derive(Args)]
+pub(super) struct One {
+    /// The device's id
+    #[arg(short = 'd', long, value_name = "ID")]
+    device_id: String,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// List so many at most; 1000 is the most of one request
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    top: u32,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// Fields of an entry.
+#[derive(Args)]
+pub(super) struct Fields {
+    /// How the device proves who it is
+    #[arg(long, visible_alias = "am", value_enum, value_name = "METHOD")]
+    auth_method: Option<AuthMethod>,
+    /// For x509_thumbprint: the SHA-1 or SHA-256 thumbprint of the device's certificate, in hex
+    #[arg(long, visible_alias = "ptp", value_name = "HEX")]
+    primary_thumbprint: Option<String>,
+    /// For x509_thumbprint: that of a second certificate
+    #[arg(long, visible_alias = "stp", value_name = "HEX")]
+    secondary_thumbprint: Option<String>,
+    /// Whether the device may connect
+    #[arg(long, value_enum, value_name = "STATUS")]
+    status: Option<MayConnect>,
+    /// The reason of the status, of 128 characters at most
+    #[arg(long, visible_alias = "star", value_name = "TEXT")]
+    status_reason: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+#[derive(Args)]
+pub(super) struct Update {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum AuthMethod {
+    /// By tokens under a symmetric key, which the hub makes
+    SharedPrivateKey,
+    /// By the thumbprint of a certificate
+    #[value(name = "x509_thumbprint")]
+    X509Thumbprint,
+    /// By a certificate whose CN is the device id, under an uploaded CA
+    #[value(name = "x509_ca")]
+    X509Ca,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum MayConnect {
+    Enabled,
+    Disabled,
+}
+
+/// One of an entry's symmetric keys.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum KeyType {
+    /// The first one, which connection strings name
+    #[default]
+    Primary,
+    /// The second one
+    Secondary,
+}
+
+impl KeyType {
+    /// Its name in an entry.
+    pub(super) const fn member(self) -> &'static str {
+        match self {
+            Self::Primary => "primaryKey",
+            Self::Secondary => "secondaryKey",
+        }
+    }
+}
+
+/// Keys that are renewed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Renewed {
+    /// A new primary key
+    Primary,
+    /// A new secondary key
+    Secondary,
+    /// Two new keys
+    Both,
+    /// The secondary key becomes the primary one, and the other way round
+    Swap,
+}
+
+#[derive(Args)]
+pub(super) struct RenewKey {
+    #[command(flatten)]
+    one: One,
+    /// Which key
+    #[arg(long, visible_alias = "kt", value_enum, value_name = "KEY")]
+    key_type: Renewed,
+}
+
+#[derive(Args)]
+pub(super) struct ShowConnectionString {
+    #[command(flatten)]
+    one: One,
+    /// Which key
+    #[arg(
+        long,
+        visible_alias = "kt",
+        value_enum,
+        value_name = "KEY",
+        default_value_t
+    )]
+    key_type: KeyType,
+}
+
+impl Command {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Create(Create { one, fields }) => {
+                let body = fields.body(&one.device_id, true)?;
+                one.ask(Method::PUT, Some(body), false)
+            }
+            Self::List(List { top, target, shape }) => {
+                let path = format!("/devices?top={top}");
+                let devices = target.operator()?.call(Call::new(Method::GET, &path))?;
+                shape.print(&devices)
+            }
+            Self::Show(one) => one.ask(Method::GET, None, false),
+            Self::Update(Update { one, fields }) => {
+                let body = fields.body(&one.device_id, false)?;
+                one.ask(Method::PUT, Some(body), true)
+            }
+            Self::Delete(one) => {
+                let path = one.path();
+                let call = Call::new(Method::DELETE, &path).existing();
+                one.target.operator()?.call(call)?;
+                Ok(())
+            }
+            Self::RenewKey(RenewKey { one, key_type }) => {
+                let entry = renew(&one.target.operator()?, &one.path(), key_type)?;
+                one.shape.print(&entry)
+            }
+            Self::ConnectionString(ConnectionString::Show(ShowConnectionString {
+                one,
+                key_type,
+            })) => {
+                let operator = one.target.operator()?;
+                let entry = operator.call(Call::new(Method::GET, &one.path()))?;
+                let text = connection_string_with(operator.host_name(), &entry, key_type);
+                one.shape.print(&json!({ "connectionString": text }))
+            }
+        }
+    }
+}
+
+impl One {
+    fn path(&self) -> String {
+        format!("/devices/{}", percent::encode(&self.device_id))
+    }
+
+    /// Sends a request about the device, and prints the entry that comes back.
+    fn ask(&self, method: Method, body: Option<Value>, is_there: bool) -> Result<(), Failure> {
+        let path = self.path();
+        let mut call = Call::new(method, &path);
+        call.body = body;
+        if is_there {
+            call = call.existing();
+        }
+        self.shape.print(&self.target.operator()?.call(call)?)
+    }
+}
+
+impl Fields {
+    /// The body of a request. A device that is new proves itself by keys if nothing else is said.
+    fn body(&self, device_id: &str, is_new: bool) -> Result<Value, Failure> {
+        let mut body = json!({ "deviceId": device_id });
+        let thumbprints = json!({
+            "primaryThumbprint": self.primary_thumbprint,
+            "secondaryThumbprint": self.secondary_thumbprint,
+        });
+        let has_thumbprint =
+            self.primary_thumbprint.is_some() || self.secondary_thumbprint.is_some();
+        let method = match self.auth_method {
+            None if has_thumbprint => Some(AuthMethod::X509Thumbprint),
+            None if is_new => Some(AuthMethod::SharedPrivateKey),
+            given => given,
+        };
+        if has_thumbprint && method != Some(AuthMethod::X509Thumbprint) {
+            return Err(Failure(
+                "a thumbprint goes with --auth-method x509_thumbprint".into(),
+            ));
+        }
+        if method == Some(AuthMethod::X509Thumbprint) && !has_thumbprint {
+            return Err(Failure(
+                "x509_thumbprint needs --primary-thumbprint; `device create --auth x509-thumbprint` makes a \
+                 certificate and its key"
+                    .into(),
+            ));
+        }
+        match method {
+            Some(AuthMethod::SharedPrivateKey) => body["authentication"] = json!({ "type": "sas" }),
+            Some(AuthMethod::X509Thumbprint) => {
+                body["authentication"] =
+                    json!({ "type": "selfSigned", "x509Thumbprint": thumbprints });
+            }
+            Some(AuthMethod::X509Ca) => {
+                body["authentication"] = json!({ "type": "certificateAuthority" });
+            }
+            None => {}
+        }
+        if let Some(status) = self.status {
+            body["status"] = match status {
+                MayConnect::Enabled => "enabled",
+                MayConnect::Disabled => "disabled",
+            }
+            .into();
+        }
+        if let Some(reason) = &self.status_reason {
+            body["statusReason"] = reason.as_str().into();
+        }
+        Ok(body)
+    }
+}
+
+/// Renews keys of the entry at `path`, unless somebody else changed it meanwhile. Gives the entry.
+pub(super) fn renew(operator: &Operator, path: &str, which: Renewed) -> Result<Value, Failure> {
+    let mut entry = operator.call(Call::new(Method::GET, path))?;
+    if entry["authentication"]["type"] != "sas" {
+        return Err(Failure(
+            "this one proves itself by a certificate, and has no symmetric keys".into(),
+        ));
+    }
+    let etag = entry["etag"].as_str().unwrap_or_default().to_owned();
+    let keys = &mut entry["authentication"]["symmetricKey"];
+    let (primary, secondary) = (keys["primaryKey"].take(), keys["secondaryKey"].take());
+    let made = || Value::from(random::symmetric_key());
+    let (primary, secondary) = match which {
+        Renewed::Primary => (made(), secondary),
+        Renewed::Secondary => (primary, made()),
+        Renewed::Both => (made(), made()),
+        Renewed::Swap => (secondary, primary),
+    };
+    let mut body = json!({ "authentication": {
+        "type": "sas",
+        "symmetricKey": { "primaryKey": primary, "secondaryKey": secondary },
+    }});
+    body["deviceId"] = entry["deviceId"].take();
+    if let Some(module) = entry.get("moduleId") {
+        body["moduleId"] = module.clone();
+    }
+    operator.call(
+        Call::new(Method::PUT, path)
+            .with(body)
+            .unchanged_since(&etag),
+    )
+}
