@@ -47,24 +47,58 @@ fn every_row_of_the_matrix_names_tests_that_there_are() {
     }
 }
 
+/// The help of a command; `None` if there is no such command.
+fn help(words: &[&str]) -> Option<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_local-hub"))
+        .args(words)
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    output.status.success().then_some(help)
+}
+
+/// Words that are no options and no values of such.
+fn words(command: &str) -> Vec<&str> {
+    command
+        .split(' ')
+        .take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect()
+}
+
 #[test]
 fn every_command_and_every_fault_of_the_documentation_is_there() {
     for heading in ["Commands", "Faults"] {
         for row in rows(heading) {
-            let command = quoted(&row[0])[0];
-            let words: Vec<_> = command
-                .split(' ')
-                .take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
-                .collect();
-            let output = Command::new(env!("CARGO_BIN_EXE_local-hub"))
-                .args(&words)
-                .arg("--help")
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "there is no command {words:?}");
-            let help = String::from_utf8(output.stdout).unwrap();
-            for option in command.split(' ').filter(|word| word.starts_with("--")) {
-                assert!(help.contains(option), "{words:?} has no {option}: {help}");
+            if row[0] == "Command" {
+                continue;
+            }
+            let commands = quoted(&row[0]);
+            let first = words(commands[0]);
+            let text = help(&first).unwrap_or_else(|| panic!("there is no command {first:?}"));
+            let (_, group) = first.split_last().unwrap();
+            for command in &commands[1..] {
+                // Named whole, or by its last words, or nothing but an option or a variable.
+                let words = words(command);
+                let whole = [group, &words].concat();
+                let is_there = help(&words).or_else(|| help(&whole)).is_some();
+                assert!(
+                    is_there || words.is_empty(),
+                    "there is no command {command}"
+                );
+            }
+            let mut options: Vec<_> = commands[0].split(' ').collect();
+            // In the words of `az`, each option begins what stands between backquotes.
+            if !quoted(&row[1]).iter().any(|cell| cell.starts_with("az ")) {
+                options.extend(
+                    quoted(&row[1])
+                        .iter()
+                        .filter_map(|cell| cell.split(' ').next()),
+                );
+            }
+            for option in options.into_iter().filter(|word| word.starts_with('-')) {
+                let is_there = text.split([' ', ',', ']', '\n']).any(|word| word == option);
+                assert!(is_there, "{first:?} has no {option}: {text}");
             }
         }
     }
