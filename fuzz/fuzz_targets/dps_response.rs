@@ -64,7 +64,7 @@ fuzz_target!(|input: &[u8]| {
             return;
         }
     }
-    if let Some(assignment) = bench.machine.into_assignment() {
+    if let Some(assignment) = bench.machine.take_assignment() {
         assert!(HostName::parse(&assignment.host_name.to_string()).is_ok());
         assert!(DeviceId::parse(&assignment.device_id.to_string()).is_ok());
     }

@@ -93,8 +93,6 @@ pub(crate) struct Settings<'b> {
     pub(crate) credential: Credential,
     /// The longest time that a stop takes to send what is queued.
     pub(crate) stop_timeout: Duration,
-    /// Waits between attempts.
-    pub(crate) backoff: backoff::Config,
 }
 
 /// A durable MQTT session, and the mortal connections below it.
@@ -162,6 +160,7 @@ enum Next {
 impl<'b> Connection<'b> {
     pub(crate) fn new(
         settings: Settings<'b>,
+        backoff: backoff::Config,
         session: mqtt::Session<'b>,
         scratch: &'b mut [u8],
     ) -> Self {
@@ -170,7 +169,7 @@ impl<'b> Connection<'b> {
             scratch,
             report: Report::default(),
             settings,
-            attempts: Attempts::new(settings.backoff),
+            attempts: Attempts::new(backoff),
             state: State::Offline,
             stopping: false,
         }

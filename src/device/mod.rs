@@ -166,26 +166,27 @@ impl<'b, A: Application> Device<'b, A> {
             },
             credential: credential_kind(identity),
             stop_timeout: config.stop_timeout,
-            backoff: config.backoff,
         };
-        let connection = Connection::new(settings, session, scratch);
-        let work = Self {
-            identity,
-            telemetry_interval: config.telemetry_interval,
-            next_telemetry: None,
-            wanted: None,
-            control: Control::new(config.telemetry_interval),
-            twin: Twin::new(twin_space, name_of::<A>),
-            calls: Calls::default(),
-            large: Large::default(),
-            config,
-            message_ids: MessageIds::default(),
-            patience: Patience::default(),
-            has_given_up: false,
-            episode: Episode::default(),
-            application,
-        };
-        Machine { connection, work }
+        // In one expression: each part of it that has a name of its own is on the stack twice.
+        Machine {
+            connection: Connection::new(settings, config.backoff, session, scratch),
+            work: Self {
+                identity,
+                telemetry_interval: config.telemetry_interval,
+                next_telemetry: None,
+                wanted: None,
+                control: Control::new(config.telemetry_interval),
+                twin: Twin::new(twin_space, name_of::<A>),
+                calls: Calls::default(),
+                large: Large::default(),
+                config,
+                message_ids: MessageIds::default(),
+                patience: Patience::default(),
+                has_given_up: false,
+                episode: Episode::default(),
+                application,
+            },
+        }
     }
 
     /// The application on top.

@@ -375,7 +375,7 @@ fn register<P: Platform>(
     if registration.work().was_asked_to_send() {
         carryover.send_now(platform.now());
     }
-    Ok((made?.into_assignment(), stopped))
+    Ok((registration.take_assignment(), stopped))
 }
 
 /// Keeps an assignment. Where that fails, the one before may still be there.

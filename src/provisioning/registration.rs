@@ -116,10 +116,9 @@ impl<'b> Registration<'b> {
             },
             // Nothing is queued here that a stop could wait for.
             stop_timeout: Duration::ZERO,
-            backoff: config.backoff,
         };
         Ok(Machine {
-            connection: Connection::new(settings, session, buffers.scratch),
+            connection: Connection::new(settings, config.backoff, session, buffers.scratch),
             work: Self {
                 enrollment,
                 config,
@@ -299,8 +298,9 @@ impl Machine<'_, Registration<'_>> {
     }
 
     /// The result; `None` if it was asked to stop, or gave up, before there was one.
-    pub fn into_assignment(self) -> Option<Assignment> {
-        self.work.assignment
+    /// Gives it once: the machine stays where it is, since a move would have room for a second one.
+    pub const fn take_assignment(&mut self) -> Option<Assignment> {
+        self.work.assignment.take()
     }
 
     /// Goes on counting from this report.

@@ -62,7 +62,7 @@ fn provision_counting(
     let mut registration = Registration::new(&enrollment, config, buffers(&mut memory)).unwrap();
     run(&mut registration, world);
     let report = *registration.report();
-    (registration.into_assignment(), report)
+    (registration.take_assignment(), report)
 }
 
 fn assigned() -> String {
