@@ -108,10 +108,10 @@ impl fmt::Debug for NetworkAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The outbox was full, and the oldest message made room for a new one
-    /// ([`Overflow::DropOldest`](crate::mqtt::Overflow::DropOldest)).
+    /// ([`OverflowPolicy::DropOldest`](crate::mqtt::OverflowPolicy::DropOldest)).
     OverflowOldest,
     /// The outbox was full, and did not take a new message: by
-    /// [`Overflow::RefuseNewest`](crate::mqtt::Overflow::RefuseNewest), or since messages in flight filled it.
+    /// [`OverflowPolicy::RefuseNewest`](crate::mqtt::OverflowPolicy::RefuseNewest), or since messages in flight filled it.
     OverflowNewest,
     /// The message fits no buffer: scratch, or outbox.
     TooLarge,

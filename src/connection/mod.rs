@@ -35,7 +35,7 @@ pub use self::run::run;
 pub(crate) use self::scratch::Scratch;
 pub use self::work::{Task, Work};
 use crate::backoff::{self, Merit};
-use crate::failure::{Credential, Failure};
+use crate::failure::{CredentialKind, Failure};
 use crate::logging::info;
 use crate::mqtt::{self, PacketId};
 use crate::port::Endpoint;
@@ -90,7 +90,7 @@ pub(crate) struct Settings<'b> {
     /// Where to connect.
     pub(crate) endpoint: Endpoint<'b>,
     /// The kind of credential in use, for the advice in a failure.
-    pub(crate) credential: Credential,
+    pub(crate) credential: CredentialKind,
     /// The longest time that a stop takes to send what is queued.
     pub(crate) stop_timeout: Duration,
 }

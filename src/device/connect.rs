@@ -69,11 +69,11 @@ impl<A: Application> Device<'_, A> {
 }
 
 /// The kind of credential in use, for the advice in a failure.
-pub(super) const fn credential_kind(identity: &Identity) -> failure::Credential {
+pub(super) const fn credential_kind(identity: &Identity) -> failure::CredentialKind {
     match identity.credential() {
-        Credential::SharedAccessKey(_) => failure::Credential::SharedAccessKey,
-        Credential::SasToken(_) => failure::Credential::SasToken,
-        Credential::X509 => failure::Credential::X509,
+        Credential::SharedAccessKey(_) => failure::CredentialKind::SharedAccessKey,
+        Credential::SasToken(_) => failure::CredentialKind::SasToken,
+        Credential::X509 => failure::CredentialKind::X509,
     }
 }
 

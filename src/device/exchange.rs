@@ -41,12 +41,12 @@ impl<A: Application> Work for Device<'_, A> {
     ) -> Result<(), Failure> {
         match event {
             Event::Connected { session_present } => {
-                self.accepted(connection, session_present, now)?;
+                self.handle_connack(connection, session_present, now)?;
             }
             Event::Subscribed { packet_id, granted } => {
-                self.subscribed(connection, packet_id, granted, now);
+                self.handle_suback(connection, packet_id, granted, now);
             }
-            Event::Message(message) => self.take(connection, &message, now),
+            Event::Message(message) => self.handle_message(connection, &message, now),
             Event::Published(_) => {
                 connection.made_progress();
                 let acknowledged = &mut connection.report.telemetry_acknowledged;
@@ -57,10 +57,10 @@ impl<A: Application> Work for Device<'_, A> {
                 }
             }
             Event::LargeMessage { message, size } => {
-                self.large_begins(connection, &message, size, now);
+                self.begin_large_message(connection, &message, size, now);
             }
-            Event::Piece => self.large_goes_on(connection, now),
-            Event::LargeMessageEnd { ack } => self.large_ends(connection, ack, now),
+            Event::Piece => self.feed_large_message(connection, now),
+            Event::LargeMessageEnd { ack } => self.end_large_message(connection, ack, now),
             Event::MessageTooLarge { size } => {
                 count_ignored(connection);
                 warn!(
@@ -147,7 +147,7 @@ impl<A: Application> Work for Device<'_, A> {
 }
 
 impl<A: Application> Device<'_, A> {
-    fn accepted(
+    fn handle_connack(
         &mut self,
         connection: &mut Connection<'_>,
         session_present: bool,
@@ -189,7 +189,7 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// A subscription that is refused costs what it is for, not the connection: telemetry needs none.
-    fn subscribed(
+    fn handle_suback(
         &mut self,
         connection: &mut Connection<'_>,
         packet_id: PacketId,
@@ -220,7 +220,7 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
-    fn take(&mut self, connection: &mut Connection<'_>, message: &Message, now: Instant) {
+    fn handle_message(&mut self, connection: &mut Connection<'_>, message: &Message, now: Instant) {
         match Inbound::parse(message.topic(), self.identity) {
             Inbound::CloudToDevice { bag } => {
                 self.application.cloud_message(&CloudMessage {
@@ -238,21 +238,21 @@ impl<A: Application> Device<'_, A> {
                 version,
             } => {
                 if let Some(request) =
-                    self.twin_answered(connection, now, (status, request_id, version))
+                    self.handle_twin_response(connection, now, (status, request_id, version))
                 {
                     self.twin.feed(now, message.payload());
-                    self.twin_ended(connection, now, request);
+                    self.handle_whole_twin(connection, now, request);
                 }
             }
             Inbound::DesiredUpdate { version } => {
                 connection.made_progress();
-                self.twin.desired_begins();
+                self.twin.begin_desired();
                 self.twin.feed(now, message.payload());
-                self.desired_ended(connection, version);
+                self.handle_desired(connection, version);
             }
             Inbound::MethodRequest { name, request_id } => {
                 connection.made_progress();
-                self.called(connection, now, name, request_id, message.payload());
+                self.handle_call(connection, now, name, request_id, message.payload());
             }
             _ => ignore(connection, "a message on an unknown topic"),
         }

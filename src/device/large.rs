@@ -28,7 +28,7 @@ pub(super) enum Large {
 
 impl<A: Application> Device<'_, A> {
     /// The topic and the size of a large message are known.
-    pub(super) fn large_begins(
+    pub(super) fn begin_large_message(
         &mut self,
         connection: &mut Connection<'_>,
         message: &Message,
@@ -43,17 +43,17 @@ impl<A: Application> Device<'_, A> {
                 version,
             } => {
                 if let Some(request) =
-                    self.twin_answered(connection, now, (status, request_id, version))
+                    self.handle_twin_response(connection, now, (status, request_id, version))
                 {
                     self.large = Large::Twin(request);
                 }
             }
             Inbound::DesiredUpdate { version } => {
-                self.twin.desired_begins();
+                self.twin.begin_desired();
                 self.large = Large::Desired(version);
             }
             Inbound::MethodRequest { name, request_id } => {
-                self.called_with_too_much(connection, name, request_id, size);
+                self.refuse_large_call(connection, name, request_id, size);
             }
             Inbound::CloudToDevice { .. } => {
                 let ignored = &mut connection.report.messages_ignored;
@@ -68,7 +68,7 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// The next piece is there.
-    pub(super) fn large_goes_on(&mut self, connection: &Connection<'_>, now: Instant) {
+    pub(super) fn feed_large_message(&mut self, connection: &Connection<'_>, now: Instant) {
         match self.large {
             Large::Nobody => {}
             Large::Twin(_) | Large::Desired(_) => self.twin.feed(now, connection.session.piece()),
@@ -76,7 +76,7 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// The payload is complete.
-    pub(super) fn large_ends(
+    pub(super) fn end_large_message(
         &mut self,
         connection: &mut Connection<'_>,
         ack: Option<AckToken>,
@@ -84,8 +84,8 @@ impl<A: Application> Device<'_, A> {
     ) {
         match core::mem::take(&mut self.large) {
             Large::Nobody => {}
-            Large::Twin(request) => self.twin_ended(connection, now, request),
-            Large::Desired(version) => self.desired_ended(connection, version),
+            Large::Twin(request) => self.handle_whole_twin(connection, now, request),
+            Large::Desired(version) => self.handle_desired(connection, version),
         }
         if let Some(token) = ack {
             connection.session.acknowledge(token);

@@ -78,7 +78,7 @@ impl Calls {
 
 impl<A: Application> Device<'_, A> {
     /// An operator calls a method.
-    pub(super) fn called(
+    pub(super) fn handle_call(
         &mut self,
         connection: &mut Connection<'_>,
         now: Instant,
@@ -104,7 +104,7 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// An operator calls a method with a payload that does not fit the receive buffer: a packet of `size` bytes.
-    pub(super) fn called_with_too_much(
+    pub(super) fn refuse_large_call(
         &mut self,
         connection: &mut Connection<'_>,
         name: &str,
@@ -113,7 +113,7 @@ impl<A: Application> Device<'_, A> {
     ) {
         if !A::METHODS.iter().any(|method| method.name == name) {
             // It is unknown with any payload.
-            return self.called(connection, Instant::default(), name, request_id, b"");
+            return self.handle_call(connection, Instant::default(), name, request_id, b"");
         }
         warn!(
             "method \"{}\": its call of {size} bytes does not fit the receive buffer (CONFIG_AZURE_RX_BUFFER_SIZE)",

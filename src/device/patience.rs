@@ -70,13 +70,14 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Credential;
+    use crate::failure::CredentialKind;
     use crate::failure::{Code, ConnectError};
     use crate::mqtt::ConnectReturnCode;
 
     const HOUR: u64 = 3_600_000;
     const GONE: Failure = Failure::Connect(ConnectError::Dns(Code(0)));
-    const REFUSED: Failure = Failure::Refused(ConnectReturnCode::NotAuthorized, Credential::X509);
+    const REFUSED: Failure =
+        Failure::Refused(ConnectReturnCode::NotAuthorized, CredentialKind::X509);
 
     fn limits() -> GiveUp {
         GiveUp {

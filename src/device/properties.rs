@@ -80,13 +80,13 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// An answer to a request of the twin begins. If its body is the twin, gives the request's id.
-    pub(super) fn twin_answered(
+    pub(super) fn handle_twin_response(
         &mut self,
         connection: &mut Connection<'_>,
         now: Instant,
         (status, request_id, version): (u16, &str, Option<u64>),
     ) -> Option<u32> {
-        match self.twin.answered(now, status, request_id, version) {
+        match self.twin.handle_response(now, status, request_id, version) {
             Answer::Whole(request) => return Some(request),
             Answer::Taken => {}
             Answer::Unexpected => ignore(connection, "an answer to no twin request"),
@@ -95,7 +95,7 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// The whole twin has been read.
-    pub(super) fn twin_ended(
+    pub(super) fn handle_whole_twin(
         &mut self,
         connection: &mut Connection<'_>,
         now: Instant,
@@ -112,7 +112,7 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// A change of desired properties has been read. `version` is the topic's.
-    pub(super) fn desired_ended(&mut self, connection: &mut Connection<'_>, version: Option<u64>) {
+    pub(super) fn handle_desired(&mut self, connection: &mut Connection<'_>, version: Option<u64>) {
         let mut table = Table {
             application: &mut self.application,
             control: &mut self.control,

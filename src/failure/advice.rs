@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display};
 
-use super::{ClockError, Code, ConnectError, Credential, Failure, TcpFailure, tls};
+use super::{ClockError, Code, ConnectError, CredentialKind, Failure, TcpFailure, tls};
 use crate::mqtt::ConnectReturnCode;
 
 impl Failure {
@@ -102,7 +102,7 @@ fn tcp(failure: TcpFailure, code: Code, f: &mut fmt::Formatter<'_>) -> fmt::Resu
 
 fn refused(
     code: ConnectReturnCode,
-    credential: Credential,
+    credential: CredentialKind,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
     if !matches!(
@@ -113,23 +113,23 @@ fn refused(
     }
     write!(f, "CONNACK {}: not authorized; ", code.code())?;
     f.write_str(match credential {
-        Credential::SharedAccessKey => {
+        CredentialKind::SharedAccessKey => {
             "check that the device exists and is enabled in the hub, that the key is one of its two, \
              and that this device's clock is right"
         }
-        Credential::SasToken => {
+        CredentialKind::SasToken => {
             "check that the device exists and is enabled in the hub, and that the SAS token is for it, \
              signed with one of its two keys and not expired"
         }
-        Credential::X509 => {
+        CredentialKind::X509 => {
             "check that the device exists and is enabled in the hub, and that its certificate is \
              registered there (thumbprint), or signed by a registered CA with the device id as CN"
         }
-        Credential::RegistrationKey => {
+        CredentialKind::RegistrationKey => {
             "check the id scope and the registration id, that the key is one of the enrolment's two (of a \
              group: derived from one of them), and that this device's clock is right"
         }
-        Credential::RegistrationCertificate => {
+        CredentialKind::RegistrationCertificate => {
             "check the id scope, and that the certificate has the registration id as CN and is enrolled \
              (thumbprint), or signed by the CA of an enrolment group"
         }

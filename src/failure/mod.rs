@@ -44,7 +44,7 @@ pub enum Failure {
     /// The ready-made SAS token has expired.
     TokenExpired,
     /// The hub refused the CONNECT packet.
-    Refused(ConnectReturnCode, Credential),
+    Refused(ConnectReturnCode, CredentialKind),
     /// The Device Provisioning Service granted no subscription to its answers.
     SubscriptionRefused,
     /// The hub closed the connection, and MQTT 3.1.1 has no way to say why.
@@ -59,7 +59,7 @@ pub enum Failure {
 
 /// The kind of credential that was refused: it decides the advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credential {
+pub enum CredentialKind {
     /// A token signed on the device.
     SharedAccessKey,
     /// A token signed elsewhere.
@@ -210,11 +210,11 @@ mod tests {
             (tls(TlsFailure::Interrupted), BackOff),
             (Failure::TokenExpired, WaitForOperator),
             (
-                Failure::Refused(NotAuthorized, Credential::X509),
+                Failure::Refused(NotAuthorized, CredentialKind::X509),
                 WaitForOperator,
             ),
             (
-                Failure::Refused(ServerUnavailable, Credential::X509),
+                Failure::Refused(ServerUnavailable, CredentialKind::X509),
                 BackOff,
             ),
             (Failure::Closed, RetryNow),
@@ -232,7 +232,7 @@ mod tests {
         use ConnectReturnCode::{BadUserNameOrPassword, IdentifierRejected, ServerUnavailable};
         let tls = |failure| Failure::Connect(ConnectError::Tls(failure, Code(0)));
         let tcp = |failure| Failure::Connect(ConnectError::Tcp(failure, Code(0)));
-        let refused = |code| Failure::Refused(code, Credential::SharedAccessKey);
+        let refused = |code| Failure::Refused(code, CredentialKind::SharedAccessKey);
         for failure in [
             Failure::Connect(ConnectError::Dns(Code(-2))),
             tcp(TcpFailure::Refused),
@@ -274,11 +274,11 @@ mod tests {
             Failure::Connect(ConnectError::Tls(TlsFailure::Alert(42), Code(-0x7200))),
             Failure::Refused(
                 ConnectReturnCode::NotAuthorized,
-                Credential::SharedAccessKey,
+                CredentialKind::SharedAccessKey,
             ),
             Failure::Refused(
                 ConnectReturnCode::ServerUnavailable,
-                Credential::SharedAccessKey,
+                CredentialKind::SharedAccessKey,
             ),
             Failure::Scratch(Overflow { capacity: 7 }),
             Failure::Closed,

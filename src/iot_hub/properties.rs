@@ -1,4 +1,4 @@
-//! Property bags: the `key=value&key=value` at the end of a topic that carries a message.
+//! MessageProperty bags: the `key=value&key=value` at the end of a topic that carries a message.
 //!
 //! Keys and values are percent-encoded, so that `&`, `=`, `/` and the wildcards never stand raw in them;
 //! `+` is a plus, a space is `%20`. A key without `=` has no value, one with `=` and nothing after it has
@@ -124,14 +124,14 @@ impl<'t> Bag<'t> {
     /// The properties in their order. After a malformed one, the iteration goes on with the next.
     pub fn properties(
         self,
-    ) -> impl Iterator<Item = Result<Property<'t>, BagError>> + Clone + use<'t> {
+    ) -> impl Iterator<Item = Result<MessageProperty<'t>, BagError>> + Clone + use<'t> {
         let mut at = 0;
         // An empty bag has no property, while splitting an empty text gives one empty piece.
         let pieces = (!self.0.is_empty()).then(|| self.0.split('&'));
         pieces.into_iter().flatten().map(move |piece| {
             let start = at;
             at += piece.len() + 1;
-            Property::parse(piece, start)
+            MessageProperty::parse(piece, start)
         })
     }
 
@@ -142,7 +142,7 @@ impl<'t> Bag<'t> {
     }
 
     /// The first property whose key decodes to `key`. Malformed properties are passed over.
-    pub fn get(self, key: &str) -> Option<Property<'t>> {
+    pub fn get(self, key: &str) -> Option<MessageProperty<'t>> {
         self.properties()
             .flatten()
             .find(|property| property.key.is(key))
@@ -156,14 +156,14 @@ impl<'t> Bag<'t> {
 
 /// One property of a bag. Its texts are checked: decoding them cannot fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Property<'t> {
+pub struct MessageProperty<'t> {
     /// The key, never empty.
     pub key: Escaped<'t>,
     /// The value; `None` if there was no `=`.
     pub value: Option<Escaped<'t>>,
 }
 
-impl<'t> Property<'t> {
+impl<'t> MessageProperty<'t> {
     /// Parses what stands between two `&`, of which the first byte is the bag's byte `start`.
     fn parse(piece: &'t str, start: usize) -> Result<Self, BagError> {
         let (key, value) = match piece.split_once('=') {

@@ -16,5 +16,5 @@ mod write;
 pub use self::error::{MAX_DEPTH, ParseError};
 pub use self::name::{MAX_NAME, Name};
 pub use self::pieces::{Reader, Sink};
-pub use self::read::{Kind, Members, Text, Value};
+pub use self::read::{JsonString, Kind, Members, Value};
 pub use self::write::{Object, TooLong};

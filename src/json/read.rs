@@ -83,9 +83,9 @@ impl<'j> Value<'j> {
     }
 
     /// A string.
-    pub fn as_text(self) -> Option<Text<'j>> {
+    pub fn as_text(self) -> Option<JsonString<'j>> {
         let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        Some(Text(inside))
+        Some(JsonString(inside))
     }
 
     /// An object's members in their order; none for any other kind.
@@ -155,7 +155,7 @@ fn length(text: &[u8]) -> usize {
 }
 
 impl<'j> Iterator for Members<'j> {
-    type Item = (Text<'j>, Value<'j>);
+    type Item = (JsonString<'j>, Value<'j>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let name = self.value()?.as_text()?;
@@ -165,9 +165,9 @@ impl<'j> Iterator for Members<'j> {
 
 /// The inside of a JSON string, escapes and all. Displays decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text<'j>(&'j str);
+pub struct JsonString<'j>(&'j str);
 
-impl<'j> Text<'j> {
+impl<'j> JsonString<'j> {
     /// The characters. A surrogate without its partner becomes U+FFFD.
     pub fn chars(self) -> impl Iterator<Item = char> + Clone + use<'j> {
         Unescape(self.0)
@@ -179,7 +179,7 @@ impl<'j> Text<'j> {
     }
 }
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for JsonString<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.chars()
             .try_for_each(|character| fmt::Write::write_char(f, character))

@@ -141,7 +141,7 @@ pub struct Buffers<'b> {
 
 /// Fate of a message that the outbox has no room for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
+pub enum OverflowPolicy {
     /// The oldest messages that were never sent are dropped until it fits: the newest readings survive.
     /// Those in flight stay, and if they leave no room, the new one is refused.
     #[default]
@@ -166,7 +166,7 @@ pub struct Config {
     /// Messages that may be sent without being acknowledged; 0 counts as 1.
     pub max_in_flight: u16,
     /// Reaction to a full outbox.
-    pub overflow: Overflow,
+    pub overflow: OverflowPolicy,
 }
 
 impl Default for Config {
@@ -179,7 +179,7 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(30),
             puback_timeout: Duration::from_secs(60),
             max_in_flight: 4,
-            overflow: Overflow::default(),
+            overflow: OverflowPolicy::default(),
         }
     }
 }

@@ -13,7 +13,7 @@
 //! (MQTT 3.1.1, sections 4.4 and 3.3.1.1). Only entries from `fresh` on are ever dropped. Removing at the
 //! head costs nothing; elsewhere, and when the end of the region is reached, bytes are moved.
 
-use super::Overflow;
+use super::OverflowPolicy;
 use super::error::{Buffer, RequestError};
 use super::types::PacketId;
 
@@ -140,7 +140,7 @@ impl<'b> Outbox<'b> {
     pub(super) fn make_room(
         &mut self,
         length: usize,
-        overflow: Overflow,
+        overflow: OverflowPolicy,
     ) -> Result<u32, RequestError> {
         let needed = length.saturating_add(ENTRY_HEADER);
         if needed > self.size() {
@@ -151,8 +151,8 @@ impl<'b> Outbox<'b> {
             });
         }
         let droppable = match overflow {
-            Overflow::DropOldest => self.tail - self.fresh,
-            Overflow::RefuseNewest => 0,
+            OverflowPolicy::DropOldest => self.tail - self.fresh,
+            OverflowPolicy::RefuseNewest => 0,
         };
         if needed > self.free() + droppable {
             return Err(RequestError::OutboxFull {

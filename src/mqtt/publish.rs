@@ -9,7 +9,7 @@ impl Session<'_> {
     /// Puts a QoS 1 message into the outbox, connected or not. [`Event::Published`](super::Event) with its
     /// identifier says that the server has it; until then it is kept, and sent again on new connections.
     ///
-    /// If there is no room, the configured [`Overflow`](super::Overflow) decides.
+    /// If there is no room, the configured [`OverflowPolicy`](super::OverflowPolicy) decides.
     ///
     /// # Errors
     /// [`RequestError::Field`], [`RequestError::TooLarge`], [`RequestError::OutboxFull`] and

@@ -190,8 +190,11 @@ impl Enrollment {
     /// Displays the MQTT user name:
     /// `{id scope}/registrations/{registration id}/api-version=…&ClientVersion=…`. Unlike a hub's, it has
     /// no question mark.
-    pub(super) const fn user_name<'a>(&'a self, client_version: &'a str) -> UserName<'a> {
-        UserName {
+    pub(super) const fn user_name<'a>(
+        &'a self,
+        client_version: &'a str,
+    ) -> RegistrationUserName<'a> {
+        RegistrationUserName {
             enrollment: self,
             client_version,
         }
@@ -199,12 +202,12 @@ impl Enrollment {
 }
 
 /// See [`Enrollment::user_name`].
-pub(super) struct UserName<'a> {
+pub(super) struct RegistrationUserName<'a> {
     enrollment: &'a Enrollment,
     client_version: &'a str,
 }
 
-impl fmt::Display for UserName<'_> {
+impl fmt::Display for RegistrationUserName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -111,8 +111,8 @@ impl<'b> Registration<'b> {
                 port: config.port,
             },
             credential: match enrollment.attestation() {
-                Attestation::SymmetricKey(_) => failure::Credential::RegistrationKey,
-                Attestation::X509 => failure::Credential::RegistrationCertificate,
+                Attestation::SymmetricKey(_) => failure::CredentialKind::RegistrationKey,
+                Attestation::X509 => failure::CredentialKind::RegistrationCertificate,
             },
             // Nothing is queued here that a stop could wait for.
             stop_timeout: Duration::ZERO,
@@ -209,7 +209,7 @@ impl<'b> Registration<'b> {
         Ok(())
     }
 
-    fn answered(
+    fn handle_answer(
         &mut self,
         connection: &mut Connection<'_>,
         message: &Message,
@@ -266,7 +266,7 @@ impl<'b> Registration<'b> {
     }
 
     /// An answer begins that does not fit the receive buffer.
-    fn answered_too_much(
+    fn refuse_large_answer(
         &self,
         connection: &mut Connection<'_>,
         message: &Message,
@@ -346,10 +346,10 @@ impl Work for Registration<'_> {
                 if let Some(token) = message.ack() {
                     connection.session.acknowledge(token);
                 }
-                self.answered(connection, &message, now)?;
+                self.handle_answer(connection, &message, now)?;
             }
             Event::LargeMessage { message, size } => {
-                return self.answered_too_much(connection, &message, size);
+                return self.refuse_large_answer(connection, &message, size);
             }
             Event::LargeMessageEnd { ack: Some(token) } => connection.session.acknowledge(token),
             Event::MessageTooLarge { size } => {

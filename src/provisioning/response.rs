@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::assignment::Assignment;
 use crate::failure::ProvisioningFailure;
 use crate::identity::{DeviceId, HostName};
-use crate::json::{Text, Value};
+use crate::json::{JsonString, Value};
 
 /// The longest operation id that is taken, in bytes. The service's have about 60.
 pub(super) const OPERATION_ID_SIZE: usize = 128;
@@ -19,7 +19,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 pub(super) enum Answer<'a> {
     /// Not yet: ask again after this time, with this operation id.
     Assigning {
-        operation_id: Option<Text<'a>>,
+        operation_id: Option<JsonString<'a>>,
         retry_after: Duration,
     },
     /// Done.

@@ -1,7 +1,7 @@
 //! A new pair beside the old one, with a power cut at every write.
 
 use super::*;
-use crate::failure::Credential;
+use crate::failure::CredentialKind;
 use crate::failure::{Code, ConnectError, TcpFailure, TlsFailure};
 use crate::mqtt::ConnectReturnCode;
 use std::collections::BTreeMap;
@@ -138,7 +138,7 @@ fn chosen(flash: &mut Flash) -> Option<char> {
 }
 
 fn refusal() -> Failure {
-    Failure::Refused(ConnectReturnCode::NotAuthorized, Credential::X509)
+    Failure::Refused(ConnectReturnCode::NotAuthorized, CredentialKind::X509)
 }
 
 #[test]

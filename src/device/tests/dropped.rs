@@ -9,7 +9,7 @@ use super::{HOUR, KEY, MINUTE, Memory, buffers, counts, identity};
 use crate::app::App;
 use crate::connection::run;
 use crate::device::{Config, Device};
-use crate::mqtt::Overflow;
+use crate::mqtt::OverflowPolicy;
 use crate::report::{Cause, Report};
 
 const BEGIN: &str = "telemetry: messages are dropped (";
@@ -49,8 +49,8 @@ fn outage() -> World {
 #[test]
 fn an_overflow_is_counted_exactly_and_told_when_it_begins_and_when_it_ends() {
     for (overflow, cause) in [
-        (Overflow::DropOldest, Cause::OverflowOldest),
-        (Overflow::RefuseNewest, Cause::OverflowNewest),
+        (OverflowPolicy::DropOldest, Cause::OverflowOldest),
+        (OverflowPolicy::RefuseNewest, Cause::OverflowNewest),
     ] {
         let mut world = outage();
         let mut config = every(MINUTE / 12);

@@ -22,7 +22,7 @@ use super::{Config, Device};
 use crate::application::{Application, CloudMessage};
 use crate::connection::{Buffers, run};
 use crate::failure::{ClockError, Code, ConnectError, TcpFailure, TlsFailure};
-use crate::failure::{Credential, Failure};
+use crate::failure::{CredentialKind, Failure};
 use crate::identity::{ConnectionString, Identity};
 use crate::json::Object;
 use crate::mqtt::{self, ConnectReturnCode};
@@ -294,7 +294,7 @@ fn bad_credentials_are_tried_slowly_and_named() {
         report.last_failure,
         Some(Failure::Refused(
             ConnectReturnCode::NotAuthorized,
-            Credential::SharedAccessKey
+            CredentialKind::SharedAccessKey
         ))
     );
     assert!(

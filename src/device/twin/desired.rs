@@ -51,7 +51,7 @@ impl Twin<'_> {
     }
 
     /// An operator's change of desired properties begins.
-    pub(in crate::device) fn desired_begins(&mut self) {
+    pub(in crate::device) fn begin_desired(&mut self) {
         self.document = Document::patch();
     }
 

@@ -75,7 +75,7 @@ pub(super) struct Document {
 
 /// A text in the space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Place {
+struct Span {
     start: u16,
     end: u16,
 }
@@ -103,7 +103,7 @@ struct Found {
     deleted: u16,
     present: u16,
     too_long: u16,
-    places: [Place; MAX_PROPERTIES],
+    spans: [Span; MAX_PROPERTIES],
     /// Bytes of the space that are taken.
     used: u16,
     version: [u8; VERSION_SIZE],
@@ -180,8 +180,8 @@ impl Document {
         if self.found.deleted & bit != 0 {
             return Desired::Deleted;
         }
-        let place = self.found.places.get(index).copied().unwrap_or_default();
-        let text = space.get(usize::from(place.start)..usize::from(place.end));
+        let span = self.found.spans.get(index).copied().unwrap_or_default();
+        let text = space.get(usize::from(span.start)..usize::from(span.end));
         // It was checked when it was copied.
         match text.and_then(|text| Value::parse(text).ok()) {
             Some(value) if self.found.present & bit != 0 => Desired::Value(value),
@@ -270,8 +270,8 @@ impl Collector<'_> {
         self.found.present |= 1 << index;
         self.found.copying = Copying::Property(index);
         let start = self.found.used;
-        if let Some(place) = self.found.places.get_mut(index) {
-            *place = Place { start, end: start };
+        if let Some(span) = self.found.spans.get_mut(index) {
+            *span = Span { start, end: start };
         }
     }
 
@@ -286,7 +286,7 @@ impl Collector<'_> {
                 self.found.too_long |= 1 << index;
                 self.found.copying = Copying::Nothing;
                 // What was copied of it makes room for the others.
-                self.found.used = self.found.places.get(index).map_or(0, |place| place.start);
+                self.found.used = self.found.spans.get(index).map_or(0, |span| span.start);
             }
         }
     }
@@ -345,9 +345,9 @@ impl Sink for Collector<'_> {
                 let own = members + u32::from(component.is_some());
                 if depth == own {
                     if let Copying::Property(index) = self.found.copying
-                        && let Some(place) = self.found.places.get_mut(index)
+                        && let Some(span) = self.found.spans.get_mut(index)
                     {
-                        place.end = self.found.used;
+                        span.end = self.found.used;
                     }
                     self.found.copying = Copying::Nothing;
                 } else if depth + 1 == members {

@@ -304,7 +304,7 @@ impl<'b> Twin<'b> {
     }
 
     /// Handles the beginning of an answer.
-    pub(super) fn answered(
+    pub(super) fn handle_response(
         &mut self,
         now: Instant,
         status: u16,

@@ -95,7 +95,8 @@ impl<'b> Bench<'b> {
 
     fn answer(&mut self, status: u16, id: u32) -> Answer {
         let now = self.now();
-        self.twin.answered(now, status, &id.to_string(), None)
+        self.twin
+            .handle_response(now, status, &id.to_string(), None)
     }
 
     /// The hub answers the read with this id.
@@ -108,7 +109,7 @@ impl<'b> Bench<'b> {
 
     /// An operator changes desired properties.
     fn change(&mut self, change: &str) -> Result<(), PassedOver> {
-        self.twin.desired_begins();
+        self.twin.begin_desired();
         self.twin.feed(self.now(), change.as_bytes());
         self.twin.read_desired(None, &mut self.application)
     }
@@ -298,7 +299,10 @@ fn an_answer_to_no_request_and_a_twin_that_comes_too_late_change_nothing() {
     bench.asked().expect("a read");
     for id in ["0", "2", "", "x", "1x"] {
         let now = bench.now();
-        assert_eq!(bench.twin.answered(now, 200, id, None), Answer::Unexpected);
+        assert_eq!(
+            bench.twin.handle_response(now, 200, id, None),
+            Answer::Unexpected
+        );
     }
     assert_eq!(bench.answer(200, 1), Answer::Whole(1));
     let now = bench.now();

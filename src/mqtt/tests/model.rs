@@ -69,7 +69,7 @@ struct Model {
     entries: VecDeque<Entry>,
     next_id: u16,
     hold: bool,
-    overflow: Overflow,
+    overflow: OverflowPolicy,
     dropped: u32,
 }
 
@@ -107,8 +107,8 @@ impl Model {
             .map(Entry::cost)
             .sum();
         let fits = match self.overflow {
-            Overflow::DropOldest => kept + entry.cost() <= OUTBOX,
-            Overflow::RefuseNewest => self.used() + entry.cost() <= OUTBOX,
+            OverflowPolicy::DropOldest => kept + entry.cost() <= OUTBOX,
+            OverflowPolicy::RefuseNewest => self.used() + entry.cost() <= OUTBOX,
         };
         if !fits {
             return None;
@@ -217,7 +217,7 @@ proptest! {
         actions in prop::collection::vec(action(), 1..120),
         drop_oldest in any::<bool>(),
     ) {
-        let overflow = if drop_oldest { Overflow::DropOldest } else { Overflow::RefuseNewest };
+        let overflow = if drop_oldest { OverflowPolicy::DropOldest } else { OverflowPolicy::RefuseNewest };
         let config = Config { overflow, max_in_flight: WINDOW as u16, ..Config::default() };
         let mut bench = Bench::sized(config, 64, 64, OUTBOX);
         bench.connect();

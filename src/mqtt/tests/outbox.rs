@@ -133,7 +133,7 @@ fn the_other_policy_refuses_the_newest() {
     let mut bench = with_room_for(
         2,
         Config {
-            overflow: Overflow::RefuseNewest,
+            overflow: OverflowPolicy::RefuseNewest,
             ..Config::default()
         },
     );
