@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use zeroize::Zeroize;
 
-use super::{Config, Device};
+use super::{Device, Options};
 use crate::application::Application;
 use crate::backoff;
 use crate::connection::{CLIENT_TYPE, Connection, Scratch};
@@ -23,11 +23,11 @@ impl<A: Application> Device<'_, A> {
         at: &Moment,
     ) -> Result<Option<Instant>, Failure> {
         let unix = at.sane_unix().ok_or(Failure::Clock(ClockError::NoAnswer))?;
-        let life = self.config.token_life;
+        let life = self.options.token_life;
         let mut space = Scratch::new(&mut *connection.scratch);
         let client_id = space.render(self.identity.client_id())?;
-        let user_name = space.render(user_name(self.identity, &self.config))?;
-        let will = match self.config.will {
+        let user_name = space.render(user_name(self.identity, &self.options))?;
+        let will = match self.options.will {
             Some(payload) => Some(mqtt::Will {
                 topic: space.render(Outbound::Telemetry(self.identity))?,
                 payload,
@@ -85,9 +85,9 @@ fn renewal(life: Duration, random: u64) -> Duration {
 }
 
 /// With the software's name, and the model if there is one.
-fn user_name<'a>(identity: &'a Identity, config: &Config<'a>) -> UserName<'a> {
+fn user_name<'a>(identity: &'a Identity, options: &Options<'a>) -> UserName<'a> {
     let user_name = identity.user_name().client_type(CLIENT_TYPE);
-    match config.model_id {
+    match options.model_id {
         Some(model_id) => user_name.model_id(model_id),
         None => user_name,
     }

@@ -102,7 +102,7 @@ impl<A: Application> Work for Device<'_, A> {
     fn failed(&mut self, connection: &mut Connection<'_>, now: Instant, failure: &Failure) -> bool {
         connection.report.status = Status::Failed;
         self.patience.failed(now, failure);
-        let limits = self.config.gives_up.as_ref();
+        let limits = self.options.gives_up.as_ref();
         self.has_given_up = limits.is_some_and(|limits| self.patience.is_exhausted(now, limits));
         self.has_given_up
     }
@@ -154,7 +154,7 @@ impl<A: Application> Device<'_, A> {
         now: Instant,
     ) -> Result<(), Failure> {
         let subscribing = self.subscribe(connection)?;
-        self.twin.connected(self.config.twin);
+        self.twin.connected(self.options.twin);
         self.calls.connected();
         self.large = Large::default();
         info!(
@@ -174,7 +174,7 @@ impl<A: Application> Device<'_, A> {
 
     /// Queues SUBSCRIBE for everything that this device, or this module, can be sent. `None` if that is nothing.
     fn subscribe(&self, connection: &mut Connection<'_>) -> Result<Option<PacketId>, Failure> {
-        let wanted = Subscription::wanted(self.identity, self.config.twin);
+        let wanted = Subscription::wanted(self.identity, self.options.twin);
         let mut space = Scratch::new(&mut *connection.scratch);
         let mut filters = [("", QoS::AtMostOnce); Subscription::ALL.len()];
         let mut count = 0;
@@ -199,7 +199,7 @@ impl<A: Application> Device<'_, A> {
         if !connection.subscribed(packet_id) {
             return;
         }
-        let wanted = Subscription::wanted(self.identity, self.config.twin);
+        let wanted = Subscription::wanted(self.identity, self.options.twin);
         for (subscription, granted) in wanted.zip(granted.as_slice()) {
             if granted.is_none() {
                 warn!(

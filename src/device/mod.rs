@@ -98,7 +98,7 @@ impl Default for Config<'_> {
 /// [`Machine`].
 pub struct Device<'b, A> {
     identity: &'b Identity,
-    config: Config<'b>,
+    options: Options<'b>,
     telemetry_interval: Option<Duration>,
     next_telemetry: Option<Instant>,
     /// When a message was wanted after the device had ended.
@@ -112,6 +112,16 @@ pub struct Device<'b, A> {
     has_given_up: bool,
     episode: Episode,
     application: A,
+}
+
+/// Part of the [`Config`] that a device needs after its start.
+#[derive(Clone, Copy, Debug)]
+struct Options<'b> {
+    token_life: Duration,
+    model_id: Option<&'b str>,
+    will: Option<&'b [u8]>,
+    twin: bool,
+    gives_up: Option<GiveUp>,
 }
 
 /// Ids of telemetry messages: unique for this start by its random part.
@@ -137,7 +147,7 @@ impl<'b, A: Application> Device<'b, A> {
         let spaces = (buffers.scratch, buffers.twin);
         Ok(Self::with_session(
             identity,
-            config,
+            &config,
             session,
             spaces,
             application,
@@ -146,7 +156,7 @@ impl<'b, A: Application> Device<'b, A> {
 
     fn with_session(
         identity: &'b Identity,
-        config: Config<'b>,
+        config: &Config<'b>,
         session: mqtt::Session<'b>,
         (scratch, twin_space): (&'b mut [u8], &'b mut [u8]),
         application: A,
@@ -179,7 +189,13 @@ impl<'b, A: Application> Device<'b, A> {
                 twin: Twin::new(twin_space, name_of::<A>),
                 calls: Calls::default(),
                 large: Large::default(),
-                config,
+                options: Options {
+                    token_life: config.token_life,
+                    model_id: config.model_id,
+                    will: config.will,
+                    twin: config.twin,
+                    gives_up: config.gives_up,
+                },
                 message_ids: MessageIds::default(),
                 patience: Patience::default(),
                 has_given_up: false,

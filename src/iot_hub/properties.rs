@@ -1,4 +1,4 @@
-//! MessageProperty bags: the `key=value&key=value` at the end of a topic that carries a message.
+//! Property bags: the `key=value&key=value` at the end of a topic that carries a message.
 //!
 //! Keys and values are percent-encoded, so that `&`, `=`, `/` and the wildcards never stand raw in them;
 //! `+` is a plus, a space is `%20`. A key without `=` has no value, one with `=` and nothing after it has

@@ -79,7 +79,8 @@ enum State {
 #[derive(Debug)]
 pub struct Registration<'b> {
     enrollment: &'b Enrollment,
-    config: Config<'b>,
+    /// JSON for a custom allocation policy.
+    payload: Option<Value<'b>>,
     state: State,
     /// When this registration has taken too long.
     deadline: Instant,
@@ -121,7 +122,7 @@ impl<'b> Registration<'b> {
             connection: Connection::new(settings, config.backoff, session, buffers.scratch),
             work: Self {
                 enrollment,
-                config,
+                payload: config.payload,
                 state: State::Idle,
                 deadline: Instant::default(),
                 patience: None,
@@ -192,7 +193,7 @@ impl<'b> Registration<'b> {
             None => {
                 let mut body = Object::new(&mut payload);
                 body.string("registrationId", self.enrollment.registration_id().as_str());
-                if let Some(custom) = self.config.payload {
+                if let Some(custom) = self.payload {
                     body.raw("payload", custom.text());
                 }
                 body.finish().map_err(|_| too_small)?;
