@@ -34,7 +34,7 @@ int32_t azure_sensors_read(struct azure_reading *readings, uint32_t capacity)
 	const struct device *pressure = DEVICE_DT_GET_OR_NULL(PRESSURE);
 	int result;
 
-	if (capacity < 3) {
+	if (capacity < AZURE_READINGS) {
 		return -EINVAL;
 	}
 	result = fetch(humidity);
@@ -50,7 +50,7 @@ int32_t azure_sensors_read(struct azure_reading *readings, uint32_t capacity)
 	if (result == 0) {
 		result = read_channel(pressure, SENSOR_CHAN_PRESS, AZURE_PRESSURE, &readings[2]);
 	}
-	return result == 0 ? 3 : result;
+	return result == 0 ? AZURE_READINGS : result;
 }
 
 #else

@@ -60,10 +60,10 @@ impl Log for Logger {
             line.mark_cut();
         }
         let level = match record.level() {
-            Level::Error => 1,
-            Level::Warn => 2,
-            Level::Info => 3,
-            Level::Debug | Level::Trace => 4,
+            Level::Error => ffi::Level::Error,
+            Level::Warn => ffi::Level::Warning,
+            Level::Info => ffi::Level::Info,
+            Level::Debug | Level::Trace => ffi::Level::Debug,
         };
         ffi::log(level, line.as_c_str());
     }

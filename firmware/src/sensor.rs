@@ -16,7 +16,7 @@ pub(crate) struct Sensors {
 impl Sensors {
     /// Gives every reading to `take`.
     pub(crate) fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
-        let mut raw = [RawReading::default(); 3];
+        let mut raw = [RawReading::default(); ffi::READINGS];
         let count = ffi::read_sensors(&mut raw).map_err(SensorError)?;
         if count == 0 {
             self.simulated.sample(take);

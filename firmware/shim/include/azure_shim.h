@@ -31,7 +31,14 @@ int32_t azure_error_of(int32_t errno_value);
 int32_t azure_errno(void);
 
 /* log.c */
-/* Level as in Zephyr: 1 error, 2 warning, 3 info, 4 debug. */
+/* Levels, by the numbers of Zephyr's logging and of CONFIG_AZURE_LOG_LEVEL. */
+enum azure_level {
+	AZURE_LEVEL_OFF = 0,
+	AZURE_LEVEL_ERROR = 1,
+	AZURE_LEVEL_WARNING = 2,
+	AZURE_LEVEL_INFO = 3,
+	AZURE_LEVEL_DEBUG = 4,
+};
 void azure_log(uint32_t level, const char *line);
 /* The same for C, at most 95 bytes. */
 void azure_log_format(uint32_t level, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -216,6 +223,8 @@ enum azure_quantity {
 	AZURE_HUMIDITY = 1,    /* per cent relative */
 	AZURE_PRESSURE = 2,    /* kPa */
 };
+/* Number of readings that there can be. */
+#define AZURE_READINGS 3
 /* Gives how many readings were written, or a negative errno; 0 if the board has no sensor. */
 int32_t azure_sensors_read(struct azure_reading *readings, uint32_t capacity);
 
@@ -229,8 +238,10 @@ void azure_shell_print(const struct shell *shell, const char *line);
 uint32_t azure_shell_read(const struct shell *shell, uint8_t *buffer, uint32_t length, uint32_t timeout_ms);
 
 /* Provided by Rust. */
+#if defined(CONFIG_AZURE_SHELL)
 /* A command: argv[0] is its name, after "azure" and "azure set". */
 int32_t azure_rust_command(const struct shell *shell, bool set, uint32_t argc, char **argv);
+#endif
 void azure_rust_button_pressed(void);
 void azure_rust_network_changed(void);
 /* Command line of a simulator, NULL where an option is absent; the texts stay. */

@@ -1,4 +1,7 @@
 //! Entry points for C: each hands its call to safe code.
+//!
+//! Their declarations are in the shim's headers, to which firmware/build.rs holds them: an entry point that is missing,
+//! or has other types than its declaration, does not compile. They are `unsafe` because bindgen declares them so.
 
 #![allow(unsafe_code)]
 
@@ -8,8 +11,11 @@ mod ism43362;
 #[cfg(CONFIG_AZURE_SHELL)]
 use core::ffi::{CStr, c_char};
 
+use crate::ffi::c;
 #[cfg(CONFIG_AZURE_SHELL)]
 use crate::ffi::{RawShell, Shell};
+
+include!(concat!(env!("OUT_DIR"), "/azure_shim_exports.rs"));
 
 /// Zephyr's main thread comes here.
 // SAFETY: the name is the one that zephyr-lang-rust's main() calls, and nothing else has it.
@@ -18,30 +24,30 @@ extern "C" fn rust_main() {
     crate::main_loop::start();
 }
 
-// SAFETY: the name is declared in azure_shim.h with this signature, and nothing else has it.
+// SAFETY: the name is declared in azure_shim.h, and nothing else has it.
 #[unsafe(no_mangle)]
-extern "C" fn azure_rust_button_pressed() {
+unsafe extern "C" fn azure_rust_button_pressed() {
     crate::requests::send_now();
 }
 
-// SAFETY: the name is declared in azure_shim.h with this signature, and nothing else has it.
+// SAFETY: the name is declared in azure_shim.h, and nothing else has it.
 #[unsafe(no_mangle)]
-extern "C" fn azure_rust_network_changed() {
+unsafe extern "C" fn azure_rust_network_changed() {
     crate::requests::retry_now();
 }
 
 /// A shell command.
 ///
 /// # Safety
-/// `argv` has `argc` pointers to zero-terminated texts, valid during the call. Zephyr's shell sees to that.
-// SAFETY: the name is declared in azure_shim.h with this signature, and nothing else has it.
+/// `shell` is valid during the call, and so are the `argc` pointers of `argv` to zero-terminated texts. Zephyr's shell sees to that.
+// SAFETY: the name is declared in azure_shim.h, and nothing else has it.
 #[cfg(CONFIG_AZURE_SHELL)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn azure_rust_command(
-    shell: &RawShell,
+    shell: *const RawShell,
     set: bool,
     argc: u32,
-    argv: *const *const c_char,
+    argv: *mut *mut c_char,
 ) -> i32 {
     let argument = |index: u32| {
         if index >= argc {
@@ -51,8 +57,10 @@ unsafe extern "C" fn azure_rust_command(
         let text = unsafe { CStr::from_ptr(*argv.add(index as usize)) };
         text.to_str().ok()
     };
+    // SAFETY: Zephyr's shell gives itself, valid for the command.
+    let shell = Shell(unsafe { &*shell });
     crate::shell::command(
-        Shell(shell),
+        shell,
         set,
         argument(0).unwrap_or_default(),
         [argument(1), argument(2)],

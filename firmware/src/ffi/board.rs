@@ -3,49 +3,39 @@
 #![allow(unsafe_code)]
 
 use core::ffi::CStr;
-#[cfg(CONFIG_ARCH_POSIX)]
-use core::ffi::c_char;
 
 use azure_device::time::{Instant, UnixTime};
 
+pub(crate) use super::c::azure_memory as Memory;
+pub(crate) use super::c::azure_reading as RawReading;
 use super::{Error, c, length, value};
 
-/// Heap and stack: `struct azure_memory`, in bytes.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) heap_size: u32,
-    pub(crate) heap_used: u32,
-    pub(crate) heap_peak: u32,
-    pub(crate) stack_size: u32,
-    pub(crate) stack_unused: u32,
-}
+/// Number of readings that the board's sensors can give.
+pub(crate) const READINGS: usize = c::AZURE_READINGS as usize;
 
-/// A sensor's value: `struct azure_reading`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RawReading {
-    pub(crate) quantity: u32,
-    pub(crate) integer: i32,
-    pub(crate) millionths: i32,
+/// Level of a log line: `enum azure_level`.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub(crate) enum Level {
+    Error = c::AZURE_LEVEL_ERROR,
+    Warning = c::AZURE_LEVEL_WARNING,
+    Info = c::AZURE_LEVEL_INFO,
+    Debug = c::AZURE_LEVEL_DEBUG,
 }
 
 /// Which LED, by meaning: `enum azure_led`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub(crate) enum Led {
-    Starting = 0,
-    Sending = 1,
-    Failed = 2,
+    Starting = c::AZURE_LED_STARTING,
+    Sending = c::AZURE_LED_SENDING,
+    Failed = c::AZURE_LED_FAILED,
 }
 
-#[cfg(CONFIG_ARCH_POSIX)]
-#[repr(C)]
-pub(super) struct Arguments([*const c_char; 4]);
-
-/// Logs through Zephyr. Levels as in Zephyr: 1 error to 4 debug.
-pub(crate) fn log(level: u32, line: &CStr) {
+/// Logs through Zephyr.
+pub(crate) fn log(level: Level, line: &CStr) {
     // SAFETY: `line` ends with a zero; the shim has printed or copied it when it returns.
-    unsafe { c::azure_log(level, line.as_ptr()) }
+    unsafe { c::azure_log(level as u32, line.as_ptr()) }
 }
 
 /// Time since the start.
@@ -161,9 +151,9 @@ pub(crate) fn memory() -> Memory {
 }
 
 /// Reads the board's sensors; gives how many readings were written, or errno.
-pub(crate) fn read_sensors(readings: &mut [RawReading; 3]) -> Result<usize, i32> {
-    // SAFETY: at most three readings are written, and every bit pattern is a `RawReading`.
-    let result = unsafe { c::azure_sensors_read(readings.as_mut_ptr(), 3) };
+pub(crate) fn read_sensors(readings: &mut [RawReading; READINGS]) -> Result<usize, i32> {
+    // SAFETY: at most `AZURE_READINGS` readings are written, and every bit pattern is a `RawReading`.
+    let result = unsafe { c::azure_sensors_read(readings.as_mut_ptr(), c::AZURE_READINGS) };
     usize::try_from(result).map_err(|_| -result)
 }
 
@@ -171,11 +161,22 @@ pub(crate) fn read_sensors(readings: &mut [RawReading; 3]) -> Result<usize, i32>
 pub(crate) fn arguments() -> [Option<&'static str>; 4] {
     #[cfg(CONFIG_ARCH_POSIX)]
     {
-        let mut arguments = Arguments([core::ptr::null(); 4]);
+        let mut arguments = c::azure_arguments {
+            connection_string: core::ptr::null(),
+            address: core::ptr::null(),
+            port: core::ptr::null(),
+            sntp_servers: core::ptr::null(),
+        };
         // SAFETY: four pointers are written, each null or to a zero-terminated text of the process's
         // command line, which lives as long as the process and is not changed.
         unsafe { c::azure_arguments(&raw mut arguments) };
-        arguments.0.map(|text| {
+        let texts = [
+            arguments.connection_string,
+            arguments.address,
+            arguments.port,
+            arguments.sntp_servers,
+        ];
+        texts.map(|text| {
             // SAFETY: see above; null was excluded.
             (!text.is_null())
                 .then(|| unsafe { CStr::from_ptr(text) }.to_str().ok())

@@ -13,10 +13,11 @@ use crate::kconfig;
 
 /// Kind of a credential: `enum azure_credential`.
 #[derive(Clone, Copy, Debug)]
+#[repr(u32)]
 pub(crate) enum Kind {
-    Root = 1,
-    Certificate = 2,
-    Key = 3,
+    Root = c::AZURE_CREDENTIAL_ROOT,
+    Certificate = c::AZURE_CREDENTIAL_CERTIFICATE,
+    Key = c::AZURE_CREDENTIAL_KEY,
 }
 
 /// Reason why a credential is not registered.
@@ -29,6 +30,9 @@ pub(crate) enum Refusal {
     /// It was not there to be read, or has no room in the arena.
     NotRead,
 }
+
+/// The shim's word for a full table.
+const NO_ROOM: i32 = c::AZURE_CREDENTIAL_NO_ROOM.cast_signed();
 
 /// Registers a credential that is part of the image.
 pub(crate) fn add_credential(tag: i32, kind: Kind, der: &'static [u8]) -> Result<(), Refusal> {
@@ -45,7 +49,7 @@ unsafe fn register(tag: i32, kind: Kind, der: *const u8, length: u32) -> Result<
     // SAFETY: by this function's own condition.
     match unsafe { c::azure_credential_add(tag, kind as u32, der, length) } {
         0 => Ok(()),
-        1 => Err(Refusal::TableFull),
+        NO_ROOM => Err(Refusal::TableFull),
         code => Err(Refusal::Unusable(code)),
     }
 }

@@ -10,22 +10,10 @@ use ism43362::{Bus, BusError};
 use super::Place;
 use crate::kconfig;
 
-mod c {
-    unsafe extern "C" {
-        pub(super) fn azure_ism43362_init() -> i32;
-        pub(super) fn azure_ism43362_reset();
-        pub(super) fn azure_ism43362_exchange(
-            command: *const u8,
-            command_length: u32,
-            payload: *const u8,
-            payload_length: u32,
-            answer: *mut u8,
-            capacity: u32,
-            timeout_ms: u32,
-        ) -> i32;
-        pub(super) fn azure_ism43362_start();
-        pub(super) fn azure_ism43362_wake();
-    }
+/// The declarations of `azure_ism43362.h`, by firmware/build.rs.
+#[allow(dead_code, unreachable_pub)] // Generated.
+pub(crate) mod c {
+    include!(concat!(env!("OUT_DIR"), "/azure_ism43362.rs"));
 }
 
 /// The bus that the devicetree names. There is one module, and one of these.

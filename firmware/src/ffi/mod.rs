@@ -24,9 +24,9 @@ pub(crate) use self::board::Memory;
 #[cfg(CONFIG_AZURE_DPS)]
 pub(crate) use self::board::hardware_id;
 pub(crate) use self::board::{
-    Led, RawReading, application_version, arguments, feed_watchdog, init_board, last_fault, log,
-    memory, random, read_sensors, reset_cause, restart, set_led, set_unix_time, sleep_ms,
-    start_watchdog, unix_time, uptime, zephyr_version,
+    Led, Level, READINGS, RawReading, application_version, arguments, feed_watchdog, init_board,
+    last_fault, log, memory, random, read_sensors, reset_cause, restart, set_led, set_unix_time,
+    sleep_ms, start_watchdog, unix_time, uptime, zephyr_version,
 };
 pub(crate) use self::credentials::{Arena, Kind, Refusal, Stored, add_credential, check_pair};
 #[cfg(CONFIG_AZURE_SHELL)]
@@ -56,24 +56,42 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    fn from_code(code: i32) -> Self {
-        match code {
-            -1 => Self::Again,
-            -2 => Self::Refused,
-            -3 => Self::TimedOut,
-            -4 => Self::Unreachable,
-            -5 => Self::NoMemory,
-            -6 => Self::Invalid,
-            -7 => Self::NotFound,
-            -8 => Self::Closed,
+    /// The error of a shim's result below 0.
+    fn from_result(result: i32) -> Self {
+        match result.unsigned_abs() {
+            c::AZURE_AGAIN => Self::Again,
+            c::AZURE_REFUSED => Self::Refused,
+            c::AZURE_TIMED_OUT => Self::TimedOut,
+            c::AZURE_UNREACHABLE => Self::Unreachable,
+            c::AZURE_NO_MEMORY => Self::NoMemory,
+            c::AZURE_INVALID => Self::Invalid,
+            c::AZURE_NOT_FOUND => Self::NotFound,
+            c::AZURE_CLOSED => Self::Closed,
             _ => Self::Other,
         }
+    }
+
+    /// The result by which C learns of the error.
+    #[cfg(CONFIG_AZURE_ISM43362)]
+    pub(crate) fn into_result(self) -> i32 {
+        let code = match self {
+            Self::Again => c::AZURE_AGAIN,
+            Self::Refused => c::AZURE_REFUSED,
+            Self::TimedOut => c::AZURE_TIMED_OUT,
+            Self::Unreachable => c::AZURE_UNREACHABLE,
+            Self::NoMemory => c::AZURE_NO_MEMORY,
+            Self::Invalid => c::AZURE_INVALID,
+            Self::NotFound => c::AZURE_NOT_FOUND,
+            Self::Closed => c::AZURE_CLOSED,
+            Self::Other => c::AZURE_OTHER,
+        };
+        -code.cast_signed()
     }
 }
 
 /// A shim's result: a value of 0 or more, or `-(enum azure_error)`.
 fn value(result: i32) -> Result<usize, Error> {
-    usize::try_from(result).map_err(|_| Error::from_code(result))
+    usize::try_from(result).map_err(|_| Error::from_result(result))
 }
 
 /// The length of a slice as C takes it. No buffer of this firmware comes near the limit.
@@ -81,108 +99,10 @@ fn length(slice: &[u8]) -> u32 {
     u32::try_from(slice.len()).unwrap_or(u32::MAX)
 }
 
-mod c {
-    use super::board::{Memory, RawReading};
-    use super::socket::{Address, Handshake};
-    use core::ffi::c_char;
-
-    unsafe extern "C" {
-        pub(super) fn azure_errno() -> i32;
-        pub(super) fn azure_log(level: u32, line: *const c_char);
-        pub(super) fn azure_uptime_ms() -> u64;
-        pub(super) fn azure_sleep_ms(milliseconds: u32);
-        pub(super) fn azure_unix_ms() -> u64;
-        pub(super) fn azure_set_unix_ms(unix_ms: u64);
-        pub(super) fn azure_resolve(
-            host: *const c_char,
-            port: *const c_char,
-            stream: bool,
-            addresses: *mut Address,
-            capacity: u32,
-        ) -> i32;
-        pub(super) fn azure_udp_connect(address: *const Address) -> i32;
-        pub(super) fn azure_udp_receive(
-            socket: i32,
-            buffer: *mut u8,
-            length: u32,
-            timeout_ms: u32,
-        ) -> i32;
-        pub(super) fn azure_tls_connect(
-            address: *const Address,
-            host_name: *const c_char,
-            tags: *const i32,
-            tag_count: u32,
-            output_length: u32,
-            send_timeout_ms: u32,
-            handshake: *mut Handshake,
-        ) -> i32;
-        pub(super) fn azure_receive(socket: i32, buffer: *mut u8, length: u32) -> i32;
-        pub(super) fn azure_readable(socket: i32) -> i32;
-        pub(super) fn azure_send(socket: i32, data: *const u8, length: u32) -> i32;
-        pub(super) fn azure_tls_broken(reason: *mut Handshake);
-        pub(super) fn azure_close(socket: i32);
-        pub(super) fn azure_wait_init() -> i32;
-        pub(super) fn azure_wait(socket: i32, timeout_ms: u32) -> i32;
-        pub(super) fn azure_wake();
-        pub(super) fn azure_credential_add(tag: i32, kind: u32, der: *const u8, length: u32)
-        -> i32;
-        pub(super) fn azure_credential_remove(tag: i32);
-        #[cfg(CONFIG_AZURE_SHELL)]
-        pub(super) fn azure_check_certificate(der: *const u8, length: u32) -> i32;
-        #[cfg(CONFIG_AZURE_SHELL)]
-        pub(super) fn azure_check_key(der: *const u8, length: u32) -> i32;
-        pub(super) fn azure_check_pair(
-            certificate: *const u8,
-            certificate_length: u32,
-            key: *const u8,
-            key_length: u32,
-        ) -> i32;
-        pub(super) fn azure_network_start();
-        pub(super) fn azure_network_address(text: *mut c_char, length: u32) -> bool;
-        #[cfg(CONFIG_WIFI)]
-        pub(super) fn azure_wifi_join(
-            ssid: *const u8,
-            ssid_length: u32,
-            password: *const u8,
-            password_length: u32,
-        ) -> i32;
-        #[cfg(CONFIG_AZURE_SETTINGS)]
-        pub(super) fn azure_settings_init() -> i32;
-        #[cfg(CONFIG_AZURE_SETTINGS)]
-        pub(super) fn azure_settings_load(key: *const c_char, buffer: *mut u8, length: u32) -> i32;
-        #[cfg(CONFIG_AZURE_SETTINGS)]
-        pub(super) fn azure_settings_length(key: *const c_char) -> i32;
-        #[cfg(CONFIG_AZURE_SETTINGS)]
-        pub(super) fn azure_settings_save(key: *const c_char, value: *const u8, length: u32)
-        -> i32;
-        #[cfg(CONFIG_AZURE_SETTINGS)]
-        pub(super) fn azure_settings_delete(key: *const c_char) -> i32;
-        pub(super) fn azure_random(buffer: *mut u8, length: u32) -> i32;
-        pub(super) fn azure_led_set(led: u32, on: bool);
-        pub(super) fn azure_board_init();
-        pub(super) fn azure_watchdog_start();
-        pub(super) fn azure_watchdog_feed();
-        pub(super) fn azure_reset_cause() -> *const c_char;
-        pub(super) fn azure_last_fault() -> *const c_char;
-        pub(super) fn azure_restart();
-        #[cfg(CONFIG_AZURE_DPS)]
-        pub(super) fn azure_hardware_id(id: *mut u8, length: u32) -> i32;
-        pub(super) fn azure_zephyr_version() -> *const c_char;
-        pub(super) fn azure_application_version() -> *const c_char;
-        pub(super) fn azure_memory(memory: *mut Memory);
-        pub(super) fn azure_sensors_read(readings: *mut RawReading, capacity: u32) -> i32;
-        #[cfg(CONFIG_ARCH_POSIX)]
-        pub(super) fn azure_arguments(arguments: *mut super::board::Arguments);
-        #[cfg(CONFIG_AZURE_SHELL)]
-        pub(super) fn azure_shell_print(shell: *const super::shell::RawShell, line: *const c_char);
-        #[cfg(CONFIG_AZURE_SHELL)]
-        pub(super) fn azure_shell_read(
-            shell: *const super::shell::RawShell,
-            buffer: *mut u8,
-            length: u32,
-            timeout_ms: u32,
-        ) -> u32;
-    }
+/// The declarations and constants of `azure_shim.h`, by firmware/build.rs.
+#[allow(dead_code, non_camel_case_types, unreachable_pub)] // Generated.
+pub(crate) mod c {
+    include!(concat!(env!("OUT_DIR"), "/azure_shim.rs"));
 }
 
 /// errno of this thread's last call, for a log line.

@@ -4,13 +4,8 @@
 
 use core::ffi::CStr;
 
+pub(crate) use super::c::shell as RawShell;
 use super::{c, length};
-
-/// `struct shell`, which only C looks into.
-#[repr(C)]
-pub(crate) struct RawShell {
-    _opaque: [u8; 0],
-}
 
 /// The shell that a command came from. Valid during the command.
 #[derive(Clone, Copy)]

@@ -4,29 +4,10 @@
 
 use core::ffi::CStr;
 
+pub(crate) use super::c::azure_address as Address;
+pub(crate) use super::c::azure_handshake as Handshake;
 use super::{Error, c, length, value};
 use crate::credentials::Tags;
-
-/// An address to connect to: `struct azure_address`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Address {
-    length: u32,
-    data: [u32; 7],
-}
-
-/// Events in a TLS handshake: `struct azure_handshake`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Handshake {
-    pub(crate) started: u32,
-    pub(crate) kind: u32,
-    pub(crate) code: i32,
-    pub(crate) alert: u32,
-    pub(crate) flags: u32,
-    pub(crate) suite: u32,
-    pub(crate) record: u32,
-}
 
 /// Resolves a name to the addresses that fit, and gives their number, at least 1.
 pub(crate) fn resolve(
@@ -59,7 +40,7 @@ impl Socket {
         // SAFETY: `address` came from `resolve` or is zero, which no socket accepts.
         let socket = unsafe { c::azure_udp_connect(address) };
         if socket < 0 {
-            Err(Error::from_code(socket))
+            Err(Error::from_result(socket))
         } else {
             Ok(Self(socket))
         }
@@ -103,7 +84,7 @@ impl Socket {
             )
         };
         if socket < 0 {
-            Err(Error::from_code(socket))
+            Err(Error::from_result(socket))
         } else {
             Ok(Self(socket))
         }
@@ -160,10 +141,10 @@ pub(crate) fn wait_init() -> Result<(), Error> {
 pub(crate) fn wait(socket: Option<&Socket>, timeout_ms: u32) -> Result<Woken, Error> {
     let socket = socket.map_or(-1, |socket| socket.0);
     // SAFETY: takes numbers; the socket is open, since it is borrowed.
-    let bits = value(unsafe { c::azure_wait(socket, timeout_ms) })?;
+    let bits = value(unsafe { c::azure_wait(socket, timeout_ms) })? as u32;
     Ok(Woken {
-        readable: bits & 1 != 0,
-        asked: bits & 2 != 0,
+        readable: bits & c::AZURE_WAIT_READABLE != 0,
+        asked: bits & c::AZURE_WAIT_WOKEN != 0,
     })
 }
 
@@ -181,8 +162,8 @@ pub(crate) fn start_network() {
 
 /// Writes the device's address into `text`, if it has one.
 pub(crate) fn network_address(text: &mut [u8; 48]) -> Option<&str> {
-    // SAFETY: at most 48 bytes are written, a terminating zero included.
-    if !unsafe { c::azure_network_address(text.as_mut_ptr().cast(), 48) } {
+    // SAFETY: at most `text.len()` bytes are written, a terminating zero included.
+    if !unsafe { c::azure_network_address(text.as_mut_ptr().cast(), length(text)) } {
         return None;
     }
     CStr::from_bytes_until_nul(text).ok()?.to_str().ok()
