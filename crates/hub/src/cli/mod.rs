@@ -1,10 +1,12 @@
 //! The `local-hub` program: `serve` runs a hub, every other command asks the one that serves a directory.
 
 mod client;
+mod completions;
 mod device;
 mod dps;
 mod enrollment;
 mod events;
+mod examples;
 mod fault;
 mod feedback;
 mod identity;
@@ -30,71 +32,71 @@ use command_line::Advice;
 /// A local IoT Hub: devices connect to it as they do to Azure IoT Hub, on this machine and without an
 /// account.
 #[derive(Parser)]
-#[command(name = "local-hub", version, max_term_width = 100, after_help = EXAMPLE)]
+#[command(name = "local-hub", version, max_term_width = 100, after_help = examples::PROGRAM)]
 struct Program {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXAMPLE: &str = "\
-Example:
-  export LOCAL_HUB_STATE=hub-state        in each terminal, or --state hub-state with each command
-  local-hub serve                         in one of them
-  local-hub device create MyDevice01 --auth sas
-  local-hub monitor-events
-  local-hub send-c2d MyDevice01 --data hello
-A device trusts hub-state/ca.pem and connects with the connection string that `device create` prints.
-The same in the words of az:
-  local-hub device-identity create -d MyDevice01
-  local-hub device-identity connection-string show -d MyDevice01 --query connectionString -o tsv
-  local-hub simulate -d MyDevice01 --msg-count 3";
-
 #[derive(Subcommand)]
 enum Command {
     /// Run a hub until it is interrupted
+    #[command(after_help = examples::SERVE)]
     Serve(Box<serve::Serve>),
     /// Register, list and change devices
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::DEVICE)]
     Device(device::Command),
     /// Register, list and change devices, in the words of `az`; prints JSON
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::DEVICE_IDENTITY)]
     DeviceIdentity(identity::Command),
     /// Register, list and delete modules of devices
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::MODULE_IDENTITY)]
     ModuleIdentity(module::Command),
     /// Print device-to-cloud messages as they arrive
+    #[command(after_help = examples::MONITOR_EVENTS)]
     MonitorEvents(events::MonitorEvents),
     /// Print what became of messages to devices, one JSON object a line
+    #[command(after_help = examples::MONITOR_FEEDBACK)]
     MonitorFeedback(feedback::MonitorFeedback),
     /// Send a message to a device, or to one of its modules
+    #[command(after_help = examples::SEND_C2D)]
     SendC2d(messages::SendC2d),
     /// Send messages to devices, or discard them, in the words of `az`
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::C2D_MESSAGE)]
     C2dMessage(messages::C2dMessage),
     /// Read and change device twins
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::DEVICE_TWIN)]
     DeviceTwin(twin::Command),
     /// Read and change twins of modules
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::MODULE_TWIN)]
     ModuleTwin(twin::Command),
     /// Call a direct method of a device, and print its answer
+    #[command(after_help = examples::INVOKE_DEVICE_METHOD)]
     InvokeDeviceMethod(twin::Invoke),
     /// Call a direct method of a module, and print its answer
+    #[command(after_help = examples::INVOKE_MODULE_METHOD)]
     InvokeModuleMethod(twin::Invoke),
     /// Print a SAS token of a device, of a module, or of the hub
+    #[command(after_help = examples::GENERATE_SAS_TOKEN)]
     GenerateSasToken(sas_token::GenerateSasToken),
     /// Be a device: send messages, print what comes, and answer methods
+    #[command(after_help = examples::SIMULATE)]
     Simulate(simulate::Simulate),
     /// Be a device, and send one message
+    #[command(after_help = examples::SEND_D2C_MESSAGE)]
     SendD2cMessage(simulate::SendD2cMessage),
     /// Enrol devices with the Device Provisioning Service
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::DPS)]
     Dps(dps::Command),
     /// Have something go wrong with a device, a module or a registration
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::FAULT)]
     Fault(fault::Command),
     /// Print how many messages of the daily quota are used
+    #[command(after_help = examples::SHOW_QUOTA_METRICS)]
     ShowQuotaMetrics(target::Target),
+    /// Print a script that completes this program's commands and options in a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(completions::Completions),
 }
 
 /// Places where secrets belong, and arguments that take any text.
@@ -169,6 +171,7 @@ pub fn run() -> ExitCode {
         Command::ModuleTwin(command) => command.run_of_module(),
         Command::InvokeModuleMethod(command) => command.run_of_module(),
         Command::GenerateSasToken(command) => command.run(),
+        Command::Completions(command) => command.run(),
         Command::Simulate(command) => command.run(),
         Command::SendD2cMessage(command) => command.run(),
         Command::SendC2d(command) => command.run(),
