@@ -38,7 +38,7 @@ pub(crate) fn synchronize(servers: &str) -> Result<UnixTime, ClockError> {
                     "clock: no time from {server}: {reason:?} ({})",
                     ffi::errno()
                 );
-                error = worse(error, reason);
+                error = most_informative(error, reason);
             }
         }
     }
@@ -46,7 +46,7 @@ pub(crate) fn synchronize(servers: &str) -> Result<UnixTime, ClockError> {
 }
 
 /// Error to report of several servers: what came nearest to an answer.
-fn worse(first: ClockError, second: ClockError) -> ClockError {
+fn most_informative(first: ClockError, second: ClockError) -> ClockError {
     match (first, second) {
         (ClockError::Implausible, _) | (_, ClockError::Implausible) => ClockError::Implausible,
         (ClockError::NoAnswer, _) | (_, ClockError::NoAnswer) => ClockError::NoAnswer,

@@ -51,9 +51,9 @@ pub(crate) const WIFI: &str = "wifi";
 /// The longest stored text, in bytes: a connection string with a long SAS token.
 pub(crate) const MAX_TEXT: usize = 1024;
 
-/// Way of the device to its hub.
+/// Access of the device to its hub: [`lifecycle::Access`](azure_device::lifecycle::Access), owned.
 #[derive(Debug)]
-pub(crate) enum Way {
+pub(crate) enum OwnedAccess {
     /// The hub is known.
     Hub(Identity),
     /// DPS is asked.
@@ -61,10 +61,10 @@ pub(crate) enum Way {
     Provisioning(Provisioning),
 }
 
-impl Way {
+impl OwnedAccess {
     /// Reads it; `None` if the device has no identity yet.
     #[inline(never)]
-    pub(crate) fn load() -> Result<Option<Self>, Problem> {
+    pub(crate) fn load() -> Result<Option<Self>, ConfigurationError> {
         let [argument, ..] = ffi::arguments();
         if let Some(text) = text(argument, CONNECTION_STRING, "")? {
             return Self::hub(&text);
@@ -83,8 +83,8 @@ impl Way {
         Ok(None)
     }
 
-    fn hub(text: &str) -> Result<Option<Self>, Problem> {
-        let identity = ConnectionString::parse(text).map_err(Problem::Identity)?;
+    fn hub(text: &str) -> Result<Option<Self>, ConfigurationError> {
+        let identity = ConnectionString::parse(text).map_err(ConfigurationError::Identity)?;
         Ok(Some(Self::Hub(identity)))
     }
 
@@ -104,7 +104,7 @@ impl Way {
 #[derive(Debug)]
 pub(crate) struct Configuration {
     /// Who it is.
-    pub(crate) way: Way,
+    pub(crate) access: OwnedAccess,
     /// Where to connect instead of to the host names of hub and DPS.
     address: Option<String>,
     /// TCP port of hub and DPS.
@@ -114,29 +114,30 @@ pub(crate) struct Configuration {
 impl Configuration {
     /// Reads the configuration; `None` if the device has no identity yet.
     #[inline(never)]
-    pub(crate) fn load() -> Result<Option<Self>, Problem> {
-        let Some(way) = Way::load()? else {
+    pub(crate) fn load() -> Result<Option<Self>, ConfigurationError> {
+        let Some(access) = OwnedAccess::load()? else {
             return Ok(None);
         };
         let [_, address, port, _] = ffi::arguments();
         let address = self::text(address, ADDRESS, kconfig::CONFIG_AZURE_HUB_ADDRESS)?;
         let port = match self::text(port, PORT, "")? {
-            Some(port) => port.parse().map_err(|_| Problem::Port)?,
-            None => u16::try_from(kconfig::CONFIG_AZURE_HUB_PORT).map_err(|_| Problem::Port)?,
+            Some(port) => port.parse().map_err(|_| ConfigurationError::Port)?,
+            None => u16::try_from(kconfig::CONFIG_AZURE_HUB_PORT)
+                .map_err(|_| ConfigurationError::Port)?,
         };
         Ok(Some(Self {
-            way,
+            access,
             address: address.map(|address| (*address).clone()),
             port,
         }))
     }
 
     /// Access for the lifecycle.
-    pub(crate) fn access(&self) -> Result<Access<'_>, Problem> {
-        match &self.way {
-            Way::Hub(identity) => Ok(Access::Hub(identity)),
+    pub(crate) fn access(&self) -> Result<Access<'_>, ConfigurationError> {
+        match &self.access {
+            OwnedAccess::Hub(identity) => Ok(Access::Hub(identity)),
             #[cfg(CONFIG_AZURE_DPS)]
-            Way::Provisioning(provisioning) => {
+            OwnedAccess::Provisioning(provisioning) => {
                 let device = self.device();
                 let config = provisioning.config(azure_device::provisioning::Config {
                     address: self.address.as_deref(),
@@ -187,7 +188,7 @@ pub(crate) const fn seconds(value: isize) -> Duration {
 }
 
 /// The time servers, separated by `;`.
-pub(crate) fn time_servers() -> Result<Zeroizing<String>, Problem> {
+pub(crate) fn time_servers() -> Result<Zeroizing<String>, ConfigurationError> {
     let [_, _, _, servers] = ffi::arguments();
     Ok(text(servers, SNTP, kconfig::CONFIG_AZURE_SNTP_SERVERS)?.unwrap_or_default())
 }
@@ -198,7 +199,7 @@ pub(crate) type Network = (Zeroizing<String>, Zeroizing<String>);
 
 /// The Wi-Fi network to join.
 #[cfg(CONFIG_AZURE_WIFI)]
-pub(crate) fn wifi() -> Result<Option<Network>, Problem> {
+pub(crate) fn wifi() -> Result<Option<Network>, ConfigurationError> {
     if let Some(stored) = text(None, WIFI, "")? {
         let (ssid, password) = stored.split_once('\n').unwrap_or((&stored, ""));
         return Ok(Some((
@@ -218,14 +219,16 @@ pub(crate) fn text(
     argument: Option<&str>,
     stored: &str,
     built_in: &str,
-) -> Result<Option<Zeroizing<String>>, Problem> {
+) -> Result<Option<Zeroizing<String>>, ConfigurationError> {
     if let Some(argument) = argument {
         return Ok(Some(Zeroizing::new(argument.into())));
     }
     let mut buffer = Zeroizing::new([0; MAX_TEXT + CHECKSUM_LEN]);
-    if let Some(length) = storage::load(stored, buffer.as_mut_slice()).map_err(Problem::Storage)? {
+    if let Some(length) =
+        storage::load(stored, buffer.as_mut_slice()).map_err(ConfigurationError::Storage)?
+    {
         let bytes = buffer.get(..length).unwrap_or_default();
-        let text = str::from_utf8(bytes).map_err(|_| Problem::NotText)?;
+        let text = str::from_utf8(bytes).map_err(|_| ConfigurationError::NotText)?;
         return Ok(Some(Zeroizing::new(text.into())));
     }
     Ok((!built_in.is_empty()).then(|| Zeroizing::new(built_in.into())))
@@ -233,12 +236,12 @@ pub(crate) fn text(
 
 /// Reason why the configuration cannot be used.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Problem {
+pub(crate) enum ConfigurationError {
     /// The identity is malformed.
     Identity(IdentityError),
     /// The enrolment is malformed.
     #[cfg(CONFIG_AZURE_DPS)]
-    Enrollment(provisioning::Problem),
+    Enrollment(provisioning::EnrollmentError),
     /// The port is no number from 1 to 65535.
     Port,
     /// A stored text is no text.
@@ -248,13 +251,13 @@ pub(crate) enum Problem {
 }
 
 #[cfg(CONFIG_AZURE_DPS)]
-impl From<provisioning::Problem> for Problem {
-    fn from(problem: provisioning::Problem) -> Self {
+impl From<provisioning::EnrollmentError> for ConfigurationError {
+    fn from(problem: provisioning::EnrollmentError) -> Self {
         Self::Enrollment(problem)
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigurationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Identity(error) => write!(f, "{error}"),

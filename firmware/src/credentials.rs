@@ -85,9 +85,12 @@ impl Tags {
         self.message.clamp(LEAST, MOST)
     }
 
-    fn next(&mut self) -> Result<i32, Problem> {
+    fn next(&mut self) -> Result<i32, CredentialsError> {
         let tag = range().start + i32::try_from(self.count).unwrap_or(i32::MAX);
-        *self.tags.get_mut(self.count).ok_or(Problem::TooMany)? = tag;
+        *self
+            .tags
+            .get_mut(self.count)
+            .ok_or(CredentialsError::TooMany)? = tag;
         self.count += 1;
         Ok(tag)
     }
@@ -162,7 +165,7 @@ impl Credentials {
     ///
     /// A new pair that cannot be registered gives way to the old one, as one that the hub refuses.
     #[inline(never)]
-    pub(crate) fn prepare(&mut self) -> Result<&Tags, Problem> {
+    pub(crate) fn prepare(&mut self) -> Result<&Tags, CredentialsError> {
         let mut result = self.prepare_choice();
         if let Err(problem) = result
             && self.is_x509
@@ -176,12 +179,16 @@ impl Credentials {
         result.map(|()| &self.tags)
     }
 
-    fn prepare_choice(&mut self) -> Result<(), Problem> {
+    fn prepare_choice(&mut self) -> Result<(), CredentialsError> {
         with_pairs(|settings| {
             let choice = match self.is_x509 {
                 true => {
                     let choice = self.trial.choose(settings, has_built_in());
-                    Some(choice.map_err(Problem::Storage)?.ok_or_else(missing)?)
+                    Some(
+                        choice
+                            .map_err(CredentialsError::Storage)?
+                            .ok_or_else(missing)?,
+                    )
                 }
                 false => None,
             };
@@ -244,23 +251,23 @@ impl Credentials {
 }
 
 /// Which part of a pair is still to come.
-fn missing() -> Problem {
+fn missing() -> CredentialsError {
     match Record::load(&mut Settings) {
-        Ok(record) if record.has_certificate => Problem::NoKey,
-        Ok(_) => Problem::NoCertificate,
-        Err(error) => Problem::Storage(error),
+        Ok(record) if record.has_certificate => CredentialsError::NoKey,
+        Ok(_) => CredentialsError::NoCertificate,
+        Err(error) => CredentialsError::Storage(error),
     }
 }
 
 /// Registers the roots, as provisioned or as built in, and the chosen pair.
 #[inline(never)]
-fn register(arena: &mut Arena, choice: Option<Choice>) -> Result<Tags, Problem> {
+fn register(arena: &mut Arena, choice: Option<Choice>) -> Result<Tags, CredentialsError> {
     let mut tags = Tags::NONE;
     let roots = |index| (index < CHAIN).then(|| stored_name(ROOT, index));
     if stored(arena, &mut tags, roots, Kind::Root)?.is_none() {
         for root in built_in::ROOTS {
             ffi::add_credential(tags.next()?, Kind::Root, root)
-                .map_err(|refusal| Problem::Refused(ROOT, refusal))?;
+                .map_err(|refusal| CredentialsError::Refused(ROOT, refusal))?;
         }
     }
     match choice {
@@ -271,28 +278,31 @@ fn register(arena: &mut Arena, choice: Option<Choice>) -> Result<Tags, Problem> 
     Ok(tags)
 }
 
-fn register_built_in(tags: &mut Tags) -> Result<(), Problem> {
+fn register_built_in(tags: &mut Tags) -> Result<(), CredentialsError> {
     let own = tags.count;
     for certificate in built_in::CHAIN {
         ffi::add_credential(tags.next()?, Kind::Certificate, certificate)
-            .map_err(|refusal| Problem::Refused(CERTIFICATE, refusal))?;
+            .map_err(|refusal| CredentialsError::Refused(CERTIFICATE, refusal))?;
         tags.message += ENTRY_HEADER + certificate.len();
     }
-    let certificate = built_in::CHAIN.first().ok_or(Problem::NoCertificate)?;
-    let key = built_in::KEY.first().ok_or(Problem::NoKey)?;
-    let tag = *tags.tags.get(own).ok_or(Problem::TooMany)?;
-    ffi::add_credential(tag, Kind::Key, key).map_err(|refusal| Problem::Refused(KEY, refusal))?;
-    ffi::check_pair(certificate, key).map_err(Problem::Pair)
+    let certificate = built_in::CHAIN
+        .first()
+        .ok_or(CredentialsError::NoCertificate)?;
+    let key = built_in::KEY.first().ok_or(CredentialsError::NoKey)?;
+    let tag = *tags.tags.get(own).ok_or(CredentialsError::TooMany)?;
+    ffi::add_credential(tag, Kind::Key, key)
+        .map_err(|refusal| CredentialsError::Refused(KEY, refusal))?;
+    ffi::check_pair(certificate, key).map_err(CredentialsError::Pair)
 }
 
-fn register_pair(arena: &mut Arena, tags: &mut Tags, slot: Slot) -> Result<(), Problem> {
+fn register_pair(arena: &mut Arena, tags: &mut Tags, slot: Slot) -> Result<(), CredentialsError> {
     let own = tags.count;
     let names = |index| Some(Line::of(format_args!("{}", slot.certificate(index)?)));
     let certificate = stored(arena, tags, names, Kind::Certificate)?;
-    let certificate = certificate.ok_or(Problem::NoCertificate)?;
-    let tag = *tags.tags.get(own).ok_or(Problem::TooMany)?;
-    let key = load(arena, tag, slot.key(), Kind::Key)?.ok_or(Problem::NoKey)?;
-    ffi::check_pair(arena.get(certificate), arena.get(key)).map_err(Problem::Pair)
+    let certificate = certificate.ok_or(CredentialsError::NoCertificate)?;
+    let tag = *tags.tags.get(own).ok_or(CredentialsError::TooMany)?;
+    let key = load(arena, tag, slot.key(), Kind::Key)?.ok_or(CredentialsError::NoKey)?;
+    ffi::check_pair(arena.get(certificate), arena.get(key)).map_err(CredentialsError::Pair)
 }
 
 /// Registers the stored credentials of these names, up to the first that is absent or damaged, and gives the first.
@@ -301,10 +311,10 @@ fn stored(
     tags: &mut Tags,
     names: impl Fn(usize) -> Option<Line<32>>,
     kind: Kind,
-) -> Result<Option<Stored>, Problem> {
+) -> Result<Option<Stored>, CredentialsError> {
     let mut first = None;
     for name in (0..).map_while(names) {
-        if !storage::exists(name.as_str()).map_err(Problem::Storage)? {
+        if !storage::exists(name.as_str()).map_err(CredentialsError::Storage)? {
             break;
         }
         let Some(der) = load(arena, tags.next()?, name.as_str(), kind)? else {
@@ -321,7 +331,12 @@ fn stored(
 }
 
 /// Registers one stored credential. `None` if it is absent or damaged, which is then said.
-fn load(arena: &mut Arena, tag: i32, name: &str, kind: Kind) -> Result<Option<Stored>, Problem> {
+fn load(
+    arena: &mut Arena,
+    tag: i32,
+    name: &str,
+    kind: Kind,
+) -> Result<Option<Stored>, CredentialsError> {
     let what = match kind {
         Kind::Root => ROOT,
         Kind::Certificate => CERTIFICATE,
@@ -332,8 +347,8 @@ fn load(arena: &mut Arena, tag: i32, name: &str, kind: Kind) -> Result<Option<St
         match storage::load(name, room) {
             Ok(Some(length)) => return Some(length),
             Ok(None) => {}
-            Err(StorageError::TooLong(_)) => problem = Some(Problem::ArenaFull),
-            Err(error) => problem = Some(Problem::Storage(error)),
+            Err(StorageError::TooLong(_)) => problem = Some(CredentialsError::ArenaFull),
+            Err(error) => problem = Some(CredentialsError::Storage(error)),
         }
         None
     });
@@ -341,13 +356,13 @@ fn load(arena: &mut Arena, tag: i32, name: &str, kind: Kind) -> Result<Option<St
         (Ok(der), _) => Ok(Some(der)),
         (Err(_), Some(problem)) => Err(problem),
         (Err(Refusal::NotRead), None) => Ok(None),
-        (Err(refusal), None) => Err(Problem::Refused(what, refusal)),
+        (Err(refusal), None) => Err(CredentialsError::Refused(what, refusal)),
     }
 }
 
 /// Reason why credentials cannot be used.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Problem {
+pub(crate) enum CredentialsError {
     /// More certificates than Zephyr's tables take.
     TooMany,
     /// More bytes than the arena takes.
@@ -364,14 +379,14 @@ pub(crate) enum Problem {
     Storage(StorageError),
 }
 
-impl Problem {
+impl CredentialsError {
     /// True if a part of the provisioning is still to come, and nothing is wrong.
     pub(crate) const fn is_missing_part(&self) -> bool {
         matches!(self, Self::NoCertificate | Self::NoKey)
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for CredentialsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooMany => write!(

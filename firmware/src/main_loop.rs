@@ -199,7 +199,7 @@ fn serve(
     facts: Facts,
     lasting: &mut Lasting,
 ) -> Arena {
-    let mut credentials = Credentials::new(arena, configuration.way.is_x509());
+    let mut credentials = Credentials::new(arena, configuration.access.is_x509());
     match credentials.prepare() {
         Ok(_) => credentials = operate(buffers, credentials, configuration, facts, lasting),
         Err(problem) if problem.is_missing_part() => wait_for_more(&problem, &mut lasting.told),

@@ -39,7 +39,7 @@ pub(crate) struct Provisioning {
 
 impl Provisioning {
     /// The enrolment that "azure set provisioning" brought.
-    pub(crate) fn stored() -> Result<Option<Self>, configuration::Problem> {
+    pub(crate) fn stored() -> Result<Option<Self>, configuration::ConfigurationError> {
         let Some((id_scope, registration_id)) = stored_enrolment()? else {
             return Ok(None);
         };
@@ -52,15 +52,15 @@ impl Provisioning {
     }
 
     /// The enrolment that the image carries.
-    pub(crate) fn built_in() -> Result<Option<Self>, configuration::Problem> {
+    pub(crate) fn built_in() -> Result<Option<Self>, configuration::ConfigurationError> {
         let id_scope = kconfig::CONFIG_AZURE_DPS_ID_SCOPE;
         if id_scope.is_empty() || !built_in::ENROLLED {
             return Ok(None);
         }
-        let id_scope = IdScope::parse(id_scope).map_err(Problem::IdScope)?;
+        let id_scope = IdScope::parse(id_scope).map_err(EnrollmentError::IdScope)?;
         let given = kconfig::CONFIG_AZURE_DPS_REGISTRATION_ID;
         let registration_id = registration_id(Some(given).filter(|id| !id.is_empty()))?;
-        let key = |text| SharedAccessKey::from_base64(text).map_err(Problem::Key);
+        let key = |text| SharedAccessKey::from_base64(text).map_err(EnrollmentError::Key);
         let enrollment = match built_in::ENROLLMENT_KEY {
             None => Enrollment::new(id_scope, registration_id, Attestation::X509),
             Some(text) if cfg!(CONFIG_AZURE_DPS_GROUP_KEY) => {
@@ -75,21 +75,21 @@ impl Provisioning {
         Self::with(enrollment).map(Some)
     }
 
-    fn with(enrollment: Enrollment) -> Result<Self, configuration::Problem> {
+    fn with(enrollment: Enrollment) -> Result<Self, configuration::ConfigurationError> {
         let host_name = text(None, HOST, kconfig::CONFIG_AZURE_DPS_HOST_NAME)?.unwrap_or_default();
         Ok(Self {
             enrollment,
-            host_name: HostName::parse(&host_name).map_err(Problem::HostName)?,
+            host_name: HostName::parse(&host_name).map_err(EnrollmentError::HostName)?,
         })
     }
 
     /// Configuration for the registration. The other values are those of the hub.
-    pub(crate) fn config<'a>(&'a self, hub: Config<'a>) -> Result<Config<'a>, Problem> {
+    pub(crate) fn config<'a>(&'a self, hub: Config<'a>) -> Result<Config<'a>, EnrollmentError> {
         let payload = kconfig::CONFIG_AZURE_DPS_PAYLOAD;
         let payload = (!payload.is_empty()).then(|| Value::parse(payload.as_bytes()));
         Ok(Config {
             host_name: self.host_name.as_str(),
-            payload: payload.transpose().map_err(|_| Problem::Payload)?,
+            payload: payload.transpose().map_err(|_| EnrollmentError::Payload)?,
             reprovision_after: configuration::seconds(
                 kconfig::CONFIG_AZURE_DPS_REPROVISION_AFTER_S,
             ),
@@ -99,18 +99,18 @@ impl Provisioning {
 }
 
 /// The registration id that was given, or the processor's own id in hexadecimal.
-pub(crate) fn registration_id(given: Option<&str>) -> Result<RegistrationId, Problem> {
+pub(crate) fn registration_id(given: Option<&str>) -> Result<RegistrationId, EnrollmentError> {
     if let Some(given) = given {
-        return RegistrationId::parse(given).map_err(Problem::RegistrationId);
+        return RegistrationId::parse(given).map_err(EnrollmentError::RegistrationId);
     }
     let mut id = [0; 16];
-    let id = ffi::hardware_id(&mut id).ok_or(Problem::NoHardwareId)?;
+    let id = ffi::hardware_id(&mut id).ok_or(EnrollmentError::NoHardwareId)?;
     let mut text = String::with_capacity(2 * id.len());
     for byte in id {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
-    RegistrationId::parse(&text).map_err(Problem::RegistrationId)
+    RegistrationId::parse(&text).map_err(EnrollmentError::RegistrationId)
 }
 
 /// Stored form of an enrolment: the id scope, a line feed, and the registration id unless it is the processor's
@@ -121,31 +121,32 @@ pub(crate) fn enrolment_text(id_scope: &IdScope, given: Option<&RegistrationId>)
 }
 
 /// The stored enrolment, without its key.
-pub(crate) fn stored_enrolment() -> Result<Option<(IdScope, RegistrationId)>, configuration::Problem>
-{
+pub(crate) fn stored_enrolment()
+-> Result<Option<(IdScope, RegistrationId)>, configuration::ConfigurationError> {
     let Some(text) = text(None, ENROLMENT, "")? else {
         return Ok(None);
     };
     let (id_scope, given) = text.split_once('\n').unwrap_or((&text, ""));
     Ok(Some((
-        IdScope::parse(id_scope).map_err(Problem::IdScope)?,
+        IdScope::parse(id_scope).map_err(EnrollmentError::IdScope)?,
         registration_id(Some(given).filter(|id| !id.is_empty()))?,
     )))
 }
 
-fn stored_key() -> Result<Option<SharedAccessKey>, configuration::Problem> {
+fn stored_key() -> Result<Option<SharedAccessKey>, configuration::ConfigurationError> {
     let mut buffer = Zeroizing::new([0; SharedAccessKey::MAX_LEN + CHECKSUM_LEN]);
     let length = storage::load(SYMMETRIC_KEY, buffer.as_mut_slice())
-        .map_err(configuration::Problem::Storage)?;
+        .map_err(configuration::ConfigurationError::Storage)?;
     let key = length.map(|length| {
-        SharedAccessKey::from_bytes(buffer.get(..length).unwrap_or_default()).map_err(Problem::Key)
+        SharedAccessKey::from_bytes(buffer.get(..length).unwrap_or_default())
+            .map_err(EnrollmentError::Key)
     });
     Ok(key.transpose()?)
 }
 
 /// Reason why there can be no enrolment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Problem {
+pub(crate) enum EnrollmentError {
     /// The id scope.
     IdScope(RegistrationIdError),
     /// The registration id.
@@ -160,7 +161,7 @@ pub(crate) enum Problem {
     Payload,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for EnrollmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::IdScope(error) => write!(f, "the id scope {error}"),

@@ -52,7 +52,7 @@ pub const QUESTION_PAUSE: Duration = Duration::from_secs(3600);
 /// minute, and answers 429 above that (Microsoft, "Azure IoT Hub Device Provisioning Service limits").
 pub const QUESTION_PAUSE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// Way of the device to its hub.
+/// Access of the device to its hub.
 #[derive(Debug)]
 pub enum Access<'a> {
     /// The hub is known.

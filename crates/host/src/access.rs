@@ -1,4 +1,4 @@
-//! Way of a device to its hub: it knows it, or asks the Device Provisioning Service.
+//! Access of a device to its hub: it knows its hub, or asks the Device Provisioning Service.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use azure_device::identity::Identity;
 use azure_device::json::{ParseError, Value};
 use azure_device::provisioning::{self, Enrollment};
 
-/// Way of a device to its hub: [`lifecycle::Access`], owned.
+/// Access of a device to its hub: [`lifecycle::Access`], owned.
 #[derive(Debug)]
-pub enum Access {
+pub enum OwnedAccess {
     /// The hub is known.
     Hub(Identity),
     /// The Device Provisioning Service knows it.
     Provisioning(Enrollment, Provisioning),
 }
 
-impl Access {
+impl OwnedAccess {
     /// Name of the device: its id at the hub, or its registration id.
     pub fn name(&self) -> &str {
         match self {
@@ -27,7 +27,7 @@ impl Access {
     }
 }
 
-impl From<Identity> for Access {
+impl From<Identity> for OwnedAccess {
     fn from(identity: Identity) -> Self {
         Self::Hub(identity)
     }

@@ -12,7 +12,7 @@ use azure_device::lifecycle::{self, End};
 use azure_device::mqtt;
 use azure_device::report::Report;
 
-use crate::access::Access;
+use crate::access::OwnedAccess;
 use crate::error::SetupError;
 use crate::platform::{HostPlatform, Options, Remote};
 
@@ -110,7 +110,7 @@ impl DeviceThread {
     ///
     /// Whatever is wrong with credentials or settings; nothing has been sent then.
     pub fn start<A: Application + Clone + Send + 'static>(
-        access: impl Into<Access>,
+        access: impl Into<OwnedAccess>,
         settings: Settings,
         options: Options,
         application: A,
@@ -169,7 +169,7 @@ impl DeviceThread {
 
 /// Runs the device, anew whenever an operator has asked for a restart; gives the counters of the last life.
 fn run<A: Application + Clone>(
-    access: &Access,
+    access: &OwnedAccess,
     settings: &Settings,
     platform: &mut HostPlatform,
     application: &A,
@@ -191,8 +191,8 @@ fn run<A: Application + Clone>(
     let session = mqtt::Session::new(settings.mqtt.clone(), buffers.reborrow().mqtt);
     let _ = started.send(session.map(drop));
     let access = match access {
-        Access::Hub(identity) => lifecycle::Access::Hub(identity),
-        Access::Provisioning(enrollment, provisioning) => {
+        OwnedAccess::Hub(identity) => lifecycle::Access::Hub(identity),
+        OwnedAccess::Provisioning(enrollment, provisioning) => {
             lifecycle::Access::Provisioning(enrollment, provisioning.config())
         }
     };

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(CONFIG_AZURE_SHELL)]
 use super::size;
-use super::{Place, c, length};
+use super::{StaticCell, c, length};
 #[cfg(CONFIG_AZURE_SHELL)]
 use crate::kconfig;
 
@@ -89,7 +89,7 @@ impl Stored {
 
 // SAFETY: what lies in this section is written as a whole before it is read, in `Arena::take`.
 #[cfg_attr(CONFIG_AZURE_BUFFERS_REGION, unsafe(link_section = ".azure_buffers"))]
-static ARENA: Place<[u8; ARENA_SIZE]> = Place(UnsafeCell::new([0; ARENA_SIZE]));
+static ARENA: StaticCell<[u8; ARENA_SIZE]> = StaticCell(UnsafeCell::new([0; ARENA_SIZE]));
 #[cfg(CONFIG_AZURE_SHELL)]
 const ARENA_SIZE: usize = size(kconfig::CONFIG_AZURE_CREDENTIALS_SIZE);
 #[cfg(not(CONFIG_AZURE_SHELL))]

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use ism43362::{Bus, BusError};
 
-use super::Place;
+use super::StaticCell;
 use crate::kconfig;
 
 /// The declarations of `azure_ism43362.h`, by firmware/build.rs.
@@ -66,7 +66,7 @@ pub(crate) type Buffers = ism43362::Buffers<{ kconfig::CONFIG_AZURE_ISM43362_SOC
 
 // SAFETY: what lies in this section is written as a whole before it is read, in `take_buffers`.
 #[cfg_attr(CONFIG_AZURE_BUFFERS_REGION, unsafe(link_section = ".azure_buffers"))]
-static BUFFERS: Place<Buffers> = Place(UnsafeCell::new(Buffers::new()));
+static BUFFERS: StaticCell<Buffers> = StaticCell(UnsafeCell::new(Buffers::new()));
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The station's memory, once.

@@ -112,11 +112,11 @@ pub(crate) fn errno() -> i32 {
 }
 
 /// Static memory that is handed out once.
-struct Place<T>(UnsafeCell<T>);
+struct StaticCell<T>(UnsafeCell<T>);
 
 // SAFETY: the content is only reached through the functions of this file, which give one reference at a
 // time to it and say how; and it holds plain bytes, which any thread may own.
-unsafe impl<T: Send> Sync for Place<T> {}
+unsafe impl<T: Send> Sync for StaticCell<T> {}
 
 /// A size from Kconfig.
 const fn size(configured: isize) -> usize {
@@ -139,7 +139,7 @@ pub(crate) struct Buffers {
 
 // SAFETY: what lies in this section is written as a whole before it is read, in `take_buffers`.
 #[cfg_attr(CONFIG_AZURE_BUFFERS_REGION, unsafe(link_section = ".azure_buffers"))]
-static BUFFERS: Place<Buffers> = Place(UnsafeCell::new(Buffers {
+static BUFFERS: StaticCell<Buffers> = StaticCell(UnsafeCell::new(Buffers {
     receive: [0; size(kconfig::CONFIG_AZURE_RX_BUFFER_SIZE)],
     transmit: [0; size(kconfig::CONFIG_AZURE_TX_BUFFER_SIZE)],
     outbox: [0; size(kconfig::CONFIG_AZURE_OUTBOX_SIZE)],

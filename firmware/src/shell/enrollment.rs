@@ -11,7 +11,8 @@ use super::{Refusal, Stored, Then, done, say, set_text};
 use crate::configuration;
 use crate::ffi::Shell;
 use crate::provisioning::{
-    ENROLMENT, HOST, Problem, SYMMETRIC_KEY, enrolment_text, registration_id, stored_enrolment,
+    ENROLMENT, EnrollmentError, HOST, SYMMETRIC_KEY, enrolment_text, registration_id,
+    stored_enrolment,
 };
 use crate::storage::{self, DeviceValues};
 
@@ -39,7 +40,7 @@ pub(super) fn set_provisioning(
     id_scope: &str,
     given: Option<&str>,
 ) -> Result<(), Refusal> {
-    let id_scope = IdScope::parse(id_scope).map_err(Problem::IdScope)?;
+    let id_scope = IdScope::parse(id_scope).map_err(EnrollmentError::IdScope)?;
     let id = registration_id(given)?;
     // The key was of the old registration.
     forget().map_err(Refusal::NotStored)?;
@@ -58,7 +59,7 @@ pub(super) fn set_provisioning(
 
 /// Sets the endpoint of a provisioning service that is not the public cloud's.
 pub(super) fn set_host(shell: Shell<'_>, name: &str) -> Result<(), Refusal> {
-    HostName::parse(name).map_err(Problem::HostName)?;
+    HostName::parse(name).map_err(EnrollmentError::HostName)?;
     set_text(shell, HOST, name)
 }
 
@@ -75,7 +76,7 @@ pub(super) fn set_group_key(text: &str) -> Result<Stored, Refusal> {
 }
 
 fn key(text: &str) -> Result<SharedAccessKey, Refusal> {
-    let key = SharedAccessKey::from_base64(text.trim()).map_err(Problem::Key);
+    let key = SharedAccessKey::from_base64(text.trim()).map_err(EnrollmentError::Key);
     Ok(key?)
 }
 

@@ -55,16 +55,16 @@ enum Refusal {
     Pair(PairError),
     NotStored(StorageError),
     #[cfg(CONFIG_AZURE_DPS)]
-    Enrollment(provisioning::Problem),
+    Enrollment(provisioning::EnrollmentError),
     #[cfg(CONFIG_AZURE_DPS)]
-    Configuration(configuration::Problem),
+    Configuration(configuration::ConfigurationError),
     /// mbedTLS's error for a certificate or key.
     Unusable(&'static str, i32),
 }
 
 #[cfg(CONFIG_AZURE_DPS)]
-impl From<provisioning::Problem> for Refusal {
-    fn from(problem: provisioning::Problem) -> Self {
+impl From<provisioning::EnrollmentError> for Refusal {
+    fn from(problem: provisioning::EnrollmentError) -> Self {
         Self::Enrollment(problem)
     }
 }

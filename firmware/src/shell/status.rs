@@ -9,7 +9,7 @@ use azure_device::report::Status;
 use super::enrollment;
 use super::say;
 #[cfg(CONFIG_AZURE_DPS)]
-use crate::configuration::Way;
+use crate::configuration::OwnedAccess;
 use crate::ffi::{self, Memory, Shell};
 use crate::status::Pair;
 use crate::{credentials, requests, status};
@@ -117,7 +117,7 @@ fn print_memory(shell: Shell<'_>, memory: &Memory) {
 
 #[cfg(CONFIG_AZURE_DPS)]
 fn print_provisioning(shell: Shell<'_>) {
-    let Ok(Some(Way::Provisioning(provisioning))) = Way::load() else {
+    let Ok(Some(OwnedAccess::Provisioning(provisioning))) = OwnedAccess::load() else {
         return;
     };
     let enrollment = &provisioning.enrollment;

@@ -8,7 +8,7 @@ use azure_device::identity::{ConnectionString, Credential, Identity};
 use azure_device::mqtt;
 use azure_device::report::Report;
 use azure_device_host::Options;
-use azure_device_host::access::Access;
+use azure_device_host::access::OwnedAccess;
 use azure_device_host::clock::Source;
 use azure_device_host::connector::Timeouts;
 use azure_device_host::indicator::print_line;
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
             let identity = identity(&arguments.connection)?;
             check_options(arguments, identity.credential())?;
             let options = options(arguments, &identity.client_id().to_string())?;
-            (Access::Hub(identity), options)
+            (OwnedAccess::Hub(identity), options)
         }
     };
     let name = options.name.clone();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use azure_device::identity::SharedAccessKey;
 use azure_device::port::Storage;
 use azure_device::provisioning::{Attestation, Enrollment, IdScope, Kept, RegistrationId};
-use azure_device_host::access::{self, Access};
+use azure_device_host::access::{self, OwnedAccess};
 use azure_device_host::storage::FileStorage;
 use azure_device_host::text_file::read_text;
 use zeroize::Zeroizing;
@@ -21,7 +21,9 @@ const KEY_VARIABLE: &str = "AZURE_DPS_SYMMETRIC_KEY";
 const GROUP_KEY_VARIABLE: &str = "AZURE_DPS_GROUP_KEY";
 
 /// Way to the service, and the device's folder; `None` if the service is not to be asked.
-pub(super) fn access(arguments: &Device) -> Result<Option<(Access, FileStorage)>, CommandError> {
+pub(super) fn access(
+    arguments: &Device,
+) -> Result<Option<(OwnedAccess, FileStorage)>, CommandError> {
     let options = &arguments.provisioning;
     let (Some(id_scope), Some(registration_id)) = (&options.id_scope, &options.registration_id)
     else {
@@ -43,7 +45,7 @@ pub(super) fn access(arguments: &Device) -> Result<Option<(Access, FileStorage)>
         ..defaults
     };
     Ok(Some((
-        Access::Provisioning(enrollment, provisioning),
+        OwnedAccess::Provisioning(enrollment, provisioning),
         storage,
     )))
 }

@@ -10,7 +10,7 @@ use azure_device::identity::ConnectionString;
 use azure_device::json::Object;
 use azure_device::port::Readings;
 use azure_device_host::Options;
-use azure_device_host::access::Access as Way;
+use azure_device_host::access::OwnedAccess;
 use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::tls::{ClientIdentity, roots_from_pem};
 use local_hub::{Config, DeviceCertificate, Event, Hub};
@@ -124,7 +124,7 @@ pub(crate) fn start_with(
 /// The same for any way to a hub.
 pub(crate) fn start_access(
     hub: &Hub,
-    access: Way,
+    access: OwnedAccess,
     change: impl FnOnce(&mut Settings),
     application: impl Application + Clone + Send,
 ) -> DeviceThread {
@@ -133,7 +133,7 @@ pub(crate) fn start_access(
 }
 
 fn launch(
-    access: Way,
+    access: OwnedAccess,
     (ca_pem, endpoint): (&str, &str),
     certificate: Option<ClientIdentity>,
     change: impl FnOnce(&mut Settings),

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::files::{close_to_others, open_own, unusable, write_atomically};
-use super::records::{self, Damage, Format, Place, Tail};
+use super::records::{self, Damage, Format, Position, Tail};
 use crate::error::StartError;
 
 /// An append-only file of records.
@@ -171,7 +171,7 @@ fn judge(
 }
 
 /// The refusal of a file: its place, and the remedy if nothing but the last line is lost by it.
-fn damaged(path: &Path, bytes: &[u8], place: &Place, why: &str) -> StartError {
+fn damaged(path: &Path, bytes: &[u8], place: &Position, why: &str) -> StartError {
     let mut detail = format!("line {}, at byte {}, {why}", place.line, place.bytes.start);
     if place.bytes.end == bytes.len() {
         detail.push_str(&format!(

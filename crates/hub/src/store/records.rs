@@ -28,12 +28,12 @@ pub(crate) struct Record<'b> {
     /// Its JSON.
     pub(crate) json: &'b [u8],
     /// Its place in the file, checksum and line feed included.
-    pub(crate) place: Place,
+    pub(crate) place: Position,
 }
 
 /// Where a line is in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     /// From 1; line 1 is the header.
     pub(crate) line: usize,
     /// In bytes.
@@ -48,7 +48,7 @@ pub(crate) enum Tail {
     /// With a whole record whose line feed is missing.
     Unterminated,
     /// With the beginning of a record, which nobody was told of: it begins at this place.
-    Partial(Place),
+    Partial(Position),
 }
 
 /// Reason why a file is not what the hub wrote.
@@ -57,7 +57,7 @@ pub(crate) enum Damage {
     /// It does not begin with the header; the text says what is there.
     Foreign(&'static str),
     /// This line is wrong; the text says in what way.
-    Line(Place, String),
+    Line(Position, String),
 }
 
 /// The header's line.
@@ -102,7 +102,7 @@ pub(crate) fn scan<'b>(
     let mut start = header.len();
     let lines = bytes.get(start..).unwrap_or_default();
     for (number, text) in lines.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let place = Place {
+        let place = Position {
             line: number + 2,
             bytes: start..start + text.len(),
         };

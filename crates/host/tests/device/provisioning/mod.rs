@@ -13,7 +13,7 @@ use azure_device::backoff;
 use azure_device::identity::SharedAccessKey;
 use azure_device::provisioning::{Attestation as Proof, Enrollment as Registration};
 use azure_device::provisioning::{IdScope, RegistrationId};
-use azure_device_host::access::{Access, Provisioning};
+use azure_device_host::access::{OwnedAccess, Provisioning};
 use azure_device_host::runner::DeviceThread;
 use local_hub::{Attestation, Enrollment, Event, Hub, SymmetricKeys};
 
@@ -74,7 +74,7 @@ pub(crate) fn start_with_key(hub: &Hub, key: &str) -> DeviceThread {
     );
     start_access(
         hub,
-        Access::Provisioning(registration, provisioning),
+        OwnedAccess::Provisioning(registration, provisioning),
         |settings| settings.backoff = backoff,
         App::default(),
     )
