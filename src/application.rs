@@ -182,7 +182,7 @@ impl Control {
         self.set_telemetry_interval(self.own_telemetry_interval);
     }
 
-    /// Has the writable properties reported anew: a method changed what one of them says.
+    /// Reports all writable properties again: a method changed what one of them says.
     pub const fn property_changed(&mut self) {
         self.changed = true;
     }
@@ -192,7 +192,7 @@ impl Control {
         self.send_now = true;
     }
 
-    /// Restarts the device after a clean goodbye, once the answer to this call is out.
+    /// Restarts the device with a clean goodbye, once the response to this call has been sent.
     pub const fn restart(&mut self) {
         self.restart = true;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What ended the last run. A device without a person beside it starts anew after a fault or a panic of Rust; what is
+ * What ended the last run. A device without a person beside it starts again after a fault or a panic of Rust; what is
  * known of it waits in memory that the start leaves alone, and is told then: on the console and in the twin.
  */
 #include <string.h>

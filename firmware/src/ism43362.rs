@@ -158,7 +158,7 @@ fn tell(event: Event) {
     }
 }
 
-/// Names the network to join. The one that the module is in already is not joined anew.
+/// Names the network to join. The one that the module is in already is not joined again.
 ///
 /// # Errors
 /// The reason, if the name or the password cannot be used.

@@ -101,7 +101,7 @@ pub(crate) fn snapshot() -> Option<Snapshot> {
     with(|snapshot| *snapshot)
 }
 
-/// There is no device: it is not provisioned, or provisioned anew.
+/// There is no device: it is not provisioned, or is being provisioned again.
 pub(crate) fn clear() {
     with(|snapshot| *snapshot = None);
     show_pair(None, None);

@@ -56,9 +56,9 @@ pub struct Buffers<'b> {
     /// For the texts of a CONNECT packet (client id, user name, will topic, SAS token), and for a message's
     /// topic and payload while they are written: 1,024 serve ids of usual length and a payload of 512.
     pub scratch: &'b mut [u8],
-    /// For the values that the twin desires of the application's properties, as JSON, all together: they wait
-    /// here until the twin has been read to its end. Too little refuses values with status 413. 65,535 at most
-    /// are used, and 64 KB are more than any twin takes.
+    /// For the desired values of the application's properties, as JSON, all together. They wait here until the
+    /// twin has been read to its end. A value that does not fit is refused with status 413. 65,535 bytes at most
+    /// are used, and no twin needs more.
     pub twin: &'b mut [u8],
 }
 

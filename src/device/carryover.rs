@@ -1,8 +1,8 @@
-//! State that outlives a device when another one starts in the same memory: after it was provisioned anew, or
+//! State that outlives a device when another one starts in the same memory: after it was provisioned again, or
 //! configured differently.
 //!
 //! The queued messages are the device's, not the hub's. For the same device of the same hub they go on as they were.
-//! For another hub they count as never sent, and for another id their topics are written anew.
+//! For another hub they count as never sent, and for another id their topics are rewritten.
 
 use super::{Config, Device, Episode, MessageIds};
 use crate::application::Application;

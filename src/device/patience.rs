@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::failure::Failure;
 use crate::time::Instant;
 
-/// Limits after which a device gives up its hub, so that DPS is asked anew.
+/// Limits after which a device gives up its hub, so that DPS is asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveUp {
     /// Refusals in a row: CONNACK 4 or 5.

@@ -136,11 +136,11 @@ impl Failure {
     }
 
     /// True if a device of another hub could be spared this failure: the hub is gone, its address is another's,
-    /// or it does not know the device. A device that DPS assigned asks anew after enough of these over enough
+    /// or it does not know the device. A device that DPS assigned asks again after enough of these over enough
     /// time ([`crate::lifecycle`]).
     ///
     /// A network that is down looks like a hub that is gone: no name resolves, nobody answers, there is no
-    /// route. These count too, since asking is rare and reaches nobody then. What this device lacks counts not.
+    /// route. These count too, since asking is rare and reaches nobody then. What this device lacks is not counted.
     pub fn another_hub_may_cure(&self) -> bool {
         match self {
             Self::Connect(ConnectError::Dns(_) | ConnectError::Tcp(..)) => true,

@@ -161,9 +161,7 @@ fn certificate(defect: CertificateDefect, code: Code, f: &mut fmt::Formatter<'_>
         CertificateDefect::CaAsServer => {
             "give the server a certificate of its own that this CA has signed"
         }
-        _ => {
-            "check that this is the hub, then have that certificate issued anew without this fault"
-        }
+        _ => "check that this is the hub, then have a new certificate issued without this fault",
     };
     write!(f, "{what}{code}; {remedy}")
 }

@@ -3,7 +3,7 @@
 //! Exponential with full jitter: the n-th wait is drawn uniformly between zero and a ceiling that doubles
 //! from [`Config::min`] to [`Config::max`], so that a fleet that lost its hub together does not return in
 //! lock-step (Microsoft, "Manage device reconnections to create resilient applications"). The count starts
-//! anew after a link that was stable for [`Config::stable_after`], or that was of use before it broke
+//! again after a link that was stable for [`Config::stable_after`], or that was of use before it broke
 //! ([`Merit`]): a hub that accepts and then drops a device within seconds is still an outage, and a network
 //! that breaks each minute, but not before messages were delivered, is not. After a short link that was of use
 //! the wait has a floor besides, so that a hub that takes one message and drops the device is not stormed.

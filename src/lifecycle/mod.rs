@@ -2,7 +2,7 @@
 //! its hub is gone or no longer knows it.
 //!
 //! Re-provisioning follows Microsoft's guidance ("How to reprovision devices"): an assignment is kept and used
-//! again after restarts, and the service is asked anew only when its hub seems to be the wrong one:
+//! again after restarts, and the service is asked again only when its hub seems to be the wrong one:
 //!
 //! - the hub refused the device [`REFUSALS`] times in a row, minutes apart, or
 //! - [`FAILURES`] attempts in a row failed in a way that another hub may cure, and that has lasted for
@@ -314,7 +314,9 @@ fn kept<P: Platform, A: Application>(
             (Some(identity), true)
         }
         Err(PayloadLost) => {
-            warn!("provisioning: the payload of the kept assignment is lost; asking for both anew");
+            warn!(
+                "provisioning: the payload of the kept assignment is lost; asking for both again"
+            );
             (Some(identity), false)
         }
     }

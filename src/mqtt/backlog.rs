@@ -3,7 +3,7 @@
 //!
 //! To a server that has never seen them, messages are new, whatever an earlier one was sent: DUP belongs to the
 //! session with one server (MQTT 3.1.1, sections 3.3.1.1 and 4.4). The device's id is a part of each topic, so
-//! for another id the packets are written anew, in place.
+//! for another id the packets are rewritten in place.
 
 use super::error::RequestError;
 use super::outbox::{Marks, Outbox};
@@ -74,7 +74,7 @@ impl<'b> Session<'b> {
     }
 }
 
-/// One packet of the outbox, as it is to be written anew.
+/// One packet of the outbox, as it is to be rewritten.
 struct Rewritten {
     /// The first byte: type and flags.
     first: u8,
@@ -194,7 +194,7 @@ impl Outbox<'_> {
         dropped
     }
 
-    /// Drops the oldest messages until all would fit, and those that cannot be written anew.
+    /// Drops the oldest messages until all would fit, and those that cannot be rewritten.
     fn drop_until_it_fits(&mut self, marker: &[u8], start: usize) -> u32 {
         let mut dropped: u32 = 0;
         let mut needed = 0_usize;

@@ -4,7 +4,7 @@
 //!
 //! A [`Session`] outlives connections. What lasts is the outbox: a region of bytes that holds queued QoS 1
 //! messages and those in flight, in the order of publishing, until the server acknowledges them. What dies
-//! with a connection is kept apart and made anew by [`Session::connect`]: its handshake, its timers, the
+//! with a connection is kept apart, and [`Session::connect`] starts it again: its handshake, its timers, the
 //! messages that the application has not acknowledged, the SUBSCRIBEs that wait for an answer. On a new
 //! connection, what was sent before goes out first, in its old order and marked DUP.
 //!

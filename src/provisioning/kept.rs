@@ -30,7 +30,7 @@ pub struct Kept {
 pub struct PayloadLost;
 
 /// The consequence of a wrong checksum here.
-const REMEDY: &str = "the Device Provisioning Service is asked anew";
+const REMEDY: &str = "the Device Provisioning Service is asked again";
 
 impl Kept {
     /// The key of the assignment in [`crate::port::Storage`].

@@ -9,7 +9,7 @@ use crate::time::Instant;
 /// Meaning of a request for a device that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The configuration changed: what it waits for may be another thing now, so that it begins anew.
+    /// The configuration changed: it may wait for another thing now, so the wait starts again.
     Changed,
     /// Reason to look at once: what it waits for may have come.
     Look,

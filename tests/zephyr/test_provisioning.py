@@ -55,7 +55,7 @@ def test_a_damaged_assignment_is_asked_for_again(device, hub, restart):
     device.enroll(hub, "flipped", symmetric_key=key)
     hub.wait_for_connections("flipped-device", 1)
     restart(flip_a_bit(b"flipped-device"))
-    device.wait("the checksum of assignment is wrong, so it counts as absent; the Device Provisioning Service is asked anew")
+    device.wait("the checksum of assignment is wrong, so it counts as absent; the Device Provisioning Service is asked again")
     hub.wait_for_connections("flipped-device", 2)
     assert hub.registrations("flipped") == 2
 

@@ -167,7 +167,7 @@ impl DeviceThread {
     }
 }
 
-/// Runs the device, anew whenever an operator has asked for a restart; gives the counters of the last life.
+/// Runs the device, and again whenever an operator has asked for a restart; gives the counters of the last life.
 fn run<A: Application + Clone>(
     access: &OwnedAccess,
     settings: &Settings,

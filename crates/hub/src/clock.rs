@@ -49,7 +49,7 @@ impl Clock {
         self.shifts.send_replace(());
     }
 
-    /// Tells when the clock was moved: whoever sleeps until a time on it has to compute anew.
+    /// Tells when the clock was moved: whoever sleeps until a time on it has to compute again.
     pub(crate) fn shifts(&self) -> watch::Receiver<()> {
         self.shifts.subscribe()
     }

@@ -238,7 +238,7 @@ impl fmt::Display for Error {
             ),
             Self::QuotaExceeded(messages) => write!(
                 f,
-                "the hub's quota of {messages} messages a day is used up (403002); it begins anew at 00:00 UTC, \
+                "the hub's quota of {messages} messages a day is used up (403002); it starts again at 00:00 UTC, \
                  or serve with a larger one"
             ),
             Self::ArgumentInvalid(text)

@@ -30,7 +30,7 @@ pub enum Fault {
     /// The connection is closed without a word.
     DropConnection,
     /// The connection stays open, but nothing is read from it or written to it any more, until the device
-    /// gives it up or connects anew.
+    /// gives it up or connects again.
     HalfOpen,
     /// The connection ends as if the same client had connected again elsewhere: the token is good, the will is
     /// executed.
@@ -262,7 +262,7 @@ impl Core {
     }
 }
 
-/// Refuses what cannot go wrong.
+/// Rejects a code, a time or a status that is out of its range.
 fn check(fault: Fault) -> Result<(), Error> {
     let refused = |text: &str| Err(Error::ArgumentInvalid(text.into()));
     match fault {

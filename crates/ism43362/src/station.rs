@@ -138,7 +138,7 @@ impl<'b, B: Bus> Station<'b, B> {
     }
 
     /// Names the network to join; takes effect with the next [`Station::poll`]. The network that it is in already is
-    /// not joined anew.
+    /// not joined again.
     pub fn set_network(&mut self, network: Network, now: u64) {
         if self.network.as_ref() == Some(&network) {
             return;

@@ -209,7 +209,7 @@ struct azure_memory {
 	uint32_t stack_unused; /* never touched so far */
 };
 void azure_memory(struct azure_memory *memory);
-/* Lets heap_peak start anew. */
+/* Starts to count heap_peak again. */
 void azure_memory_reset_peak(void);
 
 /* sensors.c */

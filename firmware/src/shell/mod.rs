@@ -179,9 +179,9 @@ struct Stored(&'static str, Then);
 /// Reaction of the device to what was stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
-    /// It ends and starts anew with it.
+    /// It ends, and starts again with it.
     Reconfigure,
-    /// It connects anew with it, and keeps its queue.
+    /// It connects again with it, and keeps its queue.
     Reconnect,
     /// It goes on.
     Nothing,

@@ -1,4 +1,4 @@
-//! Desires of an operator: a document of the twin that has ended is applied, or refused as a whole.
+//! Desired properties: a document of the twin that has ended is applied, or passed over as a whole.
 
 use super::document::{Desired, Document};
 use super::{PassedOver, Properties, Refusal, Twin, Verdict};

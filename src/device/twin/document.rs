@@ -241,7 +241,7 @@ impl Collector<'_> {
                 }
                 self.found.component = Some(component).filter(|_| kind == Kind::Object);
             }
-            // Nothing is missing if what nobody knows was deleted, and the hub's own is no property.
+            // To delete an unknown property changes nothing, and a name with `$` is the hub's own.
             (_, Kind::Null) => {}
             _ if name.bytes().starts_with(b"$") => {}
             _ => self.unknown.log(None, name),

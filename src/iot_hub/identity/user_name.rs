@@ -45,7 +45,7 @@ impl<'a> UserName<'a> {
     }
 
     /// Adds the id of the device's DTDL model, such as `dtmi:com:example:Sensor;1` (IoT Plug and Play
-    /// conventions). The hub learns it anew on each connection.
+    /// conventions). The hub learns it on each connection.
     pub const fn model_id(self, model_id: &'a str) -> Self {
         Self {
             model_id: Some(model_id),

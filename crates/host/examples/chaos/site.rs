@@ -15,7 +15,7 @@ use crate::proxy::Proxy;
 /// The device's id.
 pub(crate) const DEVICE: &str = "device";
 
-/// Rest before the device is asked to end. A stop does not connect anew, so that a link which is about to fail of
+/// Rest before the device is asked to end. A stop does not connect again, so that a link which is about to fail of
 /// the last fault would leave its messages behind. Longer than the device's longest time-out (a PUBACK's 4 s), its
 /// longest wait (1 s) and a connect.
 const REST: Duration = Duration::from_secs(8);

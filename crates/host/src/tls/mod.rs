@@ -3,7 +3,7 @@
 //! Versions 1.2, which IoT Hub's classic host names speak, and 1.3, which its newer ones and other brokers
 //! speak too (Microsoft, "Transport Layer Security (TLS) support in IoT Hub"). The chain, the host name
 //! and the dates are checked, the dates by the device's own clock. Sessions are never resumed: IoT Hub does
-//! not offer that, and a full handshake checks the certificate anew.
+//! not offer that, and a full handshake checks the certificate again.
 //!
 //! # Limits
 //!

@@ -103,7 +103,7 @@ impl TellingVerifier {
                 } else if chain::has_issuer(end_entity, intermediates) {
                     Refusal::Defect(CertificateDefect::Signature).into()
                 } else {
-                    // A trusted root has the right name and another key, such as a test authority made anew.
+                    // A trusted root has the right name and another key, such as a new test authority.
                     CertificateError::UnknownIssuer.into()
                 }
             }

@@ -1,7 +1,7 @@
 //! The server's certificates: root, intermediate and leaf, shaped like those of `*.azure-devices.net`.
 //!
 //! Root and intermediate are made once and kept; the leaf's key is kept too, and its certificate is issued
-//! anew at every start, so that it fits the host name, the wanted size and the date.
+//! again at every start, so that it fits the host name, the wanted size and the date.
 //!
 //! The Certificate message carries leaf and intermediate, not the root. Its size is reached the way Azure's
 //! leaf reaches it, by alternative names; see [`ServerCertificate::message_size`].
