@@ -1,7 +1,7 @@
 //! Application of the product on its connection: the one interface that an application's author implements.
 //!
 //! Telemetry and cloud-to-device messages are functions. Twin properties and direct methods are tables: an
-//! entry gives a name and the functions behind it, and the device loop does the rest (versions, Plug and
+//! entry gives a name and its functions, and the device does the rest (versions, Plug and
 //! Play acknowledgements, retries, status codes).
 
 use core::time::Duration;
@@ -135,7 +135,7 @@ pub enum Outcome {
     Later(Instant),
 }
 
-/// Part of the device loop that a property or a method may change.
+/// Changes that a property or a method may make to the device.
 #[derive(Clone, Debug)]
 pub struct Control {
     pub(crate) telemetry_interval: Option<Duration>,
@@ -202,13 +202,13 @@ impl Control {
         !self.dark
     }
 
-    /// Lets the indicator show the device's state, or keeps it dark. It blinks all the same.
+    /// Shows the device's state on the indicator, or keeps it dark. [`Control::blink_until`] works in both cases.
     pub const fn enable_indicator(&mut self, enabled: bool) {
         self.dark = !enabled;
         self.changed = true;
     }
 
-    /// Lets the indicator blink until then.
+    /// Makes the indicator blink until then.
     pub const fn blink_until(&mut self, end: Instant) {
         self.blink_until = Some(end);
     }

@@ -1,7 +1,7 @@
 //! Needs of the device from the place it runs on: one trait per concern, implemented once over Zephyr
 //! and once over std.
 //!
-//! What the device tells about itself is in [`crate::report`], and why a connection fails in [`crate::failure`].
+//! [`crate::report`] is what the device tells about itself, and [`crate::failure`] why a connection fails.
 //!
 //! Calls may block where their documentation says so, and only there. None of them may panic.
 
@@ -172,7 +172,7 @@ pub enum Wake {
     Readable,
     /// The deadline passed.
     Deadline,
-    /// Somebody asks for something: see [`Platform::requests`].
+    /// A person or another thread asks for something: see [`Platform::requests`].
     Request,
 }
 
@@ -197,7 +197,7 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
     /// Takes what was asked for since the last call.
     fn requests(&mut self) -> Requests;
 
-    /// Condition of the platform now. Asked after each connect.
+    /// Condition of the platform now. Called after each connect.
     fn condition(&mut self) -> Condition {
         Condition::default()
     }
@@ -206,14 +206,14 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
     /// [`PROGRESS_INTERVAL`] while nothing is wrong.
     fn progress(&mut self) {}
 
-    /// Counters and the last failure, for whoever asks for them: called at each turn of the device loop.
+    /// Takes the counters and the last failure, such as for a status command. Called at each turn of the loop.
     fn observe(&mut self, _report: &Report) {}
 }
 
 /// The longest that the device loop sleeps without calling [`Platform::progress`].
 pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(20);
 
-/// No random bytes could be had.
+/// The source of random bytes failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntropyError;
 

@@ -2,10 +2,10 @@
 //!
 //! Flash loses bits, and a file can be cut or edited. So a value is kept with the CRC-32 of its key and of
 //! itself, and one whose checksum is wrong counts as absent: the device asks for it again, instead of going on
-//! with a hub, a key or a port that nobody gave it. The key is part of the checksum, so that a value under
-//! another one's name is found out too.
+//! with a hub, a key or a port that is wrong. The key is part of the checksum, so that a value under the name of
+//! another one is detected too.
 //!
-//! This is no protection against somebody who can write to the medium: who can do that can write a checksum.
+//! This does not protect against a person who can write to the medium, and so can write a checksum too.
 //! The medium itself is [`crate::port::Storage`].
 
 use alloc::vec::Vec;

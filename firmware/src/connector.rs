@@ -37,7 +37,7 @@ pub(crate) fn connect(
     let count = ffi::resolve(address.as_c_str(), port.as_c_str(), true, &mut addresses).map_err(
         |error| match error {
             Error::NoMemory => ConnectError::Resource(Code(ffi::errno())),
-            // Nobody can be asked.
+            // No name server can be asked.
             Error::Unreachable => ConnectError::Tcp(TcpFailure::Unreachable, Code(ffi::errno())),
             _ => ConnectError::Dns(Code(ffi::errno())),
         },

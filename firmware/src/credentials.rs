@@ -117,7 +117,7 @@ const fn has_built_in() -> bool {
 /// The stored pairs have one user at a time: the shell that takes a part of one, or the device that reads it.
 static PAIRS: Mutex<()> = Mutex::new(());
 
-/// Runs `work` while nobody else uses the stored pairs.
+/// Runs `work` while no other thread uses the stored pairs.
 pub(crate) fn with_pairs<T>(work: impl FnOnce(&mut Settings) -> T) -> T {
     match PAIRS.lock() {
         Ok(_guard) => work(&mut Settings),

@@ -183,7 +183,7 @@ fn run(buffers: &mut ffi::Buffers, mut arena: Arena, facts: Facts, lasting: &mut
     arena
 }
 
-/// The identity was forgotten: whoever provisions the device next is not sent the messages of the last one.
+/// The identity was forgotten: the messages of the last one are not sent under the next.
 fn forget_queue(carryover: &mut Carryover) {
     let left = carryover.leave_behind();
     if left > 0 {

@@ -60,7 +60,7 @@ pub(crate) fn take() -> Requests {
     }
 }
 
-/// Takes what ends or hurries a wait for the network or for a person. A wanted message is left for the device, which
+/// Takes the requests that end or shorten a wait for the network or for a person. A wanted message is left for the device, which
 /// measures it as soon as it runs.
 pub(crate) fn take_news() -> Requests {
     Requests {

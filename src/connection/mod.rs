@@ -63,7 +63,7 @@ pub struct Buffers<'b> {
 }
 
 impl Buffers<'_> {
-    /// The same memory without the outbox, lent for a shorter time: whoever works in it leaves the messages alone.
+    /// The same memory without the outbox, lent for a shorter time: its user leaves the messages alone.
     pub fn without_outbox(&mut self) -> Buffers<'_> {
         let mut buffers = self.reborrow();
         buffers.mqtt.outbox = &mut [];

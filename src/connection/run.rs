@@ -129,7 +129,7 @@ fn exchange<P: Platform>(
     };
     if let Err(failure) = turn(machine, platform, open) {
         if matches!(failure, Failure::Io | Failure::Connect(_)) {
-            take_last_words(machine, platform, open);
+            read_last_bytes(machine, platform, open);
         }
         *stream = None;
         machine.lost(&moment(platform), failure);
@@ -164,7 +164,7 @@ fn turn<P: Platform>(
         return Ok(());
     };
     if !received && at.now < until {
-        // Bytes that nobody has room for are no reason to wake up.
+        // Without room for bytes, their arrival is no reason to wake up.
         let wanted = !machine.connection_mut().receive_buffer().is_empty();
         let until = until.min(at.now.after(PROGRESS_INTERVAL));
         platform.wait(Some(stream).filter(|_| wanted), until);
@@ -172,9 +172,9 @@ fn turn<P: Platform>(
     Ok(())
 }
 
-/// Takes what the hub said before the connection broke: a PUBACK spares a duplicate, and shows that the
+/// Reads what the hub sent before the connection broke: a PUBACK spares a duplicate, and shows that the
 /// connection was of use.
-fn take_last_words<P: Platform>(
+fn read_last_bytes<P: Platform>(
     machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut P::Stream,

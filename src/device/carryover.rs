@@ -23,7 +23,7 @@ pub struct Carryover {
     origin: Option<Origin>,
     message_ids: MessageIds,
     next_telemetry: Option<Instant>,
-    /// When a message was wanted that nobody measured yet.
+    /// When a message was asked for that was not measured yet.
     wanted: Option<Instant>,
     episode: Episode,
 }
@@ -84,7 +84,7 @@ impl<'b, A: Application> Device<'b, A> {
     /// # Errors
     ///
     /// As [`Device::new`]; `carryover` is as it was then.
-    // Not inlined: whoever runs the device has one on the stack, and not the parts that it is made of as well.
+    // Not inlined: the caller has one device on the stack, without the parts that it was made of.
     #[inline(never)]
     pub fn resume(
         identity: &'b Identity,

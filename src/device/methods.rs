@@ -42,7 +42,7 @@ impl SlowCall {
 }
 
 impl Calls {
-    /// A new connection: nobody waits for the answers of the last one's calls.
+    /// A new connection: the calls of the last one are not answered any more.
     pub(super) fn connected(&mut self) {
         *self = Self::default();
     }

@@ -69,7 +69,7 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// Sets when the message after this one is due. Those that fell due while the device was busy are counted:
-    /// their readings cannot be had any more. They take their numbers with them, so that the gap is seen.
+    /// their readings are lost. Their numbers are left out, so that the gap is visible.
     fn schedule(&mut self, connection: &mut Connection<'_>, now: Instant) {
         let due = self.next_telemetry.take().unwrap_or(now);
         let Some(interval) = self.telemetry_interval else {

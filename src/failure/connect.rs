@@ -48,7 +48,7 @@ impl fmt::Display for Code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TcpFailure {
-    /// Nobody listens there.
+    /// No server listens there.
     Refused,
     /// No answer in time.
     TimedOut,

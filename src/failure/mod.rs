@@ -1,6 +1,6 @@
 //! Failures on the way to the hub: what the device does about them, and what a person can do.
 //!
-//! One table decides: [`Failure::reaction`]. One line tells: `Display` names the stage (clock, DNS, TCP, TLS,
+//! One table decides: [`Failure::reaction`]. One line explains: `Display` names the stage (clock, DNS, TCP, TLS,
 //! CONNACK, session), what happened, and the remedy (`advice.rs`; for TLS, `tls.rs`).
 
 mod advice;
@@ -19,11 +19,11 @@ use crate::text::Overflow;
 /// Reaction of the device to a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
-    /// Nothing was wrong with the link: connect again at once.
+    /// The link was good: connect again at once.
     RetryNow,
-    /// Likely to mend itself: exponential back-off with full jitter.
+    /// Likely to pass by itself: exponential back-off with full jitter.
     BackOff,
-    /// Only a person can mend it: say so, and try again slowly, since that person may be at the far end.
+    /// Only a person can fix it: say so, and try again slowly, since the fix may be made at the hub.
     WaitForOperator,
 }
 
@@ -139,14 +139,14 @@ impl Failure {
     /// or it does not know the device. A device that DPS assigned asks again after enough of these over enough
     /// time ([`crate::lifecycle`]).
     ///
-    /// A network that is down looks like a hub that is gone: no name resolves, nobody answers, there is no
-    /// route. These count too, since asking is rare and reaches nobody then. What this device lacks is not counted.
+    /// A network that is down looks like a hub that is gone: no name resolves, no host answers, there is no
+    /// route. These count too, since a question is rare, and does not leave the device then. What this device lacks is not counted.
     pub fn another_hub_may_cure(&self) -> bool {
         match self {
             Self::Connect(ConnectError::Dns(_) | ConnectError::Tcp(..)) => true,
             Self::Connect(ConnectError::Tls(failure, _)) => tls::is_of_the_hub(*failure),
             Self::Connect(ConnectError::Resource(_) | ConnectError::Cancelled) => false,
-            // Throttled or broken for hours, or no friend of this device: all of it ends at another hub.
+            // Throttled or broken for hours, or without this device: another hub may accept it.
             Self::Refused(..) => true,
             // Before CONNACK: something listens there that is no hub, or no hub of this device. After it the
             // hub has proven that it knows the device, and what was counted is forgotten.

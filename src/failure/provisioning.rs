@@ -36,7 +36,7 @@ pub enum ProvisioningFailure {
 }
 
 impl ProvisioningFailure {
-    /// True if time alone can mend it.
+    /// True if it may pass by itself.
     pub(crate) const fn is_transient(self) -> bool {
         matches!(self, Self::Busy(_) | Self::Timeout | Self::Malformed)
     }

@@ -5,8 +5,8 @@
 //! lock-step (Microsoft, "Manage device reconnections to create resilient applications"). The count starts
 //! again after a link that was stable for [`Config::stable_after`], or that was of use before it broke
 //! ([`Merit`]): a hub that accepts and then drops a device within seconds is still an outage, and a network
-//! that breaks each minute, but not before messages were delivered, is not. After a short link that was of use
-//! the wait has a floor besides, so that a hub that takes one message and drops the device is not stormed.
+//! that breaks each minute, after messages were delivered, is not. After a short link that was of use the wait also has
+//! a floor, so that a hub that takes one message and drops the device does not get too many connections.
 
 use core::time::Duration;
 
@@ -44,11 +44,11 @@ const PROGRESS_MAX: Duration = Duration::from_secs(32);
 /// Worth of a link that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merit {
-    /// It was good for long.
+    /// It lasted long.
     Stable,
     /// It was short, and of use: the hub took a message, or gave something to do.
     Progress,
-    /// It never came to be, or nothing was done on it.
+    /// There was none, or it was of no use.
     Useless,
 }
 
@@ -105,7 +105,7 @@ impl Backoff {
         scale(ceiling, random)
     }
 
-    /// Counts a failure that only a person can mend, and gives the slow wait after it: between half of
+    /// Counts a failure that only a person can fix, and gives the slow wait after it: between half of
     /// [`Config::max`] and all of it, from the first time on.
     pub fn next_slow(&mut self, random: u64) -> Duration {
         self.failures = self.failures.saturating_add(1);

@@ -59,14 +59,14 @@ macro_rules! __log_line {
     };
 }
 
-/// A line that somebody must read: the device cannot go on without a person, or lost something.
+/// A line that a person must read: the device needs help, or lost something.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_error {
     ($($text:tt)+) => { $crate::__log_line!(Error, $($text)+) };
 }
 
-/// A line about something that should not be.
+/// A line about something that is wrong.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_warn {
@@ -80,7 +80,7 @@ macro_rules! __log_info {
     ($($text:tt)+) => { $crate::__log_line!(Info, $($text)+) };
 }
 
-/// A line for who looks for an error.
+/// A line that helps to find an error.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_debug {

@@ -1,4 +1,4 @@
-//! Bytes and text that must not outlive their use, nor be seen.
+//! Bytes and text that are wiped after use, and never printed.
 //!
 //! A [`Secret`] sits in one heap allocation of exactly its size, which is never moved or grown (a growing
 //! buffer would leave copies behind) and is overwritten with zeros when it is dropped. `Debug` and

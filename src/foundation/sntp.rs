@@ -1,8 +1,8 @@
-//! SNTP: the question for the time, and the judgement of an answer (RFC 4330; RFC 5905 for the format).
+//! SNTP: the request for the time, and the checks of a response (RFC 4330; RFC 5905 for the format).
 //!
-//! A wrong clock trusts expired certificates, so that an answer is believed only if it says of itself that it is
-//! good, and is the answer to this question. Limits: the answer is not authenticated, and half of the way's
-//! asymmetry goes into the time.
+//! A device with a wrong clock trusts expired certificates. So a response is used only if its server says that its time
+//! is good, and if it answers this request. Limits: the response is not authenticated, and half of the difference between
+//! the two directions' delays is an error of the time.
 
 use core::fmt;
 use core::time::Duration;
@@ -20,7 +20,7 @@ const ERA: u64 = 1 << 32;
 /// Time that no answer can give before this program is replaced: 2100-01-01.
 const LATEST: UnixTime = UnixTime::from_secs(4_102_444_800);
 
-/// The question. `nonce` must be random: the answer repeats it, and who does not see the question cannot.
+/// The question. `nonce` must be random: the answer repeats it, and an attacker who does not see the question cannot.
 pub fn request(nonce: u64) -> [u8; PACKET] {
     let mut packet = [0; PACKET];
     // Leap indicator 0, version 4, mode 3 (client).

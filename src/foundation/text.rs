@@ -131,7 +131,7 @@ impl Write for VisibleWriter<'_, '_> {
     }
 }
 
-/// True if a terminal obeys the character instead of showing it: control characters (C0, DEL, C1), line ends, and
+/// True if a terminal acts on the character instead of showing it: control characters (C0, DEL, C1), line ends, and
 /// the format characters that hide text or change its direction (The Unicode Standard, general categories Cc, Zl
 /// and Zp, the property Bidi_Control, and what is Default_Ignorable_Code_Point beside variation selectors 1 to 16,
 /// which emoji need).

@@ -6,8 +6,8 @@
 //!
 //! - the hub refused the device [`REFUSALS`] times in a row, minutes apart, or
 //! - [`FAILURES`] attempts in a row failed in a way that another hub may cure, and that has lasted for
-//!   [`provisioning::Config::reprovision_after`] to twice that, drawn at random: hours, so that most outages
-//!   pass first, and spread, so that the outage of a region is no storm on the service.
+//!   [`provisioning::Config::reprovision_after`] to twice that, drawn at random. These are hours, so that most outages
+//!   pass first. They differ, so that not all devices of a region ask the service at once.
 //!
 //! A question is short ([`QUESTION_FAILURES`]). Until there is an answer the old assignment stays, in the storage
 //! too: if the service cannot be reached, or assigns the same hub, the device goes on trying that one. The next
@@ -42,7 +42,7 @@ pub const REFUSALS: u32 = 3;
 pub const FAILURES: u32 = 12;
 
 /// Failures after which a question to the service ends, if there is an assignment to go on with. With a failure
-/// that only a person can mend it ends at once.
+/// that only a person can fix it ends at once.
 pub const QUESTION_FAILURES: u32 = 3;
 
 /// The longest pause from the first question that brought no other hub to the next. The shortest is half of it.
@@ -229,7 +229,7 @@ fn operate<P: Platform, A: Application>(
     let mut made = Device::resume(identity, config, buffers.reborrow(), application, carryover);
     let device = made.as_mut().map_err(|error| *error)?;
     connection::run(device, platform);
-    // What was asked for while the last attempt blocked comes after its failure, and counts all the same.
+    // What was asked for while the last attempt blocked comes after its failure, and counts too.
     let given_up = device.work().has_given_up() && !device.was_stopped();
     let restart = device.work().wants_restart();
     let was_accepted = device.work().was_accepted();
@@ -250,7 +250,7 @@ fn take_apart<A: Application>(
     made: &mut Result<Machine<'_, Device<'_, A>>, RequestError>,
     carryover: &mut Carryover,
 ) -> Result<A, RequestError> {
-    // Whatever error is left in its place, nobody looks at it. Passed by value, the result had a second place on the
+    // The error that is left in its place is never read. Passed by value, the result had a second place on the
     // stack while the device runs: 3148 bytes more on mps2/an385.
     let (application, left) = mem::replace(made, Err(RequestError::NotConnected))?.into_parts();
     *carryover = left;

@@ -1,8 +1,8 @@
-//! The outbox beyond its session: what one session leaves to the next over the same memory, and how messages
-//! move to another server.
+//! The outbox between sessions: one session leaves its messages to the next one in the same memory, also for another
+//! server.
 //!
-//! To a server that has never seen them, messages are new, whatever an earlier one was sent: DUP belongs to the
-//! session with one server (MQTT 3.1.1, sections 3.3.1.1 and 4.4). The device's id is a part of each topic, so
+//! Messages are new to a server that has never seen them, even if another server has. DUP belongs to the session
+//! with one server (MQTT 3.1.1, sections 3.3.1.1 and 4.4). The device's id is a part of each topic, so
 //! for another id the packets are rewritten in place.
 
 use super::error::RequestError;
@@ -19,7 +19,7 @@ pub struct Backlog {
 }
 
 impl Default for Backlog {
-    /// Nothing: that of a session that never was.
+    /// No messages: the backlog of a device that has just started.
     fn default() -> Self {
         Self {
             marks: Marks::default(),
@@ -62,8 +62,8 @@ impl<'b> Session<'b> {
         }
     }
 
-    /// Has all messages sent to another server, which has seen none of them. In each topic, all up to the end of
-    /// the first `marker` is replaced by `start`; a topic without `marker` stays as it is.
+    /// Prepares all messages for another server, which has seen none of them. In each topic, `start` replaces all up to
+    /// the end of the first `marker`. A topic without `marker` does not change.
     ///
     /// Longer topics may not fit the outbox: then the oldest messages are dropped, and counted in the result.
     /// Call it without a connection.
@@ -165,7 +165,7 @@ impl Outbox<'_> {
     fn readdress(&mut self, marker: &str, start: &str) -> u32 {
         let (marker, start) = (marker.as_bytes(), start.as_bytes());
         let dropped = self.drop_until_it_fits(marker, start.len());
-        // All moves to the end, and is written from the beginning: the gap between the two is as large as what
+        // All packets move to the end, and are written from the beginning: the gap between the two is as large as what
         // is still to grow, so that nothing is overwritten before it was read.
         let (mut from, end) = self.move_to_end();
         let mut to = 0;

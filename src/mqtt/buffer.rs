@@ -4,7 +4,7 @@ use zeroize::Zeroize;
 
 use super::error::{Buffer, RequestError};
 
-/// Encoded packets that wait for the transport. What has left is wiped, since CONNECT carries the password.
+/// Encoded packets that wait for the transport. Bytes are wiped once sent, since CONNECT carries the password.
 pub(super) struct TransmitBuffer<'b> {
     bytes: &'b mut [u8],
     start: usize,
@@ -135,7 +135,7 @@ impl<'b> ReceiveBuffer<'b> {
         self.end = self.end.saturating_add(n).min(self.bytes.len());
     }
 
-    /// The first `n` pending bytes are done with.
+    /// Removes the first `n` pending bytes.
     pub(super) fn consume(&mut self, n: usize) {
         self.start = self.start.saturating_add(n).min(self.end);
     }

@@ -1,5 +1,5 @@
-//! The codec at the session's disposal: mqttbytes writes and reads every packet; sizes are computed here,
-//! so that it never has to grow an allocation, and that what does not fit is refused before it allocates.
+//! The codec: mqttbytes writes and reads every packet. Sizes are computed here, so that it never grows an allocation,
+//! and a packet that does not fit is refused before it allocates.
 
 use alloc::string::String;
 use alloc::vec::Vec;

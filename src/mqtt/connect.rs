@@ -21,7 +21,7 @@ pub struct Connect<'a> {
     pub client_id: &'a str,
     /// Up to 65535 bytes, not empty.
     pub user_name: &'a str,
-    /// Up to 65535 bytes of UTF-8 (the codec's limit). Empty is as good as absent.
+    /// Up to 65535 bytes of UTF-8 (the codec's limit). Empty is the same as absent.
     pub password: Option<&'a [u8]>,
     /// Discards what the server keeps for this client: subscriptions and undelivered messages.
     pub clean_session: bool,
@@ -74,8 +74,8 @@ impl Session<'_> {
     /// Begins a connection: the transport is open, and CONNECT is the first thing to
     /// [`transmit`](Self::transmit).
     ///
-    /// Whatever was left of an earlier connection is forgotten; the outbox is kept, and what was sent
-    /// without being acknowledged will be sent again first.
+    /// Forgets the rest of an earlier connection. The outbox is kept: messages that were sent and not acknowledged
+    /// are sent again first.
     ///
     /// # Errors
     /// [`RequestError::Field`] and [`RequestError::TooLarge`]; there is no connection then.
@@ -109,7 +109,7 @@ impl Session<'_> {
         }
     }
 
-    /// The transport is gone, by whomever. The outbox is kept; bytes of the connection are wiped.
+    /// The transport is closed, by either side. The outbox is kept; bytes of the connection are wiped.
     pub fn disconnected(&mut self) {
         self.transmit_buffer.clear();
         self.receive_buffer.clear();

@@ -1,4 +1,4 @@
-//! Errors, by who must act: the peer's doing ends the connection, a request does not.
+//! Errors, by who must act. An error of the peer ends the connection; an error of a request does not.
 
 use core::fmt;
 use core::time::Duration;

@@ -1,8 +1,7 @@
-//! The way in: from bytes to packets that are safe to believe.
+//! Received bytes: from bytes to packets that are checked.
 //!
-//! The fixed header is judged as soon as it is there, before the packet is complete, so that a packet that
-//! cannot be right, or cannot fit, never waits for bytes that have no room. What mqttbytes does not check
-//! is checked here.
+//! The fixed header is checked as soon as it is there, before the packet is complete. So a packet that is wrong, or
+//! that does not fit, never waits for bytes that have no room. The checks that mqttbytes does not make are made here.
 
 use bytes::Bytes;
 use mqttbytes_nostd::{Error as CodecError, FixedHeader, check, v4};
@@ -58,7 +57,7 @@ pub(super) fn packet_type(first: u8) -> Result<(PacketType, u8), Violation> {
     Ok((packet_type, first & 0x0f))
 }
 
-/// Judges the start of a packet; `None` if the fixed header is not complete.
+/// Checks the start of a packet; `None` if the fixed header is not complete.
 pub(super) fn header(bytes: &[u8], connecting: bool) -> Result<Option<Header>, Violation> {
     let Some(first) = bytes.first() else {
         return Ok(None);
@@ -118,7 +117,7 @@ fn check_flags(packet_type: PacketType, flags: u8) -> Result<(), Violation> {
 
 /// The remaining length; `None` if the field is not complete.
 fn remaining_length(bytes: &[u8]) -> Result<Option<usize>, Violation> {
-    // With a limit of 0, the codec gives the length away as soon as it knows it.
+    // With a limit of 0, the codec tells the length in its error, as soon as it knows it.
     match check(bytes.iter(), 0) {
         Ok(_) => Ok(Some(0)),
         Err(CodecError::PayloadSizeLimitExceeded(length)) => Ok(Some(length)),
@@ -255,7 +254,7 @@ impl Pieces {
         self.out
     }
 
-    /// The piece that is out is done with: gives its size.
+    /// Ends the piece that is out; gives its size.
     pub(super) fn done(&mut self) -> usize {
         self.left -= self.out;
         core::mem::take(&mut self.out)

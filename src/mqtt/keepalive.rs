@@ -1,9 +1,9 @@
-//! Keep-alive: PINGREQs that keep the server from closing, and that find out when it is gone.
+//! Keep-alive: PINGREQs that keep the connection open, and that detect a server that is gone.
 //!
 //! A PINGREQ is due when nothing was sent for the interval (MQTT 3.1.1, section 3.1.2.10), and also when
 //! nothing was *received* for it: a device that sends QoS 0 messages all the time would never notice a
-//! half-open connection otherwise. After a PINGREQ, the server has the ping time-out to say anything at
-//! all, counted from the last thing that it said.
+//! half-open connection otherwise. After a PINGREQ, the server has the ping time-out to send anything. It counts
+//! from the last byte that came.
 
 use core::time::Duration;
 

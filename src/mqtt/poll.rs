@@ -69,7 +69,7 @@ impl Session<'_> {
     }
 
     /// The application has taken this message, and the server may forget it. PUBACKs go out in the order
-    /// of the messages all the same: one that is not acknowledged holds up those after it.
+    /// of the messages: one that is not acknowledged holds up those after it.
     ///
     /// Has no effect for a message of an earlier connection, which the server will deliver again.
     pub fn acknowledge(&mut self, token: AckToken) {

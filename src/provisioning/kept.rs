@@ -25,7 +25,7 @@ pub struct Kept {
     payload: Option<u32>,
 }
 
-/// The payload of a kept assignment cannot be had: it is damaged, or of another assignment.
+/// The payload of a kept assignment is lost: it is damaged, or of another assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadLost;
 
@@ -114,7 +114,7 @@ impl Kept {
         let text = encode(assignment, enrollment, &mut buffer)
             .map_err(|overflow| StorageError::TooLong(overflow.capacity))?;
         storage::store(storage, Self::STORAGE_KEY, text.as_bytes())?;
-        // What is left of the assignment before has no one to belong to.
+        // The payload that was kept before belongs to no assignment any more.
         match assignment.payload {
             Some(_) => Ok(()),
             None => storage.remove(Self::PAYLOAD_STORAGE_KEY),

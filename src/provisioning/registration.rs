@@ -292,8 +292,7 @@ impl<'b> Registration<'b> {
 }
 
 impl Machine<'_, Registration<'_>> {
-    /// Ends after so many failures, or one that only a person can mend: the device has an assignment to go on
-    /// with.
+    /// Ends after so many failures, or one that only a person can fix: the device has an assignment to go on with.
     pub const fn give_up_after(&mut self, failures: u32) {
         self.work.patience = Some(failures);
     }

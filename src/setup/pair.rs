@@ -92,7 +92,7 @@ pub struct Record {
     pub has_key: bool,
     /// The hub refused the new pair, and accepted the old one after it.
     pub is_refused: bool,
-    /// Changes with each new pair: what was learnt of one is not held against the next.
+    /// Changes with each new pair, so that a refusal of one does not count for the next.
     pub generation: u32,
 }
 
@@ -138,7 +138,7 @@ impl Record {
             }
         }
         if record.in_use == Some(Slot::B) {
-            // What was in slot A is no whole pair, and nobody knows of when it is.
+            // Slot A holds no whole pair, and its age is unknown.
             (record.has_certificate, record.has_key) = (false, false);
         }
         Ok(record)
@@ -295,7 +295,7 @@ impl<'s, S: Storage + ?Sized> Stage<'s, S> {
     pub fn add_certificate(&mut self, index: usize, der: &[u8]) -> Result<(), PairError> {
         let mut record = Record::load(self.storage)?;
         if index == 0 {
-            // What is there now is no pair any more, before a byte of it changes; what comes now is none yet.
+            // The record is withdrawn before a byte changes: the slot holds no pair until the new one is complete.
             record.has_certificate = false;
             record.is_refused = false;
             record.generation = record.generation.wrapping_add(1);
@@ -440,7 +440,7 @@ impl Choice {
 /// Knowledge of the device about its pairs since it started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Trial {
-    /// The pairs that it is about.
+    /// The record that this knowledge belongs to.
     generation: u32,
     choice: Option<Choice>,
     /// The old pair's turn, after the new one failed.
@@ -573,7 +573,7 @@ impl Trial {
                 self.choice = Some(Choice::InUse(slot));
                 self.failure = None;
                 self.old_first = false;
-                // What a power cut leaves of the old one is nothing that counts.
+                // After a power cut, the rest of the old pair does not count.
                 slot.other()
                     .parts()
                     .try_for_each(|key| storage.remove(key))?;

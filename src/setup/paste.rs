@@ -1,9 +1,9 @@
 //! A secret or a certificate that is pasted into a console: bytes and the time go in, what to store comes out.
 //!
-//! From the moment when a [`Paste`] begins, every byte belongs to it, whatever is wrong with it, so that nothing
-//! of a secret reaches a shell that would run or echo it. It is over when its outcome is known *and* nothing has
-//! come for a while: half a second after what was asked for, and two seconds after something else, since that
-//! may come line by line. Ctrl-C and Ctrl-D count as such only when nothing follows them: binary files hold them.
+//! From the moment when a [`Paste`] begins, every byte belongs to it, even if the paste is wrong. So no part of a
+//! secret reaches a shell that would run or echo it. It is over when its outcome is known *and* nothing has
+//! come for a while: half a second after a complete paste, and two seconds after anything else, which may come line by
+//! line. Ctrl-C and Ctrl-D count as such only when nothing follows them: binary files hold them.
 //!
 //! ```text
 //!            a line, a key, Ctrl-D            silence
@@ -30,7 +30,7 @@ pub const SETTLED: Duration = Duration::from_millis(500);
 pub const QUIET: Duration = Duration::from_secs(2);
 /// Silence within a PEM block that makes it an incomplete one.
 pub const INCOMPLETE: Duration = Duration::from_secs(10);
-/// Silence that ends a paste of which nothing, or too little, came: nobody is there.
+/// Silence that ends a paste of which nothing, or too little, came: the person has gone.
 pub const ABANDONED: Duration = Duration::from_secs(300);
 /// Age at which a line feed is that of the command's own line, from a terminal that ends lines with two characters.
 const COMMAND_LINE: Duration = Duration::from_millis(50);
@@ -53,7 +53,7 @@ pub enum Wanted {
     Certificates,
 }
 
-/// A part of a paste that can be checked and stored. If it is of no use, tell so by [`Paste::reject`].
+/// A part of a paste that can be checked and stored. If it cannot be used, call [`Paste::reject`].
 #[derive(PartialEq, Eq)]
 pub enum Item<'p> {
     /// The line, without its end.
@@ -85,7 +85,7 @@ pub enum Outcome {
     GivenUp,
     /// The paste is not what was asked for.
     Refused(PasteError),
-    /// The owner had no use for an item.
+    /// The owner rejected an item.
     Rejected,
 }
 
@@ -170,7 +170,7 @@ impl Paste {
         }
     }
 
-    /// The item that [`Paste::push`] gave is of no use: the rest of the paste is passed over.
+    /// Rejects the item that [`Paste::push`] gave. The rest of the paste is passed over.
     pub fn reject(&mut self) {
         self.end(Outcome::Rejected, QUIET);
     }
@@ -438,7 +438,7 @@ pub enum PasteError {
     PemForLine,
     /// A connection string where PEM was asked for.
     ConnectionString,
-    /// No text: DER, UTF-16 or worse.
+    /// No text: DER, UTF-16 or other bytes.
     Binary,
     /// Text without a `-----BEGIN` line.
     NoPem,

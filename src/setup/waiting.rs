@@ -13,7 +13,7 @@ pub enum News {
     Changed,
     /// Reason to look at once: what it waits for may have come.
     Look,
-    /// Nothing that ends or hurries the wait. A message that is wanted is none: it is measured once the device runs.
+    /// No reason to end or shorten the wait. A request for a message is none: it is measured once the device runs.
     None,
 }
 

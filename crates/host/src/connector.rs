@@ -164,7 +164,7 @@ impl TlsConnector {
             .name("resolver".into())
             .spawn(move || {
                 let found = (name.as_str(), port).to_socket_addrs();
-                // Nobody listens any more if it took too long.
+                // The receiver is gone if it took too long.
                 let _ = answer.send(found.map(Vec::from_iter));
                 remote.wake();
             })

@@ -199,7 +199,7 @@ impl Platform for HostPlatform {
             }
             if let Err(error) = self.poller.sleep(until.since(now)) {
                 log::error!("sleeping failed: {error}");
-                // Not at once: whoever called would come straight back.
+                // Not at once: the caller would call again at once.
                 std::thread::sleep(std::time::Duration::from_secs(1));
                 return Wake::Deadline;
             }

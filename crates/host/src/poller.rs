@@ -1,6 +1,6 @@
 //! The one place where a device's thread sleeps.
 //!
-//! Events are hints: whoever sleeps here looks at its own socket or flag before and after, so that an event
+//! Events are hints: a thread that sleeps here looks at its own socket or flag before and after, so that an event
 //! that another sleeper has seen is never missed (mio reports each change once).
 
 use std::io;

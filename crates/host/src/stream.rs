@@ -25,7 +25,7 @@ pub struct TlsStream {
     poller: Poller,
     /// TCP ended.
     ended: bool,
-    /// Result that `read` will give: noticed while nobody was reading.
+    /// Result that the next `read` gives: it came between two calls.
     failure: Option<io::Error>,
     /// The last failure of TLS itself.
     told: Option<TlsFailure>,
@@ -141,7 +141,7 @@ impl ReadReady for TlsStream {
 impl Read for TlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !buffer.is_empty() {
-            // Whoever did not ask before waits here, as embedded-io has it.
+            // Without a call of `read_ready` before, this waits, as embedded-io has it.
             while !self.read_ready()? {
                 self.poller.sleep(WRITE_TIMEOUT)?;
             }

@@ -10,9 +10,9 @@
 //! Documents of the twin are read as they come, in pieces if they are larger than the receive buffer
 //! ([`document`]), and applied as a whole when they have ended ([`desired`]). A twin that was read in full says
 //! all that is desired: a property that is not in it was deleted. All writable properties are reported after
-//! each such read ([`patch`]), since the reported properties may be another device's, or nobody's.
+//! each such read ([`patch`]), since the reported properties may be those of another device, or missing.
 //!
-//! A writable property that nobody desires is reported with status 203 and version 0, and again when a method
+//! A writable property without a desired value is reported with status 203 and version 0, and again when a method
 //! changed it (IoT Plug and Play conventions, "Acknowledgment responses"): the twin shows what is in force.
 //!
 //! [`Twin`] is a machine of its own. It is told what the hub answered, and gives the next request. The application's
@@ -77,7 +77,7 @@ pub(super) enum Answer {
 /// A reason why a document was passed over.
 pub(super) type PassedOver = &'static str;
 
-/// Knowledge of the twin, and what is to be said about it.
+/// State of the twin on this device.
 #[derive(Debug)]
 pub(super) struct Twin<'b> {
     /// For the desired values of a document, until it has ended.
@@ -99,17 +99,17 @@ pub(super) struct Twin<'b> {
     failures: u32,
     /// What is to be reported.
     due: Patch,
-    /// Fate of each property's desired value.
+    /// Result of each property's desired value.
     verdicts: [Verdict; MAX_PROPERTIES],
     /// The document that is being read.
     document: Document,
     unknown: Unknown,
 }
 
-/// Fate of a property's desired value.
+/// Result of a property's desired value.
 #[derive(Clone, Copy, Debug, Default)]
 struct Verdict {
-    /// The version that desired it; 0 if none does.
+    /// The version of the desired properties that has it; 0 if none has.
     version: u64,
     refusal: Option<Refusal>,
 }

@@ -1,4 +1,4 @@
-//! Patches of the reported properties: the device's own, and how desired ones fared.
+//! Patches of the reported properties: the device's own, and the acknowledgements of desired ones.
 
 use super::{Properties, Twin};
 use crate::application::path;
