@@ -24,6 +24,8 @@ mod attempts;
 mod machine;
 mod run;
 mod scratch;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use core::time::Duration;

@@ -12,6 +12,7 @@
 //! Limits: TPM attestation does not exist on MQTT; the preview of certificate signing is not implemented.
 
 mod assignment;
+mod config;
 mod enrollment;
 mod kept;
 mod registration;
@@ -20,8 +21,9 @@ mod response;
 mod tests;
 
 pub use self::assignment::{Assignment, AssignmentError};
+pub use self::config::Config;
 pub use self::enrollment::{
     Attestation, Enrollment, GLOBAL_ENDPOINT, IdScope, RegistrationId, RegistrationIdError,
 };
 pub use self::kept::{Kept, PayloadLost};
-pub use self::registration::{Config, Registration};
+pub use self::registration::Registration;

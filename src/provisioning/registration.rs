@@ -6,9 +6,9 @@ use core::time::Duration;
 use zeroize::Zeroize;
 
 use super::assignment::Assignment;
-use super::enrollment::{Attestation, Enrollment, GLOBAL_ENDPOINT};
+use super::config::Config;
+use super::enrollment::{Attestation, Enrollment};
 use super::response::{Answer, OPERATION_ID_SIZE, retry_after, understand};
-use crate::backoff;
 use crate::connection::{Buffers, CLIENT_TYPE, Connection, Machine, Scratch, Settings, Work};
 use crate::failure::{self, ClockError, Failure, ProvisioningFailure, Reaction};
 use crate::json::{Object, Value};
@@ -29,40 +29,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 /// The part of the scratch buffer, in bytes, that a topic takes.
 const TOPIC_SIZE: usize = 96 + 3 * OPERATION_ID_SIZE;
-
-/// Settings that an engineer makes.
-#[derive(Clone, Debug)]
-pub struct Config<'a> {
-    /// The service's name. Default [`GLOBAL_ENDPOINT`].
-    pub host_name: &'a str,
-    /// Where to connect if not to that name.
-    pub address: Option<&'a str>,
-    /// TCP port. Default 8883.
-    pub port: u16,
-    /// JSON for a custom allocation policy.
-    pub payload: Option<Value<'a>>,
-    /// Time for which a device with an assignment goes on without its hub before the service is asked for
-    /// another one: at least this, at most twice as long. Default 4 h.
-    pub reprovision_after: Duration,
-    /// Waits between attempts.
-    pub backoff: backoff::Config,
-    /// MQTT's own times and limits.
-    pub mqtt: mqtt::Config,
-}
-
-impl Default for Config<'_> {
-    fn default() -> Self {
-        Self {
-            host_name: GLOBAL_ENDPOINT,
-            address: None,
-            port: 8883,
-            payload: None,
-            reprovision_after: Duration::from_secs(4 * 3600),
-            backoff: backoff::Config::default(),
-            mqtt: mqtt::Config::default(),
-        }
-    }
-}
 
 /// Stage of the registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
