@@ -88,7 +88,7 @@ impl<'b, A: Application> Device<'b, A> {
     #[inline(never)]
     pub fn resume(
         identity: &'b Identity,
-        config: Config<'b>,
+        config: &Config<'b>,
         buffers: Buffers<'b>,
         application: A,
         carryover: &mut Carryover,
@@ -110,7 +110,7 @@ impl<'b, A: Application> Device<'b, A> {
         report.dropped.add(Cause::Reprovisioned, lost);
         let spaces = (buffers.scratch, buffers.twin);
         // Field by field: a device that is made of another one is on the stack twice.
-        let mut machine = Self::with_session(identity, &config, session, spaces, application);
+        let mut machine = Self::with_session(identity, config, session, spaces, application);
         let Machine {
             connection,
             work: device,

@@ -92,7 +92,6 @@ pub fn run<P: Platform, A: Application>(
     carryover.left_earlier(take_left_behind(platform));
     let end = match access {
         Access::Hub(identity) => {
-            let config = config.clone();
             match operate(identity, config, buffers, application, platform, carryover)? {
                 Ended::Asked(end) => end,
                 // Without limits it never gives up.
@@ -153,7 +152,7 @@ fn run_provisioned<P: Platform, A: Application>(
         };
         let mut config = scope.config.clone();
         config.gives_up = Some(questions.limits(scope.provisioning, platform));
-        match operate(identity, config, buffers, application, platform, carryover)? {
+        match operate(identity, &config, buffers, application, platform, carryover)? {
             Ended::Asked(end) => return Ok(end),
             Ended::GaveUp {
                 application: unused,
@@ -219,7 +218,7 @@ enum Ended<A> {
 #[inline(never)]
 fn operate<P: Platform, A: Application>(
     identity: &Identity,
-    config: device::Config<'_>,
+    config: &device::Config<'_>,
     buffers: &mut Buffers<'_>,
     application: A,
     platform: &mut P,
