@@ -1,5 +1,5 @@
-//! Bags, user names, topics, filters, tokens and JSON as the local hub reads them: what is written is read as the
-//! same.
+//! Bags, user names, topics, filters, tokens, queries and JSON as the local hub reads them: what is written is read as
+//! the same.
 
 #![no_main]
 

@@ -22,6 +22,7 @@ use crate::json;
 use crate::kinds;
 use crate::mqtt::codec::{self, Malformed, Packet, encode};
 use crate::mqtt::{bag, filter, provisioning, topic, user_name};
+use crate::query::Query;
 use crate::registry::{Identity, SymmetricKeys};
 use crate::start::open_core;
 use crate::store::records::{self, Damage, Format, Tail};
@@ -321,6 +322,24 @@ fn enrollment(body: &[u8]) {
     }
 }
 
+/// A query is refused with a sentence, or its text with all parentheses is read as the same query.
+fn query(text: &str) {
+    match Query::parse(text) {
+        Ok(query) => match Query::parse(&query.to_string()) {
+            Ok(again) => assert_eq!(again, query),
+            // With parentheses that could be left out, it may be too long or too deep.
+            Err(error) => {
+                let error = error.to_string();
+                assert!(
+                    error.contains(" bytes") || error.contains("in each other"),
+                    "{error}"
+                );
+            }
+        },
+        Err(error) => assert!(error.to_string().len() < 300 + text.len()),
+    }
+}
+
 /// Texts: bags, user names, topics, filters, tokens, ids, and the depth of JSON.
 pub fn texts(text: &str) {
     assert_eq!(
@@ -328,6 +347,7 @@ pub fn texts(text: &str) {
         Some(text)
     );
     let _ = percent::decode(text);
+    query(text);
     if let Some(pairs) = bag::parse(text) {
         let named = pairs
             .iter()

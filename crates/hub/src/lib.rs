@@ -83,6 +83,7 @@ mod methods;
 mod mqtt;
 mod operate;
 mod policy;
+mod query;
 mod quota;
 mod registry;
 mod rest;

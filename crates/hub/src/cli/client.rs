@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Seconds that a command's token is valid. The hub's clock may have been moved, but not by a day.
 const TOKEN_LIFE: u64 = 2 * 24 * 3600;
 
+/// The header that names a page.
+const CONTINUATION: &str = "x-ms-continuation";
+
 /// A hub, as a command sees it.
 pub(super) struct Operator {
     endpoints: Endpoints,
@@ -49,6 +52,8 @@ pub(super) struct Call<'c> {
     /// The etag that the entry must still have; `*` for any.
     if_match: Option<String>,
     pub(super) body: Option<Value>,
+    /// The token of a page that is not the first.
+    continuation: Option<String>,
     /// How long the hub may take, beyond what any request takes.
     longest: Duration,
 }
@@ -61,6 +66,7 @@ impl<'c> Call<'c> {
             path,
             if_match: None,
             body: None,
+            continuation: None,
             longest: Duration::ZERO,
         }
     }
@@ -76,6 +82,14 @@ impl<'c> Call<'c> {
     /// For something that the hub itself waits for.
     pub(super) fn lasting(self, longest: Duration) -> Self {
         Self { longest, ..self }
+    }
+
+    /// For the page of a result that this token names.
+    pub(super) fn page(self, continuation: Option<String>) -> Self {
+        Self {
+            continuation,
+            ..self
+        }
     }
 
     /// For something that exists.
@@ -144,16 +158,20 @@ impl Operator {
 
     /// Sends a request and waits for the whole answer; `Null` if it has no body.
     pub(super) fn call(&self, call: Call<'_>) -> Result<Value, Failure> {
-        self.call_for_etag(call).map(|(body, _)| body)
+        self.call_for_token(call).map(|(body, _)| body)
     }
 
-    /// The same, with the answer's etag, without its quotes.
-    pub(super) fn call_for_etag(&self, call: Call<'_>) -> Result<(Value, Option<String>), Failure> {
+    /// The same, with the token of the answer: its etag without the quotes, or the continuation.
+    pub(super) fn call_for_token(
+        &self,
+        call: Call<'_>,
+    ) -> Result<(Value, Option<String>), Failure> {
         self.runtime.block_on(async {
             let response = self.send(call).await?;
-            let etag = response.headers().get(ETAG);
-            let etag = etag.and_then(|etag| etag.to_str().ok());
-            let etag = etag.map(|etag| etag.trim_matches('"').to_owned());
+            let headers = response.headers();
+            let token = headers.get(ETAG).or(headers.get(CONTINUATION));
+            let token = token.and_then(|token| token.to_str().ok());
+            let token = token.map(|token| token.trim_matches('"').to_owned());
             let body = response
                 .into_body()
                 .collect()
@@ -161,10 +179,10 @@ impl Operator {
                 .map_err(broken)?
                 .to_bytes();
             if body.is_empty() {
-                return Ok((Value::Null, etag));
+                return Ok((Value::Null, token));
             }
             serde_json::from_slice(&body)
-                .map(|body| (body, etag))
+                .map(|body| (body, token))
                 .map_err(|_| Failure("the hub did not answer in JSON".into()))
         })
     }
@@ -260,6 +278,9 @@ impl Operator {
             .header(AUTHORIZATION, &self.authorization);
         if let Some(etag) = call.if_match {
             request = request.header(IF_MATCH, etag);
+        }
+        if let Some(token) = call.continuation {
+            request = request.header(CONTINUATION, token);
         }
         let body = match call.body {
             Some(body) => {

@@ -93,6 +93,12 @@ pub(super) const INVOKE_MODULE_METHOD: &str = "\
 Example:
   local-hub invoke-module-method -d pump -m motor --mn stop";
 
+pub(super) const QUERY: &str = "\
+Examples:
+  local-hub query -q 'select * from devices'
+  local-hub query -q 'select * from devices.modules where deviceId in [\"pump\", \"valve\"]' --top 10
+  local-hub query -q 'select count() as number from devices where is_defined(tags.site)' --query [0].number";
+
 pub(super) const GENERATE_SAS_TOKEN: &str = "\
 Examples:
   local-hub generate-sas-token -d pump --duration 600

@@ -42,7 +42,7 @@ impl MonitorFeedback {
         say("waiting for feedback, which the hub gives out every 15 s");
         loop {
             let call = Call::new(Method::GET, "/messages/serviceBound/feedback");
-            let (batch, token) = operator.call_for_etag(call)?;
+            let (batch, token) = operator.call_for_token(call)?;
             let (Some(records), Some(token)) = (batch.as_array(), token) else {
                 if self.timeout > 0 && last.elapsed() >= patience {
                     return Ok(());

@@ -14,6 +14,7 @@ mod logger;
 mod messages;
 mod module;
 mod output;
+mod query;
 mod sas_token;
 mod serve;
 mod shape;
@@ -76,6 +77,9 @@ enum Command {
     /// Call a direct method of a module, and print its answer
     #[command(after_help = examples::INVOKE_MODULE_METHOD)]
     InvokeModuleMethod(twin::Invoke),
+    /// Print the twins that a query selects
+    #[command(after_help = examples::QUERY)]
+    Query(query::Query),
     /// Print a SAS token of a device, of a module, or of the hub
     #[command(after_help = examples::GENERATE_SAS_TOKEN)]
     GenerateSasToken(sas_token::GenerateSasToken),
@@ -112,6 +116,7 @@ const ADVICE: Advice = Advice {
         "tags",
         "method_payload",
         "method_response_payload",
+        "query_command",
         "key",
     ],
 };
@@ -171,6 +176,7 @@ pub fn run() -> ExitCode {
         Command::ModuleTwin(command) => command.run_of_module(),
         Command::InvokeModuleMethod(command) => command.run_of_module(),
         Command::GenerateSasToken(command) => command.run(),
+        Command::Query(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Simulate(command) => command.run(),
         Command::SendD2cMessage(command) => command.run(),

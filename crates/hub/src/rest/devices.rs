@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::caller::{Caller, RegistryRead, RegistryWrite, ServiceConnect};
 use super::entity::{Entry, entity, with_etag};
-use super::extract::{Body, Id, Path, Query};
+use super::extract::{Body, Id, Path, QUERY, Query};
+use super::query::query;
 use super::route::{Operations, Routes};
 use crate::error::Error;
 use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
@@ -17,13 +18,12 @@ use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 const MAX_TOP: usize = 1000;
 
 pub(super) fn routes() -> Routes {
+    let entry = Operations::new().get(read).put(put).delete(remove);
     Routes::new()
         .route("/devices", Operations::new().get(list))
-        .of_identity(
-            "/devices",
-            "",
-            Operations::new().get(read).put(put).delete(remove),
-        )
+        .of_identity("/devices", "", entry.clone())
+        // A device may be called query, too.
+        .route(QUERY, entry.post(query))
         .route("/devices/{id}/commands", Operations::new().delete(purge))
         .route("/devices/{id}/modules", Operations::new().get(list_modules))
         .route(

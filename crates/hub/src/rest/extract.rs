@@ -32,6 +32,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Core>> for Path<T> {
     }
 }
 
+/// Path of queries, and of a device with this id.
+pub(super) const QUERY: &str = "/devices/query";
+
 /// The device in a path, or the module where the path names one.
 pub(super) struct Id(pub(super) Identity);
 
@@ -45,6 +48,9 @@ impl FromRequestParts<Arc<Core>> for Id {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Error> {
+        if parts.uri.path() == QUERY {
+            return Ok(Self(Identity::device("query")));
+        }
         let Path(IdInPath { id, module }) = Path::from_request_parts(parts, core).await?;
         Ok(Self(match module {
             Some(module) => Identity::module(id, module),

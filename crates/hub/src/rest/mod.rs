@@ -8,6 +8,7 @@
 //! | `DELETE /devices/{id}/commands` | purge its messages | registry write |
 //! | `GET /devices/{id}/modules` | list modules | registry read |
 //! | `GET`, `PUT`, `DELETE /devices/{id}/modules/{module}` | one module | registry read, write |
+//! | `POST /devices/query` | twins that a query selects, in pages | service |
 //! | `GET /statistics/devices`, `/statistics/service` | counts | registry read, service |
 //! | `GET /quotaMetrics` | messages of the day, and their quota (Azure: resource manager only) | registry read |
 //! | `GET`, `PATCH`, `PUT /twins/{id}[/modules/{module}]` | twin: read, merge, replace | service |
@@ -35,6 +36,7 @@ mod events;
 mod extract;
 mod faults;
 mod messages;
+mod query;
 mod reply;
 mod route;
 #[cfg(test)]

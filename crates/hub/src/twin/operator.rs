@@ -56,7 +56,8 @@ impl Core {
         Ok(self.twin_entity(&device, &twin))
     }
 
-    fn twin_entity(&self, device: &Device, twin: &Twin) -> Value {
+    /// A twin as operators see it. Reading it so is not metered.
+    pub(crate) fn twin_entity(&self, device: &Device, twin: &Twin) -> Value {
         let client_id = device.identity.to_string();
         let connected = self.sessions.get(&client_id).is_some();
         let mut entity = json!({ "deviceId": device.identity.device_id });

@@ -33,13 +33,22 @@ pub struct Reply {
     /// Status line and headers, in lower case.
     pub head: String,
     pub body: Value,
-    etag: Option<String>,
+    /// Status line and headers, as they were sent.
+    sent: String,
 }
 
 impl Reply {
     /// The ETag header, quotes included.
     pub fn etag(&self) -> String {
-        self.etag.clone().unwrap()
+        self.header("etag").unwrap().to_owned()
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.sent.lines().find_map(|line| {
+            let (given, value) = line.split_once(':')?;
+            given.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
     }
 }
 
@@ -71,11 +80,7 @@ pub fn raw(hub: &Hub, bytes: &[u8]) -> Reply {
         .unwrap_or_else(|| panic!("no answer: {answer:?}"));
     Reply {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        etag: head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("etag")
-                .then(|| value.trim().to_owned())
-        }),
+        sent: head.to_owned(),
         head: head.to_ascii_lowercase(),
         body: serde_json::from_str(body).unwrap_or(Value::Null),
     }
