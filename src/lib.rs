@@ -15,7 +15,8 @@
 //!   for ever.
 //! - `setup`: what a person gives the device. [`pair`] is a new certificate and its key, tried before the old pair is
 //!   given up; [`paste`] takes them from a console; [`waiting`] is the time until there is something to connect with.
-//! - [`storage`]: guards what is kept. [`port`]: traits for what touches the world.
+//! - [`storage`]: guards what is kept. [`sensor`]: readings from a sensor's values.
+//! - [`port`]: traits for what touches the world.
 //! - [`report`]: what the device tells about itself.
 //! - [`failure`]: what follows from each failure.
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are. [`json`]: the payloads' format.
@@ -55,6 +56,7 @@ pub mod mqtt;
 pub mod port;
 pub mod provisioning;
 pub mod report;
+pub mod sensor;
 mod setup;
 pub mod storage;
 

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["application"],
     &["connection"],
     &["setup"],
-    &["storage"],
+    &["storage", "sensor"],
     &["port"],
     &["report"],
     &["failure"],

@@ -38,20 +38,11 @@ pub(crate) fn synchronize(servers: &str) -> Result<UnixTime, ClockError> {
                     "clock: no time from {server}: {reason:?} ({})",
                     ffi::errno()
                 );
-                error = most_informative(error, reason);
+                error = error.most_informative(reason);
             }
         }
     }
     Err(error)
-}
-
-/// Error to report of several servers: what came nearest to an answer.
-fn most_informative(first: ClockError, second: ClockError) -> ClockError {
-    match (first, second) {
-        (ClockError::Implausible, _) | (_, ClockError::Implausible) => ClockError::Implausible,
-        (ClockError::NoAnswer, _) | (_, ClockError::NoAnswer) => ClockError::NoAnswer,
-        _ => ClockError::Unresolved,
-    }
 }
 
 fn ask(server: &str) -> Result<UnixTime, ClockError> {

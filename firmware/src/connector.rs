@@ -34,14 +34,8 @@ pub(crate) fn connect(
     let address = Line::<256>::of(format_args!("{}", endpoint.address));
     let port = Line::<8>::of(format_args!("{}", endpoint.port));
     let mut addresses = [Address::default(); ADDRESSES];
-    let count = ffi::resolve(address.as_c_str(), port.as_c_str(), true, &mut addresses).map_err(
-        |error| match error {
-            Error::NoMemory => ConnectError::Resource(Code(ffi::errno())),
-            // No name server can be asked.
-            Error::Unreachable => ConnectError::Tcp(TcpFailure::Unreachable, Code(ffi::errno())),
-            _ => ConnectError::Dns(Code(ffi::errno())),
-        },
-    )?;
+    let count = ffi::resolve(address.as_c_str(), port.as_c_str(), true, &mut addresses)
+        .map_err(|error| error.resolving(Code(ffi::errno())))?;
     let mut last = ConnectError::Tcp(TcpFailure::Other, Code(0));
     for address in addresses.iter().take(count) {
         if requests::wants_stop() {
@@ -96,12 +90,7 @@ impl ErrorType for TlsStream {
 
 fn kind(error: Error) -> ErrorKind {
     debug!("connection: {error:?} ({})", ffi::errno());
-    match error {
-        Error::Again | Error::TimedOut => ErrorKind::TimedOut,
-        Error::Closed => ErrorKind::ConnectionReset,
-        Error::NoMemory => ErrorKind::OutOfMemory,
-        _ => ErrorKind::Other,
-    }
+    error.kind()
 }
 
 impl Read for TlsStream {

@@ -24,6 +24,7 @@ use zephyr::sync::Mutex;
 use crate::configuration::built_in;
 use crate::ffi::{self, Arena, Kind, Refusal, Stored};
 use crate::logger::Line;
+use crate::mutex::with_locked;
 use crate::storage::{self, Settings};
 use crate::{requests, status};
 
@@ -119,10 +120,7 @@ static PAIRS: Mutex<()> = Mutex::new(());
 
 /// Runs `work` while no other thread uses the stored pairs.
 pub(crate) fn with_pairs<T>(work: impl FnOnce(&mut Settings) -> T) -> T {
-    match PAIRS.lock() {
-        Ok(_guard) => work(&mut Settings),
-        Err(never) => match never {},
-    }
+    with_locked(&PAIRS, |()| work(&mut Settings))
 }
 
 /// The registered credentials, and what was learnt of the pairs.

@@ -15,6 +15,7 @@ use crate::ffi;
 use crate::ffi::ism43362::{self as driver, ModuleBus};
 #[cfg(CONFIG_AZURE_SHELL)]
 use crate::logger::Line;
+use crate::mutex::with_locked;
 use crate::requests;
 
 static STATION: Mutex<Option<Station<'static, ModuleBus>>> = Mutex::new(None);
@@ -42,13 +43,6 @@ static VIEW: Mutex<View> = Mutex::new(View {
 /// Sockets that were closed while the module was not in its network, a bit for each. [`with`] gives them back.
 static CLOSED: AtomicU32 = AtomicU32::new(0);
 
-fn locked<T, R>(mutex: &Mutex<T>, work: impl FnOnce(&mut T) -> R) -> R {
-    match mutex.lock() {
-        Ok(mut content) => work(&mut content),
-        Err(never) => match never {},
-    }
-}
-
 /// Prepares the module, and starts the driver's thread. Called once.
 pub(crate) fn start() {
     let Some(bus) = ModuleBus::init() else {
@@ -59,7 +53,7 @@ pub(crate) fn start() {
     let Some(buffers) = driver::take_buffers() else {
         return;
     };
-    locked(&STATION, |station| {
+    with_locked(&STATION, |station| {
         *station = Some(Station::new(bus, buffers));
     });
     driver::start();
@@ -69,7 +63,7 @@ pub(crate) fn start() {
 pub(crate) fn with<T>(
     work: impl FnOnce(&mut Station<'static, ModuleBus>, u64) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    locked(&STATION, |station| {
+    with_locked(&STATION, |station| {
         let station = station.as_mut().ok_or(Error::NoNetwork)?;
         let now = ffi::uptime().as_millis();
         let closed = CLOSED.swap(0, Ordering::AcqRel);
@@ -77,7 +71,7 @@ pub(crate) fn with<T>(
             station.close(socket, now);
         }
         let result = work(station, now);
-        locked(&VIEW, |view| {
+        with_locked(&VIEW, |view| {
             view.address = station.address();
             view.signal = station.signal();
             view.resets = station.resets();
@@ -110,7 +104,7 @@ pub(crate) fn close(socket: usize) {
 
 /// Does what is due; gives the time until the next thing, in milliseconds.
 pub(crate) fn poll() -> u32 {
-    let wanted = locked(&WANTED, Option::take);
+    let wanted = with_locked(&WANTED, Option::take);
     let Ok((wait, event)) = with(|station, now| {
         if let Some(network) = wanted {
             station.set_network(network, now);
@@ -164,14 +158,14 @@ fn tell(event: Event) {
 /// The reason, if the name or the password cannot be used.
 pub(crate) fn join(ssid: &str, password: &str) -> Result<(), ism43362::NetworkError> {
     let network = Network::new(ssid, password)?;
-    let news = locked(&VIEW, |view| {
+    let news = with_locked(&VIEW, |view| {
         let news = view.network.as_ref() != Some(&network);
         view.network = Some(network.clone());
         news
     });
     if news {
         info!("network: joining Wi-Fi network {ssid}");
-        locked(&WANTED, |wanted| *wanted = Some(network));
+        with_locked(&WANTED, |wanted| *wanted = Some(network));
         driver::wake();
     }
     Ok(())
@@ -179,13 +173,13 @@ pub(crate) fn join(ssid: &str, password: &str) -> Result<(), ism43362::NetworkEr
 
 /// The address, while the module is in its network.
 pub(crate) fn address() -> Option<[u8; 4]> {
-    locked(&VIEW, |view| view.address)
+    with_locked(&VIEW, |view| view.address)
 }
 
 /// The network's name, the strength of its signal, and how often the module was reset: for `azure status`.
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn describe(line: &mut Line<96>) {
-    let _ = locked(&VIEW, |view| {
+    let _ = with_locked(&VIEW, |view| {
         let ssid = view.network.as_ref().map_or("no network", Network::ssid);
         write!(line, "{ssid}")?;
         if let Some(signal) = view.signal {

@@ -35,6 +35,7 @@ mod kconfig {
 }
 mod logger;
 mod main_loop;
+mod mutex;
 mod platform;
 #[cfg(CONFIG_AZURE_DPS)]
 mod provisioning;

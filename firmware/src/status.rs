@@ -10,6 +10,8 @@ use azure_device::report::Report;
 use azure_device::report::Status;
 use zephyr::sync::Mutex;
 
+use crate::mutex::with_locked;
+
 /// The device's state, as it was last seen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot {
@@ -24,16 +26,9 @@ static SUITE: AtomicU32 = AtomicU32::new(0);
 
 static SNAPSHOT: Mutex<Option<Snapshot>> = Mutex::new(None);
 
-fn with<T>(work: impl FnOnce(&mut Option<Snapshot>) -> T) -> T {
-    match SNAPSHOT.lock() {
-        Ok(mut snapshot) => work(&mut snapshot),
-        Err(never) => match never {},
-    }
-}
-
 /// Notes what the indicator shows.
 pub(crate) fn show(status: Status) {
-    with(|snapshot| {
+    with_locked(&SNAPSHOT, |snapshot| {
         let report = snapshot.map(|snapshot| snapshot.report).unwrap_or_default();
         *snapshot = Some(Snapshot { status, report });
     });
@@ -41,7 +36,7 @@ pub(crate) fn show(status: Status) {
 
 /// Notes the counters.
 pub(crate) fn report(report: &Report) {
-    with(|snapshot| {
+    with_locked(&SNAPSHOT, |snapshot| {
         let status = snapshot.map_or(Status::Starting, |snapshot| snapshot.status);
         *snapshot = Some(Snapshot {
             status,
@@ -60,22 +55,17 @@ pub(crate) struct Pair {
 
 static PAIR: Mutex<Option<Pair>> = Mutex::new(None);
 
-fn with_pair<T>(work: impl FnOnce(&mut Option<Pair>) -> T) -> T {
-    match PAIR.lock() {
-        Ok(mut pair) => work(&mut pair),
-        Err(never) => match never {},
-    }
-}
-
 /// Notes which pair the device shows, if it shows one.
 pub(crate) fn show_pair(choice: Option<Choice>, failure: Option<Failure>) {
-    with_pair(|pair| *pair = choice.map(|choice| Pair { choice, failure }));
+    with_locked(&PAIR, |pair| {
+        *pair = choice.map(|choice| Pair { choice, failure })
+    });
 }
 
 /// The pair that the device shows; `None` if it shows none.
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn pair() -> Option<Pair> {
-    with_pair(|pair| *pair)
+    with_locked(&PAIR, |pair| *pair)
 }
 
 /// Notes the cipher suite of a new connection.
@@ -98,11 +88,11 @@ pub(crate) fn suite() -> &'static str {
 /// The device's state; `None` while it is not provisioned.
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn snapshot() -> Option<Snapshot> {
-    with(|snapshot| *snapshot)
+    with_locked(&SNAPSHOT, |snapshot| *snapshot)
 }
 
 /// There is no device: it is not provisioned, or is being provisioned again.
 pub(crate) fn clear() {
-    with(|snapshot| *snapshot = None);
+    with_locked(&SNAPSHOT, |snapshot| *snapshot = None);
     show_pair(None, None);
 }

@@ -130,6 +130,7 @@ mod backend {
 #[cfg(not(CONFIG_AZURE_SETTINGS))]
 mod backend {
     use super::{StorageError, Zeroizing};
+    use crate::mutex::with_locked;
     use alloc::string::String;
     use alloc::vec::Vec;
     use zephyr::sync::Mutex;
@@ -138,19 +139,12 @@ mod backend {
 
     static VALUES: Mutex<Values> = Mutex::new(Vec::new());
 
-    fn with<T>(work: impl FnOnce(&mut Values) -> T) -> T {
-        match VALUES.lock() {
-            Ok(mut values) => work(&mut values),
-            Err(never) => match never {},
-        }
-    }
-
     pub(crate) fn init() -> Result<(), StorageError> {
         Ok(())
     }
 
     pub(crate) fn load(name: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
-        with(|values| {
+        with_locked(&VALUES, |values| {
             let Some((_, value)) = values.iter().find(|(known, _)| known == name) else {
                 return Ok(None);
             };
@@ -163,7 +157,7 @@ mod backend {
     }
 
     pub(crate) fn store(name: &str, value: &[u8]) -> Result<(), StorageError> {
-        with(|values| {
+        with_locked(&VALUES, |values| {
             values.retain(|(known, _)| known != name);
             values.push((name.into(), Zeroizing::new(value.into())));
         });
@@ -171,7 +165,7 @@ mod backend {
     }
 
     pub(crate) fn remove(name: &str) -> Result<(), StorageError> {
-        with(|values| values.retain(|(known, _)| known != name));
+        with_locked(&VALUES, |values| values.retain(|(known, _)| known != name));
         Ok(())
     }
 

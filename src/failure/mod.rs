@@ -5,12 +5,14 @@
 
 mod advice;
 mod connect;
+mod platform;
 mod provisioning;
 mod tls;
 
 pub use self::connect::{
     CertificateDefect, ClockError, Code, ConnectError, TcpFailure, TlsFailure,
 };
+pub use self::platform::{FailedAttempt, PlatformError, TlsError};
 pub use self::provisioning::ProvisioningFailure;
 use crate::mqtt::{self, ConnectReturnCode, RequestError};
 use crate::sas::SasError;

@@ -11,7 +11,7 @@
 //! platform   all ports together, and the remote control that other threads hold
 //! connector  addresses, TCP, the handshake      stream    an open connection
 //! tls        verification, credentials, and the names of what can go wrong
-//! poller     sleeping                           clock, storage, indicator, sensor, text_file
+//! poller     sleeping                           clock, storage, indicator, text_file
 //! ```
 //!
 //! # Limits
@@ -31,7 +31,6 @@ pub mod platform;
 mod poller;
 pub mod roots;
 pub mod runner;
-pub mod sensor;
 pub mod storage;
 pub mod stream;
 pub mod text_file;

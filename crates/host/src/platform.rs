@@ -21,10 +21,10 @@ use crate::connector::{Opening, Timeouts, TlsConnector};
 use crate::error::SetupError;
 use crate::indicator::StatusLine;
 use crate::poller::Poller;
-use crate::sensor::SimulatedSensor;
 use crate::storage::FileStorage;
 use crate::stream::TlsStream;
 use crate::tls::{self, ClientIdentity};
+use azure_device::sensor::SimulatedSensor;
 
 /// Parts of a platform; `Options::new` fills in what is usual.
 #[derive(Debug)]

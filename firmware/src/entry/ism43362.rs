@@ -24,7 +24,7 @@ fn code(error: Error) -> i32 {
         Error::Ended | Error::Garbled => ffi::Error::Closed,
         _ => ffi::Error::Other,
     };
-    error.into_result()
+    ffi::result(error)
 }
 
 fn result<T: TryInto<i32>>(result: Result<T, Error>) -> i32 {
@@ -74,7 +74,7 @@ unsafe extern "C" fn azure_rust_ism43362_resolve(
             unsafe { address.write(found) };
             0
         }
-        Ok(None) => ffi::Error::NotFound.into_result(),
+        Ok(None) => ffi::result(ffi::Error::NotFound),
         Err(error) => code(error),
     }
 }
@@ -138,7 +138,7 @@ unsafe extern "C" fn azure_rust_ism43362_receive(
     // SAFETY: the caller gives room for this many bytes, which nothing else uses during the call.
     let buffer = unsafe { slice::from_raw_parts_mut(buffer, length as usize) };
     match station::online(|station, _| station.receive(socket as usize, buffer, peek)) {
-        Ok(Received::Nothing) => ffi::Error::Again.into_result(),
+        Ok(Received::Nothing) => ffi::result(ffi::Error::Again),
         Ok(Received::Data(length)) => result(Ok(length)),
         Err(error) => code(error),
     }

@@ -41,57 +41,44 @@ pub(crate) use self::socket::{
 
 use crate::kconfig;
 
-/// The shim's `enum azure_error`: what errno meant in C, where its values are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Error {
-    Again,
-    Refused,
-    TimedOut,
-    Unreachable,
-    NoMemory,
-    Invalid,
-    NotFound,
-    Closed,
-    Other,
+/// The shim's `enum azure_error`.
+pub(crate) use azure_device::failure::PlatformError as Error;
+
+/// The error of a shim's result below 0.
+fn error(result: i32) -> Error {
+    match result.unsigned_abs() {
+        c::AZURE_AGAIN => Error::Again,
+        c::AZURE_REFUSED => Error::Refused,
+        c::AZURE_TIMED_OUT => Error::TimedOut,
+        c::AZURE_UNREACHABLE => Error::Unreachable,
+        c::AZURE_NO_MEMORY => Error::NoMemory,
+        c::AZURE_INVALID => Error::Invalid,
+        c::AZURE_NOT_FOUND => Error::NotFound,
+        c::AZURE_CLOSED => Error::Closed,
+        _ => Error::Other,
+    }
 }
 
-impl Error {
-    /// The error of a shim's result below 0.
-    fn from_result(result: i32) -> Self {
-        match result.unsigned_abs() {
-            c::AZURE_AGAIN => Self::Again,
-            c::AZURE_REFUSED => Self::Refused,
-            c::AZURE_TIMED_OUT => Self::TimedOut,
-            c::AZURE_UNREACHABLE => Self::Unreachable,
-            c::AZURE_NO_MEMORY => Self::NoMemory,
-            c::AZURE_INVALID => Self::Invalid,
-            c::AZURE_NOT_FOUND => Self::NotFound,
-            c::AZURE_CLOSED => Self::Closed,
-            _ => Self::Other,
-        }
-    }
-
-    /// The result by which C learns of the error.
-    #[cfg(CONFIG_AZURE_ISM43362)]
-    pub(crate) fn into_result(self) -> i32 {
-        let code = match self {
-            Self::Again => c::AZURE_AGAIN,
-            Self::Refused => c::AZURE_REFUSED,
-            Self::TimedOut => c::AZURE_TIMED_OUT,
-            Self::Unreachable => c::AZURE_UNREACHABLE,
-            Self::NoMemory => c::AZURE_NO_MEMORY,
-            Self::Invalid => c::AZURE_INVALID,
-            Self::NotFound => c::AZURE_NOT_FOUND,
-            Self::Closed => c::AZURE_CLOSED,
-            Self::Other => c::AZURE_OTHER,
-        };
-        -code.cast_signed()
-    }
+/// The result by which C learns of an error.
+#[cfg(CONFIG_AZURE_ISM43362)]
+pub(crate) fn result(error: Error) -> i32 {
+    let code = match error {
+        Error::Again => c::AZURE_AGAIN,
+        Error::Refused => c::AZURE_REFUSED,
+        Error::TimedOut => c::AZURE_TIMED_OUT,
+        Error::Unreachable => c::AZURE_UNREACHABLE,
+        Error::NoMemory => c::AZURE_NO_MEMORY,
+        Error::Invalid => c::AZURE_INVALID,
+        Error::NotFound => c::AZURE_NOT_FOUND,
+        Error::Closed => c::AZURE_CLOSED,
+        Error::Other => c::AZURE_OTHER,
+    };
+    -code.cast_signed()
 }
 
 /// A shim's result: a value of 0 or more, or `-(enum azure_error)`.
 fn value(result: i32) -> Result<usize, Error> {
-    usize::try_from(result).map_err(|_| Error::from_result(result))
+    usize::try_from(result).map_err(|_| error(result))
 }
 
 /// The length of a slice as C takes it. No buffer of this firmware comes near the limit.

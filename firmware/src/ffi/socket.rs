@@ -6,7 +6,7 @@ use core::ffi::CStr;
 
 pub(crate) use super::c::azure_address as Address;
 pub(crate) use super::c::azure_handshake as Handshake;
-use super::{Error, c, length, value};
+use super::{Error, c, error, length, value};
 use crate::credentials::Tags;
 
 /// Resolves a name to the addresses that fit, and gives their number, at least 1.
@@ -40,7 +40,7 @@ impl Socket {
         // SAFETY: `address` came from `resolve` or is zero, which no socket accepts.
         let socket = unsafe { c::azure_udp_connect(address) };
         if socket < 0 {
-            Err(Error::from_result(socket))
+            Err(error(socket))
         } else {
             Ok(Self(socket))
         }
@@ -84,7 +84,7 @@ impl Socket {
             )
         };
         if socket < 0 {
-            Err(Error::from_result(socket))
+            Err(error(socket))
         } else {
             Ok(Self(socket))
         }
