@@ -13,7 +13,6 @@ use zephyr::sync::Mutex;
 
 use crate::ffi;
 use crate::ffi::ism43362::{self as driver, ModuleBus};
-#[cfg(CONFIG_AZURE_SHELL)]
 use crate::logger::Line;
 use crate::mutex::with_locked;
 use crate::requests;
@@ -24,20 +23,23 @@ static STATION: Mutex<Option<Station<'static, ModuleBus>>> = Mutex::new(None);
 /// the module takes to join.
 static WANTED: Mutex<Option<Network>> = Mutex::new(None);
 
+/// Room for the name of a network, in bytes, with the zero that ends a [`Line`].
+const SSID: usize = 33;
+
 /// State of the station that others see, as it was after the last step.
 #[derive(Default)]
 struct View {
     address: Option<[u8; 4]>,
     signal: Option<i32>,
     resets: u32,
-    network: Option<Network>,
+    ssid: Option<Line<SSID>>,
 }
 
 static VIEW: Mutex<View> = Mutex::new(View {
     address: None,
     signal: None,
     resets: 0,
-    network: None,
+    ssid: None,
 });
 
 /// Sockets that were closed while the module was not in its network, a bit for each. [`with`] gives them back.
@@ -104,11 +106,10 @@ pub(crate) fn close(socket: usize) {
 
 /// Does what is due; gives the time until the next thing, in milliseconds.
 pub(crate) fn poll() -> u32 {
-    let wanted = with_locked(&WANTED, Option::take);
+    if let Some(network) = with_locked(&WANTED, Option::take) {
+        change_network(network);
+    }
     let Ok((wait, event)) = with(|station, now| {
-        if let Some(network) = wanted {
-            station.set_network(network, now);
-        }
         let (next, event) = station.poll(now);
         let wait = next.saturating_sub(ffi::uptime().as_millis());
         Ok((wait, event))
@@ -119,6 +120,21 @@ pub(crate) fn poll() -> u32 {
         tell(event);
     }
     u32::try_from(wait).unwrap_or(u32::MAX)
+}
+
+/// Hands a network to the station, which joins it if it is another one than before.
+fn change_network(network: Network) {
+    let changed = with(|station, now| {
+        if !station.set_network(network, now) {
+            return Ok(None);
+        }
+        let ssid = |network: &Network| Line::of(format_args!("{}", network.ssid()));
+        Ok(station.network().map(ssid))
+    });
+    if let Ok(Some(ssid)) = changed {
+        info!("network: joining Wi-Fi network {}", ssid.as_str());
+        with_locked(&VIEW, |view| view.ssid = Some(ssid));
+    }
 }
 
 fn tell(event: Event) {
@@ -152,22 +168,14 @@ fn tell(event: Event) {
     }
 }
 
-/// Names the network to join. The one that the module is in already is not joined again.
+/// Names the network to join, to the driver's thread. The one that the module is in already is not joined again.
 ///
 /// # Errors
 /// The reason, if the name or the password cannot be used.
 pub(crate) fn join(ssid: &str, password: &str) -> Result<(), ism43362::NetworkError> {
     let network = Network::new(ssid, password)?;
-    let news = with_locked(&VIEW, |view| {
-        let news = view.network.as_ref() != Some(&network);
-        view.network = Some(network.clone());
-        news
-    });
-    if news {
-        info!("network: joining Wi-Fi network {ssid}");
-        with_locked(&WANTED, |wanted| *wanted = Some(network));
-        driver::wake();
-    }
+    with_locked(&WANTED, |wanted| *wanted = Some(network));
+    driver::wake();
     Ok(())
 }
 
@@ -180,7 +188,7 @@ pub(crate) fn address() -> Option<[u8; 4]> {
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn describe(line: &mut Line<96>) {
     let _ = with_locked(&VIEW, |view| {
-        let ssid = view.network.as_ref().map_or("no network", Network::ssid);
+        let ssid = view.ssid.as_ref().map_or("no network", Line::as_str);
         write!(line, "{ssid}")?;
         if let Some(signal) = view.signal {
             write!(line, ", {signal} dBm")?;

@@ -93,47 +93,60 @@ fn banner() -> Facts {
     facts
 }
 
-/// The Wi-Fi network that the driver was told, and what was said of it.
+/// Network that the driver of the Wi-Fi network was told, and the text that was told of it.
 #[cfg(CONFIG_AZURE_WIFI)]
 #[derive(Default)]
 struct Wifi {
+    /// Network that Zephyr's driver was told. The ISM43362's station knows its own.
+    #[cfg(CONFIG_WIFI)]
     network: Option<configuration::Network>,
     told: Told,
 }
 
-/// Has the driver join the network, if it is another one than that which it was told: a driver that is told the same
-/// one again would leave it.
+/// Names the network of the configuration to the driver. The one that it was told already is not joined again.
 #[cfg(CONFIG_AZURE_WIFI)]
 #[inline(never)]
 fn join_wifi(wifi: &mut Wifi) {
-    let network = match configuration::wifi() {
-        Ok(network) => network,
-        Err(problem) => return error!("network: {problem}"),
-    };
-    match &network {
-        Some(network) if wifi.network.as_ref() == Some(network) => return,
-        Some((ssid, password)) => {
+    match configuration::wifi() {
+        Ok(Some(network)) => {
             #[cfg(CONFIG_AZURE_ISM43362)]
-            if let Err(problem) = crate::ism43362::join(ssid, password) {
-                error!("network: {problem} (azure set wifi)");
-            }
+            join_by_module(wifi, &network);
             #[cfg(CONFIG_WIFI)]
-            {
-                info!("network: joining Wi-Fi network {}", **ssid);
-                if ffi::join_wifi(ssid.as_bytes(), password.as_bytes()).is_err() {
-                    error!("network: a Wi-Fi name has at most 32 bytes, a password at most 64");
-                }
-            }
-            wifi.told = Told::default();
+            join_by_zephyr(wifi, network);
         }
-        None => {
+        Ok(None) => {
             const UNKNOWN: &str = "network: no Wi-Fi network is known: azure set wifi <name>";
             if wifi.told.is_news(&UNKNOWN) {
                 warn!("{UNKNOWN}");
             }
         }
+        Err(problem) => error!("network: {problem}"),
     }
-    wifi.network = network;
+}
+
+#[cfg(CONFIG_AZURE_ISM43362)]
+fn join_by_module(wifi: &mut Wifi, (ssid, password): &configuration::Network) {
+    match crate::ism43362::join(ssid, password) {
+        Ok(()) => wifi.told = Told::default(),
+        Err(problem) if wifi.told.is_news(&problem) => {
+            error!("network: {problem} (azure set wifi)");
+        }
+        Err(_) => {}
+    }
+}
+
+#[cfg(CONFIG_WIFI)]
+fn join_by_zephyr(wifi: &mut Wifi, network: configuration::Network) {
+    if wifi.network.as_ref() == Some(&network) {
+        return;
+    }
+    let (ssid, password) = &network;
+    info!("network: joining Wi-Fi network {}", **ssid);
+    if ffi::join_wifi(ssid.as_bytes(), password.as_bytes()).is_err() {
+        error!("network: a Wi-Fi name has at most 32 bytes, a password at most 64");
+    }
+    wifi.told = Told::default();
+    wifi.network = Some(network);
 }
 
 /// What goes on from one provisioning to the next.

@@ -138,10 +138,10 @@ impl<'b, B: Bus> Station<'b, B> {
     }
 
     /// Names the network to join; takes effect with the next [`Station::poll`]. The network that it is in already is
-    /// not joined again.
-    pub fn set_network(&mut self, network: Network, now: u64) {
+    /// not joined again; gives `false` for that one.
+    pub fn set_network(&mut self, network: Network, now: u64) -> bool {
         if self.network.as_ref() == Some(&network) {
-            return;
+            return false;
         }
         self.network = Some(network);
         self.told = None;
@@ -156,6 +156,7 @@ impl<'b, B: Bus> Station<'b, B> {
             Link::Started => (self.due, self.pause) = (now, None),
             Link::Down => {}
         }
+        true
     }
 
     /// The network to join.

@@ -36,9 +36,10 @@ impl Bench {
         bench
     }
 
-    fn set_network(&mut self, ssid: &str, password: &str) {
+    /// Names the network; true if it is another one.
+    fn set_network(&mut self, ssid: &str, password: &str) -> bool {
         let network = Network::new(ssid, password).unwrap();
-        self.station.set_network(network, self.now);
+        self.station.set_network(network, self.now)
     }
 
     /// Lets time pass, as the driver's thread does.
@@ -79,10 +80,10 @@ fn it_starts_and_waits_for_a_network_and_joins_it_once() {
     let mut bench = Bench::new();
     bench.run(100_000);
     assert_eq!(bench.take_events(), []);
-    bench.set_network("home", "password");
+    assert!(bench.set_network("home", "password"));
     bench.run(100);
     assert_eq!(bench.take_events(), [Event::Joined([10, 0, 0, 7])]);
-    bench.set_network("home", "password");
+    assert!(!bench.set_network("home", "password"));
     bench.run(60_000);
     assert_eq!(bench.take_events(), []);
     let joins = bench
@@ -150,7 +151,8 @@ fn another_network_is_joined_at_once() {
     let mut bench = Bench::joined();
     let socket = bench.connected();
     bench.bus.0.borrow_mut().ssid = "other".into();
-    bench.set_network("other", "password");
+    assert!(bench.set_network("other", "password"));
+    assert_eq!(bench.station.network().map(Network::ssid), Some("other"));
     assert_eq!(bench.station.address(), None);
     bench.run(100);
     assert_eq!(
