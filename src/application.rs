@@ -34,7 +34,7 @@ pub trait Application: Sized + 'static {
     /// Writes the members of one telemetry message. Nothing is sent if it writes none.
     fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>);
 
-    /// Takes note that so many messages fell due and were not measured, since the device was busy, such as with a
+    /// Notes that so many messages fell due and were not measured, since the device was busy, such as with a
     /// TLS handshake. An application that numbers its messages passes over their numbers.
     fn not_measured(&mut self, _messages: u32) {}
 

@@ -326,7 +326,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Tells the back-off of a link that ended.
+    /// Notes in the back-off that a link ended; gives what it was worth.
     fn link_ended(&mut self, link: &Link, now: Instant) -> Merit {
         match link.joined {
             Some(joined) => {

@@ -84,10 +84,10 @@ pub trait Work {
     /// True if nothing is left to do: the connection says goodbye, and the work ends.
     fn is_done(&self) -> bool;
 
-    /// Takes note of a failure. True if the work ends with it.
+    /// Notes a failure. True if the work ends with it.
     fn failed(&mut self, connection: &mut Connection<'_>, now: Instant, failure: &Failure) -> bool;
 
-    /// Takes note that the work has ended after a goodbye, or by a stop.
+    /// Notes that the work has ended after a goodbye, or by a stop.
     fn ended(&mut self, _connection: &mut Connection<'_>) {}
 
     /// Takes what a person or another thread asked for. The connection itself handles a stop and a retry.

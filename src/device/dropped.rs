@@ -94,7 +94,7 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
-    /// Tells how many messages an episode has cost, if one is going on.
+    /// Ends the episode that is open, if one is, and logs how many messages it has cost.
     pub(super) fn end_episode(&mut self) {
         if self.episode.is_open() {
             warn!(

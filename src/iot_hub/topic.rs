@@ -182,14 +182,14 @@ pub enum Inbound<'t> {
 }
 
 impl<'t> Inbound<'t> {
-    /// Tells what a message on `topic` is for the device `identity`.
+    /// Finds what a message on `topic` is for the device `identity`.
     pub fn parse(topic: &'t str, identity: &Identity) -> Self {
         cloud_to_device(topic, identity)
             .or_else(|| service(topic))
             .unwrap_or(Self::Unknown)
     }
 
-    /// Tells what a message on `topic` is for a device that is registering with DPS.
+    /// Finds what a message on `topic` is for a device that registers with DPS.
     pub fn parse_dps(topic: &'t str) -> Self {
         service(topic)
             .filter(|inbound| matches!(inbound, Self::DpsResponse { .. }))

@@ -51,7 +51,7 @@ impl Keepalive {
         self.expiry(deaf).is_some_and(|expiry| expiry <= now)
     }
 
-    /// Tells if a PINGREQ is to be sent now; if so, it counts as sent, so that a stalled transport gets one.
+    /// True if a PINGREQ is to be sent now. It then counts as sent, so that a stalled transport gets one.
     pub(super) fn ping(&mut self, deaf: bool, now: Instant) -> bool {
         let due = self.due(deaf).is_some_and(|due| due <= now);
         if due {

@@ -268,7 +268,7 @@ pub struct BuiltIn<'b> {
 /// Takes the parts of a new pair. One at a time may exist.
 pub struct Stage<'s, S: ?Sized> {
     storage: &'s mut S,
-    /// Tells whether a key belongs to a certificate.
+    /// Checks whether a key belongs to a certificate.
     belongs: &'s mut dyn FnMut(&[u8], &[u8]) -> bool,
     built_in: BuiltIn<'s>,
 }

@@ -132,7 +132,7 @@ impl Remote {
         self.0.any()
     }
 
-    /// Has the device's thread look again at what it sleeps for.
+    /// Wakes the device's thread, so that it looks again at what it sleeps for.
     pub(crate) fn wake(&self) {
         self.0.wake();
     }

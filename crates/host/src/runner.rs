@@ -144,7 +144,7 @@ impl DeviceThread {
         self.thread.is_finished()
     }
 
-    /// Has the device say goodbye, waits until it has, and gives its counters.
+    /// Asks the device to say goodbye, waits until it has, and gives its counters.
     ///
     /// # Panics
     ///

@@ -49,7 +49,7 @@ impl Clock {
         self.shifts.send_replace(());
     }
 
-    /// Tells when the clock was moved: whoever sleeps until a time on it has to compute again.
+    /// Signals that the clock was moved: a task that sleeps until a time on it computes its wait again.
     pub(crate) fn shifts(&self) -> watch::Receiver<()> {
         self.shifts.subscribe()
     }

@@ -222,7 +222,7 @@ impl Faults {
 }
 
 impl Core {
-    /// Has something go wrong with a device or module.
+    /// Injects a fault into a device or module.
     pub(crate) fn inject(&self, identity: &Identity, fault: Fault) -> Result<(), Error> {
         self.registry.get(identity)?;
         let client_id = identity.to_string();

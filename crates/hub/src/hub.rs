@@ -222,7 +222,7 @@ impl Hub {
         Ok(DeviceCertificate::new(&module, self.host_name(), made))
     }
 
-    /// Lets certificates under this CA (PEM) authenticate devices that are registered as `X509Ca`.
+    /// Accepts certificates under this CA (PEM) for devices that are registered as `X509Ca`.
     pub fn upload_ca(&self, name: &str, ca_pem: &str) -> Result<(), Error> {
         self.core.registry.upload_authority(name, ca_pem)
     }

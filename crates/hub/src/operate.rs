@@ -122,7 +122,7 @@ impl Hub {
         self.core.provisioning.remove(name, true)
     }
 
-    /// Has something go wrong with a device. Faults of the connection need one: [`Error::DeviceNotOnline`].
+    /// Injects a fault into a device. Faults of the connection need one: [`Error::DeviceNotOnline`].
     pub fn inject(&self, id: &str, fault: Fault) -> Result<(), Error> {
         self.core.inject(&Identity::device(id), fault)
     }
@@ -150,18 +150,18 @@ impl Hub {
         faults.fail_registration(registration_id, status, times)
     }
 
-    /// Has everything go right again that [`Self::inject`] asked for of the device.
+    /// Removes the faults that [`Self::inject`] put into the device.
     pub fn clear_faults(&self, id: &str) {
         self.core.faults.clear(id);
     }
 
-    /// Has everything go right again that [`Self::inject_module`] asked for of the module.
+    /// Removes the faults that [`Self::inject_module`] put into the module.
     pub fn clear_module_faults(&self, device_id: &str, module_id: &str) {
         let client_id = Identity::module(device_id, module_id).to_string();
         self.core.faults.clear(&client_id);
     }
 
-    /// Has everything go right again that [`Self::fail_registration`] asked for of the registration.
+    /// Removes the faults that [`Self::fail_registration`] put into the registration.
     pub fn clear_registration_faults(&self, registration_id: &str) {
         self.core.faults.clear_registration(registration_id);
     }

@@ -202,7 +202,7 @@ impl Sessions {
         self.changes.send_replace(());
     }
 
-    /// Tells when a client connects or changes its filters.
+    /// Signals that a client connects or changes its filters.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }

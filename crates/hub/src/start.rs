@@ -74,7 +74,7 @@ impl StateDirectory {
     }
 }
 
-/// Has git ignore the directory, wherever it is: it will hold private keys. A directory that holds something
+/// Makes git ignore the directory, wherever it is: it will hold private keys. A directory that holds something
 /// already may be somebody's whole repository, and is left as it is.
 fn keep_out_of_git(directory: &Path) -> std::io::Result<()> {
     if std::fs::read_dir(directory)?.next().is_some() {

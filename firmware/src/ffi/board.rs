@@ -89,7 +89,7 @@ pub(crate) fn start_watchdog() {
     unsafe { c::azure_watchdog_start() }
 }
 
-/// Tells the watchdog that the device makes progress.
+/// Feeds the watchdog: the device makes progress.
 pub(crate) fn feed_watchdog() {
     // SAFETY: takes nothing.
     unsafe { c::azure_watchdog_feed() }

@@ -113,7 +113,7 @@ impl Arena {
         ARENA.0.get().cast()
     }
 
-    /// Lets `fill` write a credential, and registers it. `fill` gives the number of bytes, or `None`.
+    /// Registers a credential that `fill` writes. `fill` gives the number of bytes, or `None`.
     pub(crate) fn add(
         &mut self,
         tag: i32,

@@ -102,7 +102,7 @@ impl Twin<'_> {
     }
 }
 
-/// Has the application take what a document says of one property. Gives how that went; `None` if it says nothing.
+/// Gives the application the desired value of one property. Gives the result; `None` if the document has no value.
 fn apply(
     properties: &mut dyn Properties,
     (index, name): (usize, &str),

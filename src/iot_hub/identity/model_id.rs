@@ -6,7 +6,7 @@
 /// Longest model id, in bytes: of an interface (DTDL version 2).
 pub const MAX_LEN: usize = 128;
 
-/// Tells if IoT Hub takes `text` as a model id. A hub that does not closes the connection without a word.
+/// Checks whether IoT Hub accepts `text` as a model id. If not, a hub closes the connection without a message.
 ///
 /// `const`, so that an image with a wrong one is not built.
 pub const fn is_model_id(text: &str) -> bool {

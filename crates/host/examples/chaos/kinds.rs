@@ -142,7 +142,7 @@ impl Kind {
         }
     }
 
-    /// Has it happen, and ends it: afterwards the device can recover.
+    /// Starts the fault and ends it: afterwards the device can recover.
     pub(crate) fn provoke(self, site: &mut Site, random: &mut Random) -> Result<(), String> {
         match self {
             Self::Reset => site.proxy().cut(false),

@@ -73,7 +73,7 @@ impl Process {
         signal(&self.child, "STOP")
     }
 
-    /// Lets it go on.
+    /// Continues the process.
     pub(crate) fn resume(&self) -> Result<(), String> {
         signal(&self.child, "CONT")
     }

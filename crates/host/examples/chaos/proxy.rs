@@ -280,7 +280,7 @@ fn end(sockets: &[&TcpStream], politely: bool) {
     }
 }
 
-/// Has the close of `socket` send RST instead of FIN.
+/// Makes the close of `socket` send RST instead of FIN.
 fn reset(socket: &TcpStream) {
     let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
     // The other direction's thread has a handle of its own: it must come back from its read.

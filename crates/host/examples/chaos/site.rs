@@ -141,7 +141,7 @@ impl Site {
         self.device.resume()
     }
 
-    /// Has the hub do something wrong with the device.
+    /// Injects a fault of the hub into the device.
     pub(crate) fn fault(&self, words: &[&str]) -> Result<(), String> {
         let (verb, rest) = words.split_first().ok_or("no fault")?;
         self.place

@@ -16,7 +16,7 @@ fn parsed<'c>(certificate: &'c CertificateDer<'_>) -> Option<X509Certificate<'c>
         .map(|(_, certificate)| certificate)
 }
 
-/// Tells if key usage, where there is one, lets the certificate sign other certificates (RFC 5280, section 4.2.1.3).
+/// True if key usage, where there is one, lets the certificate sign other certificates (RFC 5280, section 4.2.1.3).
 /// One that cannot be read is left to the verifier.
 pub(super) fn may_sign_certificates(certificate: &CertificateDer<'_>) -> bool {
     parsed(certificate).is_none_or(|certificate| match certificate.key_usage() {
@@ -41,13 +41,13 @@ pub(super) fn defect_of_server(certificate: &CertificateDer<'_>) -> Option<Certi
     is_small(certificate.public_key()).then_some(CertificateDefect::SmallKey)
 }
 
-/// Tells if the certificate has no alternative name.
+/// True if the certificate has no alternative name.
 pub(super) fn names_no_host(certificate: &CertificateDer<'_>) -> bool {
     parsed(certificate)
         .is_some_and(|certificate| matches!(certificate.subject_alternative_name(), Ok(None)))
 }
 
-/// Tells if a key of the chain, or of a root that it may lead to, is too small for the verifier.
+/// True if a key of the chain, or of a root that it may lead to, is too small for the verifier.
 pub(super) fn has_small_key(chain: &[CertificateDer<'_>], roots: &RootCertStore) -> bool {
     let in_chain = chain.iter().any(|certificate| {
         parsed(certificate).is_some_and(|certificate| is_small(certificate.public_key()))
@@ -60,7 +60,7 @@ pub(super) fn has_small_key(chain: &[CertificateDer<'_>], roots: &RootCertStore)
         })
 }
 
-/// Tells if an intermediate of the chain has signed the server's certificate, by its name.
+/// True if an intermediate of the chain has signed the server's certificate, by its name.
 pub(super) fn has_issuer(
     certificate: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -73,7 +73,7 @@ pub(super) fn has_issuer(
     })
 }
 
-/// Tells if the certificate is one of the trusted roots.
+/// True if the certificate is one of the trusted roots.
 pub(super) fn is_root(certificate: &CertificateDer<'_>, roots: &RootCertStore) -> bool {
     webpki::anchor_from_trusted_cert(certificate).is_ok_and(|anchor| {
         roots.roots.iter().any(|root| {

@@ -200,7 +200,7 @@ impl CloudToDevice {
         self.settle(&mut inner, device, settled)
     }
 
-    /// Lets locks time out and messages expire, of one device; gives the time of the next such change.
+    /// Ends the locks and the messages of one device whose time has come; gives the time of the next such change.
     pub(crate) fn tick(&self, device: &Device) -> Result<Option<u64>, StoreError> {
         let mut inner = self.lock();
         self.tick_queue(&mut inner, device, self.clock.unix_millis())?;

@@ -167,7 +167,7 @@ impl<'a> Token<'a> {
         Ok(())
     }
 
-    /// Has ids in `sr` compare without case, as registration ids do.
+    /// Compares ids in `sr` without case, as registration ids do.
     pub(crate) fn ignore_case(&mut self) {
         self.resource.make_ascii_lowercase();
     }

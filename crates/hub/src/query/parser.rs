@@ -368,7 +368,7 @@ impl Parser<'_> {
         self.tokens = self.tokens.get(1..).unwrap_or_default();
     }
 
-    /// Tells what stands where `wanted` should.
+    /// The error that names what stands where `wanted` should.
     fn unexpected(&self, wanted: &str) -> String {
         let Some(token) = self.tokens.first() else {
             return format!("it ends where {wanted} is expected");
