@@ -22,7 +22,8 @@
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are. [`json`]: the payloads' format.
 //! - `iot_hub`: IoT Hub's conventions. [`identity`] and [`sas`] say who the device is and prove it; [`topic`],
 //!   [`properties`] and [`percent`] are the form of its messages.
-//! - `foundation`: [`backoff`] (how long to wait), [`logging`], [`pem`], [`secret`], [`sntp`], [`text`], [`time`].
+//! - `foundation`: [`backoff`] (how long to wait), [`logging`], [`pem`], [`secret`], [`server`] (a server as a person
+//!   writes it), [`sntp`], [`text`], [`time`].
 //!
 //! Each is a folder or a file of `src/`. What is in `setup`, `iot_hub` and `foundation` has its path without the folder.
 //! What is low imports nothing from what is high (`tests/layers.rs`).
@@ -60,6 +61,6 @@ pub mod sensor;
 mod setup;
 pub mod storage;
 
-pub use self::foundation::{backoff, logging, pem, secret, sntp, text, time};
+pub use self::foundation::{backoff, logging, pem, secret, server, sntp, text, time};
 pub use self::iot_hub::{identity, percent, properties, sas, topic};
 pub use self::setup::{pair, paste, waiting};

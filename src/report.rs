@@ -69,7 +69,7 @@ pub struct Condition {
     pub heap_peak: Option<u32>,
 }
 
-/// An IPv4 or IPv6 address as its platform writes it: the core only repeats it.
+/// An IPv4 or IPv6 address, or one of each, as its platform writes it: the core only repeats it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NetworkAddress {
     bytes: [u8; Self::MAX_LEN],
@@ -77,8 +77,9 @@ pub struct NetworkAddress {
 }
 
 impl NetworkAddress {
-    /// The longest address, in bytes: IPv6 with an embedded IPv4 address.
-    pub const MAX_LEN: usize = 45;
+    /// The longest text, in bytes: an IPv4 address of 15, a comma and a blank, and an IPv6 address of 45, which has an
+    /// IPv4 address embedded.
+    pub const MAX_LEN: usize = 62;
 
     /// `None` if the text is longer than an address can be.
     pub fn new(text: &str) -> Option<Self> {

@@ -47,3 +47,9 @@ int32_t azure_resolve(const char *host, const char *port, bool stream, struct az
 	memcpy(addresses[0].data, &address, sizeof(address));
 	return 1;
 }
+
+void azure_prefer_family(const struct azure_address *address)
+{
+	/* It has one family. */
+	ARG_UNUSED(address);
+}

@@ -10,7 +10,8 @@
 
 #include "azure_shim.h"
 
-static struct net_mgmt_event_callback address_added;
+/* Layers of Zephyr's events do not share a callback. */
+static struct net_mgmt_event_callback ipv4_events, ipv6_events;
 
 static void on_address(struct net_mgmt_event_callback *callback, uint64_t event, struct net_if *interface)
 {
@@ -30,16 +31,45 @@ static void start_dhcp(struct net_if *interface, void *user_data)
 
 void azure_network_start(void)
 {
-	net_mgmt_init_event_callback(&address_added, on_address, NET_EVENT_IPV4_ADDR_ADD);
-	net_mgmt_add_event_callback(&address_added);
+	if (IS_ENABLED(CONFIG_NET_IPV4)) {
+		net_mgmt_init_event_callback(&ipv4_events, on_address, NET_EVENT_IPV4_ADDR_ADD);
+		net_mgmt_add_event_callback(&ipv4_events);
+	}
+	if (IS_ENABLED(CONFIG_NET_IPV6)) {
+		/* An address is of use when nobody else was found to have it. */
+		net_mgmt_init_event_callback(&ipv6_events, on_address,
+					     NET_EVENT_IPV6_ADDR_ADD | NET_EVENT_IPV6_DAD_SUCCEED);
+		net_mgmt_add_event_callback(&ipv6_events);
+	}
 #if defined(CONFIG_NET_DHCPV4)
 	net_if_foreach(start_dhcp, NULL);
 #endif
 }
 
+/* The address of use of a family, or NULL. Link-local ones reach no hub. */
+static const void *address_of(sa_family_t family)
+{
+	struct net_if *interface = net_if_get_default();
+
+	if (family == AF_INET) {
+		return net_if_ipv4_get_global_addr(interface, NET_ADDR_PREFERRED);
+	}
+	return net_if_ipv6_get_global_addr(NET_ADDR_PREFERRED, &interface);
+}
+
+bool azure_network_has(bool ipv6)
+{
+	if (!IS_ENABLED(CONFIG_NET_IPV4) || !IS_ENABLED(CONFIG_NET_IPV6)) {
+		return ipv6 == IS_ENABLED(CONFIG_NET_IPV6);
+	}
+	/* The simulator has the host's addresses. */
+	return IS_ENABLED(CONFIG_NET_NATIVE_OFFLOADED_SOCKETS) || address_of(ipv6 ? AF_INET6 : AF_INET) != NULL;
+}
+
 bool azure_network_address(char *text, uint32_t length)
 {
-	const struct in_addr *address;
+	static const sa_family_t families[] = {AF_INET, AF_INET6};
+	size_t used = 0;
 
 	if (IS_ENABLED(CONFIG_NET_NATIVE_OFFLOADED_SOCKETS)) {
 		/* The simulator uses the host's sockets and has no interface of its own. */
@@ -47,6 +77,37 @@ bool azure_network_address(char *text, uint32_t length)
 		text[length - 1] = '\0';
 		return true;
 	}
-	address = net_if_ipv4_get_global_addr(net_if_get_default(), NET_ADDR_PREFERRED);
-	return address != NULL && zsock_inet_ntop(AF_INET, address, text, length) != NULL;
+	ARRAY_FOR_EACH_PTR(families, family) {
+		const size_t separator = used > 0 ? 2 : 0;
+		const void *address = address_of(*family);
+
+		if (address != NULL && used + separator < length &&
+		    zsock_inet_ntop(*family, address, text + used + separator, length - used - separator) != NULL) {
+			memcpy(text + used, ", ", separator);
+			used += separator + strlen(text + used + separator);
+		}
+	}
+	return used > 0;
 }
+
+#if defined(CONFIG_NET_L2_PPP)
+/* PPP takes the time of the carrier's absence to end what it had agreed on. */
+#define CARRIER_PAUSE K_SECONDS(1)
+
+static void restore_carrier(struct k_work *work)
+{
+	ARG_UNUSED(work);
+	net_if_carrier_on(net_if_get_default());
+}
+static K_WORK_DELAYABLE_DEFINE(carrier_work, restore_carrier);
+
+void azure_network_renew(void)
+{
+	/*
+	 * As a modem that lost its carrier. Not net_if_down(): it says goodbye to a peer, waits for the answer of one
+	 * that may be gone, and gives up without it.
+	 */
+	net_if_carrier_off(net_if_get_default());
+	k_work_schedule(&carrier_work, CARRIER_PAUSE);
+}
+#endif

@@ -151,6 +151,7 @@ int32_t azure_tls_connect(const struct azure_address *address, const char *host_
 		errno = error;
 		return failed();
 	}
+	azure_prefer_family(address);
 	return socket;
 }
 

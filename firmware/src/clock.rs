@@ -14,7 +14,7 @@ use crate::kconfig;
 use crate::logger::Line;
 
 /// The port of time servers (RFC 5905, section 7.2).
-const NTP_PORT: &str = "123";
+const NTP_PORT: u16 = 123;
 
 /// Number of addresses of a server that are asked.
 const ADDRESSES: usize = 2;
@@ -46,13 +46,9 @@ pub(crate) fn synchronize(servers: &str) -> Result<UnixTime, ClockError> {
 }
 
 fn ask(server: &str) -> Result<UnixTime, ClockError> {
-    let (host, port) = match server.rsplit_once(':') {
-        // More than one colon is an IPv6 address.
-        Some((host, port)) if !host.as_bytes().contains(&b':') => (host, port),
-        _ => (server, NTP_PORT),
-    };
+    let (host, port) = azure_device::server::split(server).map_err(|_| ClockError::Unresolved)?;
     let host = Line::<256>::of(format_args!("{host}"));
-    let port = Line::<8>::of(format_args!("{port}"));
+    let port = Line::<8>::of(format_args!("{}", port.unwrap_or(NTP_PORT)));
     let mut addresses = [Address::default(); ADDRESSES];
     let count = ffi::resolve(host.as_c_str(), port.as_c_str(), false, &mut addresses)
         .map_err(|_| ClockError::Unresolved)?;

@@ -290,7 +290,7 @@ fn say_who(access: &Access<'_>) {
 /// Waits for an address and says it. Ends early if the configuration changes, and says whether it did.
 #[inline(never)]
 fn wait_for_network() -> bool {
-    let mut text = [0; 48];
+    let mut text = [0; 64];
     let mut reminder = Reminder::new(ffi::uptime(), REMINDER, REPETITION);
     loop {
         if let Some(address) = ffi::network_address(&mut text) {
@@ -299,6 +299,9 @@ fn wait_for_network() -> bool {
         }
         if reminder.is_due(ffi::uptime()) {
             info!("network: waiting for an address");
+            // The other end may have missed what it was asked, and not ask by itself.
+            #[cfg(CONFIG_NET_L2_PPP)]
+            ffi::renew_network();
         }
         if sleep(reminder.next().since(ffi::uptime())) == News::Changed {
             return true;

@@ -4,7 +4,11 @@
 
 use alloc::string::String;
 
+#[cfg(CONFIG_NET_L2_PPP)]
+use azure_device::connection::silence::Silence;
 use azure_device::failure::{ClockError, ConnectError};
+#[cfg(CONFIG_NET_L2_PPP)]
+use azure_device::logging::warn;
 use azure_device::port::{
     Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
     Sensor, SensorError, Storage, StorageError, Wake,
@@ -26,6 +30,8 @@ pub(crate) struct ZephyrPlatform {
     time_servers: Zeroizing<String>,
     credentials: Credentials,
     sensors: Sensors,
+    #[cfg(CONFIG_NET_L2_PPP)]
+    silence: Silence,
 }
 
 impl ZephyrPlatform {
@@ -35,12 +41,23 @@ impl ZephyrPlatform {
             time_servers,
             credentials,
             sensors: Sensors::default(),
+            #[cfg(CONFIG_NET_L2_PPP)]
+            silence: Silence::default(),
         }
     }
 
     /// The credentials, when the device is not needed any more.
     pub(crate) fn into_credentials(self) -> Credentials {
         self.credentials
+    }
+}
+
+/// Takes a PPP link that brings nothing down and up again, so that the other end is asked anew.
+#[cfg(CONFIG_NET_L2_PPP)]
+fn renew_if(silent: bool) {
+    if silent {
+        warn!("network: the PPP link brings nothing; it is taken down and up again");
+        ffi::renew_network();
     }
 }
 
@@ -54,7 +71,10 @@ impl Clock for ZephyrPlatform {
     }
 
     fn synchronize(&mut self) -> Result<UnixTime, ClockError> {
-        clock::synchronize(&self.time_servers)
+        let result = clock::synchronize(&self.time_servers);
+        #[cfg(CONFIG_NET_L2_PPP)]
+        renew_if(self.silence.synchronized(ffi::uptime(), &result));
+        result
     }
 }
 
@@ -75,7 +95,10 @@ impl Connector for ZephyrPlatform {
         (): &mut (),
         _until: Instant,
     ) -> Result<Option<TlsStream>, ConnectError> {
-        connector::connect(endpoint, &mut self.credentials).map(Some)
+        let result = connector::connect(endpoint, &mut self.credentials);
+        #[cfg(CONFIG_NET_L2_PPP)]
+        renew_if(self.silence.connected(ffi::uptime(), &result));
+        result.map(Some)
     }
 }
 
@@ -132,7 +155,7 @@ impl Platform for ZephyrPlatform {
 
     fn condition(&mut self) -> Condition {
         let memory = ffi::memory();
-        let mut text = [0; 48];
+        let mut text = [0; 64];
         Condition {
             network_address: ffi::network_address(&mut text).and_then(NetworkAddress::new),
             heap_peak: Some(memory.heap_peak).filter(|peak| *peak > 0),

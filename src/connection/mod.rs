@@ -24,6 +24,7 @@ mod attempts;
 mod machine;
 mod run;
 mod scratch;
+pub mod silence;
 #[cfg(test)]
 mod tests;
 mod work;

@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod logging;
 pub mod pem;
 pub mod secret;
+pub mod server;
 pub mod sntp;
 pub mod text;
 pub mod time;

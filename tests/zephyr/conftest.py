@@ -4,17 +4,31 @@
 import pytest
 from console import Console
 from hub import Hub
+from ppp_peer import PppPeer
 from wifi_module import PASSWORD, SSID, WifiModule
 from twister_harness.exceptions import TwisterHarnessException, TwisterHarnessTimeoutException
 
 
+def config_of(dut):
+    """The image's Kconfig values, as text."""
+    return (dut.device_config.app_build_dir / "zephyr" / ".config").read_text(encoding="utf-8")
+
+
+@pytest.fixture(name="ipv6")
+def fixture_ipv6(unlaunched_dut):
+    """True if the device reaches the hub by IPv6: it has nothing else, or its network has nothing else."""
+    config = config_of(unlaunched_dut)
+    return "CONFIG_AZURE_IPV6=y" in config or "ipv4=off" in config
+
+
 @pytest.fixture(name="start_hub")
-def fixture_start_hub(tmp_path):
+def fixture_start_hub(tmp_path, ipv6):
     """Starts hubs, each in a directory of its own; they end with the test."""
     hubs = []
 
     def start(**options):
-        hubs.append(Hub(tmp_path / f"hub{len(hubs)}", **options))
+        loopback = "[::1]" if ipv6 else "127.0.0.1"
+        hubs.append(Hub(tmp_path / f"hub{len(hubs)}", loopback, **options))
         return hubs[-1].start()
 
     yield start
@@ -41,7 +55,7 @@ def launch(dut):
 def fixture_wifi(unlaunched_dut):
     """The simulated Wi-Fi module, for an image that has its driver; None for others."""
     build = unlaunched_dut.device_config.app_build_dir
-    config = (build / "zephyr" / ".config").read_text(encoding="utf-8")
+    config = config_of(unlaunched_dut)
     if "CONFIG_AZURE_ISM43362=y" not in config:
         yield None
         return
@@ -50,8 +64,19 @@ def fixture_wifi(unlaunched_dut):
     module.close()
 
 
+@pytest.fixture(name="ppp")
+def fixture_ppp(unlaunched_dut):
+    """The other end of the line, for an image whose network is PPP; None for others."""
+    if "CONFIG_NET_L2_PPP=y" not in config_of(unlaunched_dut):
+        yield None
+        return
+    peer = PppPeer(unlaunched_dut.device_config.app_build_dir / "ppp.sock")
+    yield peer
+    peer.close()
+
+
 @pytest.fixture(name="device")
-def fixture_device(unlaunched_dut, wifi):
+def fixture_device(unlaunched_dut, wifi, ppp, ipv6):  # pylint: disable=unused-argument
     """The device, freshly flashed; with Wi-Fi, in its network."""
     dut = unlaunched_dut
     (dut.device_config.app_build_dir / "flash.bin").unlink(missing_ok=True)
@@ -62,10 +87,15 @@ def fixture_device(unlaunched_dut, wifi):
         except TwisterHarnessTimeoutException:
             return None
 
-    # A simulator's sockets are the host's, and so are the simulated Wi-Fi module's; in QEMU, 10.0.2.2 is the host's
-    # loopback interface. What is provisioned lies in a file there, and in memory here.
+    # A simulator's sockets are the host's, and so are the simulated Wi-Fi module's; in QEMU, and behind
+    # slirp, 10.0.2.2 and fec0::2 are the host's loopback interface. What is provisioned lies in a file there, and in memory here.
     simulator = dut.device_config.type == "native"
-    host = "localhost" if wifi else "127.0.0.1" if simulator else "10.0.2.2"
+    if wifi:
+        host = "localhost"
+    elif ipv6:
+        host = "::1" if simulator else "fec0::2"
+    else:
+        host = "127.0.0.1" if simulator else "10.0.2.2"
     launch(dut)
     console = Console(read, dut.write, host, lasting=simulator)
     console.ready()

@@ -91,7 +91,8 @@ class Console:
         """Tells the device where the hub and the time are, and what to trust."""
         self.command("azure set address " + self.host, "stored")
         self.command(f"azure set port {hub.port}", "stored")
-        self.command(f"azure set sntp {self.host}:{hub.sntp}", "stored")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        self.command(f"azure set sntp {host}:{hub.sntp}", "stored")
         self.paste("azure set root-ca", (ca or hub.ca) + CTRL_D, "Root CAs stored")
 
     def paste(self, command, text, answer):

@@ -30,7 +30,8 @@ def program():
 class Hub:
     """A local hub in a directory of its own."""
 
-    def __init__(self, directory, **options):
+    def __init__(self, directory, loopback="127.0.0.1", **options):
+        self.loopback = loopback
         self.directory = Path(directory)
         self.directory.mkdir(exist_ok=True)
         self.state = self.directory / "state"
@@ -41,7 +42,7 @@ class Hub:
 
     def start(self):
         """Starts it, on the ports that it had before if there are any."""
-        ports = {"listen": f"127.0.0.1:{self.port}", "sntp": f"127.0.0.1:{self.sntp}"}
+        ports = {"listen": f"{self.loopback}:{self.port}", "sntp": f"{self.loopback}:{self.sntp}"}
         command = [program(), "serve", "--state", self.state, "--log", "info"]
         for name, value in {**ports, **self.options}.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
@@ -54,8 +55,8 @@ class Hub:
                 break
         else:
             raise RuntimeError(f"the hub did not start: {said}{self.log.read_text()}")
-        self.port = int(re.search(r"^mqtt\s+127\.0\.0\.1:(\d+)", said, re.MULTILINE).group(1))
-        self.sntp = int(re.search(r"^sntp\s+127\.0\.0\.1:(\d+)", said, re.MULTILINE).group(1))
+        self.port = int(re.search(r"^mqtt\s+\S+:(\d+)", said, re.MULTILINE).group(1))
+        self.sntp = int(re.search(r"^sntp\s+\S+:(\d+)", said, re.MULTILINE).group(1))
         self.certificate_message = int(re.search(r"^certificate message of (\d+) bytes", said, re.MULTILINE).group(1))
         return self
 

@@ -55,10 +55,12 @@ struct azure_address {
 	uint32_t data[7]; /* a struct sockaddr_in or sockaddr_in6 */
 };
 
-/* resolve.c, or resolve_eswifi.c */
+/* resolve.c, or ism43362_network.c */
 /* Resolves a name; gives how many addresses were written. `stream`: TCP, otherwise UDP. */
 int32_t azure_resolve(const char *host, const char *port, bool stream, struct azure_address *addresses,
 		      uint32_t capacity);
+/* A connection to this address came to be: the next names are asked for its family first. */
+void azure_prefer_family(const struct azure_address *address);
 
 /* socket.c */
 /* Opens a UDP socket that sends to this address, and gets its datagrams only. Gives a socket, for azure_send() too. */
@@ -158,8 +160,13 @@ int32_t azure_check_pair(const uint8_t *certificate, uint32_t certificate_length
 /* network.c */
 /* Starts DHCP or Wi-Fi; `changed` is called, in another thread, when an address comes. */
 void azure_network_start(void);
-/* Whether there is an address; writes it as text, at most `length` bytes with the terminating zero. */
+/* Whether there is an address; writes it as text, at most `length` bytes with the terminating zero. Of IPv4 and IPv6
+ * each has one, separated by a comma. */
 bool azure_network_address(char *text, uint32_t length);
+/* Whether there is an address of this family, or may be. */
+bool azure_network_has(bool ipv6);
+/* Takes a PPP link down and up again: the peer is asked anew. Comes back at once. */
+void azure_network_renew(void);
 
 /* wifi.c */
 /* Joins a network, and joins it again when it is lost. The texts are copied. */

@@ -35,6 +35,8 @@ pub(crate) use self::credentials::{check_certificate, check_key};
 pub(crate) use self::shell::{RawShell, Shell};
 #[cfg(CONFIG_WIFI)]
 pub(crate) use self::socket::join_wifi;
+#[cfg(CONFIG_NET_L2_PPP)]
+pub(crate) use self::socket::renew_network;
 pub(crate) use self::socket::{
     Address, Handshake, Socket, network_address, resolve, start_network, wait, wait_init, wake,
 };

@@ -161,12 +161,19 @@ pub(crate) fn start_network() {
 }
 
 /// Writes the device's address into `text`, if it has one.
-pub(crate) fn network_address(text: &mut [u8; 48]) -> Option<&str> {
+pub(crate) fn network_address(text: &mut [u8; 64]) -> Option<&str> {
     // SAFETY: at most `text.len()` bytes are written, a terminating zero included.
     if !unsafe { c::azure_network_address(text.as_mut_ptr().cast(), length(text)) } {
         return None;
     }
     CStr::from_bytes_until_nul(text).ok()?.to_str().ok()
+}
+
+/// Takes a PPP link down and up again.
+#[cfg(CONFIG_NET_L2_PPP)]
+pub(crate) fn renew_network() {
+    // SAFETY: takes nothing. The link comes up by work that is defined once.
+    unsafe { c::azure_network_renew() }
 }
 
 /// Joins a Wi-Fi network.

@@ -20,6 +20,7 @@ use azure_device::pair::PairError;
 use azure_device::paste::PasteError;
 use azure_device::port::StorageError;
 use azure_device::sas::{self, SasError};
+use azure_device::server::{self, ServerError};
 use azure_device::text::Visible;
 use azure_device::time::UnixTime;
 use zeroize::Zeroizing;
@@ -53,6 +54,7 @@ enum Refusal {
     Signing(SasError),
     Paste(PasteError),
     Pair(PairError),
+    Server(ServerError),
     NotStored(StorageError),
     #[cfg(CONFIG_AZURE_DPS)]
     Enrollment(provisioning::EnrollmentError),
@@ -77,6 +79,7 @@ impl fmt::Display for Refusal {
             Self::Signing(error) => write!(f, "{error}"),
             Self::Paste(error) => write!(f, "{error}"),
             Self::Pair(error) => write!(f, "{error}"),
+            Self::Server(error) => write!(f, "{error}"),
             #[cfg(CONFIG_AZURE_DPS)]
             Self::Enrollment(problem) => write!(f, "{problem}"),
             #[cfg(CONFIG_AZURE_DPS)]
@@ -131,8 +134,8 @@ fn run(
         (true, "certificate", _) => ask(shell, Target::Certificate),
         (true, "key", _) => ask(shell, Target::Key),
         (true, "root-ca", _) => ask(shell, Target::Root),
-        (true, "address", Some(text)) => set_text(shell, configuration::ADDRESS, text),
-        (true, "sntp", Some(text)) => set_text(shell, configuration::SNTP, text),
+        (true, "address", Some(text)) => set_address(shell, text),
+        (true, "sntp", Some(text)) => set_time_servers(shell, text),
         (true, "port", Some(text)) => set_port(shell, text),
         #[cfg(CONFIG_AZURE_DPS)]
         (true, "provisioning", Some(id_scope)) => {
@@ -206,6 +209,23 @@ fn set_text(shell: Shell<'_>, name: &'static str, text: &str) -> Result<(), Refu
     storage::store(name, text.as_bytes()).map_err(Refusal::NotStored)?;
     done(shell, Stored(name, Then::Reconfigure));
     Ok(())
+}
+
+fn set_address(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
+    match server::split(text).map_err(Refusal::Server)? {
+        (host, None) => set_text(shell, configuration::ADDRESS, host),
+        (_, Some(_)) => Err(Refusal::Because(
+            "the port has a command of its own: azure set port",
+        )),
+    }
+}
+
+fn set_time_servers(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {
+    let servers = text.split(';').map(str::trim_ascii);
+    for one in servers.filter(|one| !one.is_empty()) {
+        server::split(one).map_err(Refusal::Server)?;
+    }
+    set_text(shell, configuration::SNTP, text)
 }
 
 fn set_port(shell: Shell<'_>, text: &str) -> Result<(), Refusal> {

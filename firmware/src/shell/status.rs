@@ -16,7 +16,7 @@ use crate::{credentials, requests, status};
 
 /// Prints network, time, hub, queue, memory and the last failure.
 pub(super) fn print_status(shell: Shell<'_>) {
-    let mut text = [0; 48];
+    let mut text = [0; 64];
     say!(
         shell,
         "network       {}",
