@@ -3,10 +3,10 @@
 use core::time::Duration;
 
 use super::Task;
+use super::repetition::Repetition;
 use crate::backoff::{self, Backoff, Merit};
-use crate::failure::ClockError;
-use crate::failure::{Failure, Reaction};
-use crate::logging::{error, info, warn};
+use crate::failure::{ClockError, Failure, Reaction};
+use crate::logging::{debug, error, info, warn};
 use crate::time::{Instant, Moment, SANE_CLOCK, UnixTime};
 
 /// Interval at which the clock is set again: crystals drift by seconds a day at worst, and SNTP is cheap.
@@ -30,6 +30,7 @@ pub(super) struct Attempts {
     /// A failure made the clock suspect: it is set before anything else.
     clock_suspect: bool,
     last_failure: Option<Failure>,
+    repetition: Repetition,
 }
 
 impl Attempts {
@@ -41,6 +42,7 @@ impl Attempts {
             clock_due: None,
             clock_suspect: false,
             last_failure: None,
+            repetition: Repetition::default(),
         }
     }
 
@@ -136,12 +138,20 @@ impl Attempts {
             (_, Merit::Progress) => self.backoff.next_after_progress(at.random),
             _ => self.backoff.next(at.random),
         };
-        error!(
-            "{failure} [attempt {}, next in {}.{:03} s]",
+        if merit == Merit::Stable {
+            self.repetition = Repetition::default();
+        }
+        let times = self.repetition.count(failure);
+        let line = format_args!(
+            "{failure} [attempt {}, next in {}.{:03} s{times}]",
             self.backoff.failures(),
             wait.as_secs(),
             wait.subsec_millis()
         );
+        match times.is_told() {
+            true => error!("{line}"),
+            false => debug!("{line}"),
+        }
         self.last_failure = Some(failure);
         self.clock_suspect |= failure.clock_is_suspect();
         self.until = at.now.after(wait);

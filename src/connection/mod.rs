@@ -22,6 +22,7 @@
 
 mod attempts;
 mod machine;
+mod repetition;
 mod run;
 mod scratch;
 pub mod silence;
