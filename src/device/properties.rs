@@ -2,7 +2,7 @@
 
 use super::Device;
 use super::exchange::ignore;
-use super::twin::{Answer, Properties};
+use super::twin::{Properties, ResponseKind};
 use crate::application::{Application, Control};
 use crate::connection::Connection;
 use crate::json::{Object, TooLong, Value};
@@ -87,9 +87,9 @@ impl<A: Application> Device<'_, A> {
         (status, request_id, version): (u16, &str, Option<u64>),
     ) -> Option<u32> {
         match self.twin.handle_response(now, status, request_id, version) {
-            Answer::Whole(request) => return Some(request),
-            Answer::Taken => {}
-            Answer::Unexpected => ignore(connection, "an answer to no twin request"),
+            ResponseKind::Whole(request) => return Some(request),
+            ResponseKind::Taken => {}
+            ResponseKind::Unexpected => ignore(connection, "an answer to no twin request"),
         }
         None
     }

@@ -132,7 +132,7 @@ fn run_provisioned<P: Platform, A: Application>(
     loop {
         if !believed || assigned.is_none() {
             match ask(scope, assigned.as_ref(), buffers, platform, carryover)? {
-                Answer::Assigned(assignment, identity) => {
+                QuestionEnd::Assigned(assignment, identity) => {
                     keep(&assignment, scope.enrollment, platform);
                     let payload = assignment.payload.as_deref().map(str::as_bytes);
                     if let Some(Ok(payload)) = payload.map(Value::parse) {
@@ -140,10 +140,10 @@ fn run_provisioned<P: Platform, A: Application>(
                     }
                     assigned = Some(identity);
                 }
-                Answer::None => {
+                QuestionEnd::None => {
                     info!("provisioning: going on with the hub that was assigned before")
                 }
-                Answer::Stopped => return Ok(End::Stopped),
+                QuestionEnd::Stopped => return Ok(End::Stopped),
             }
             questions.asked(platform);
         }
@@ -322,7 +322,7 @@ fn kept<P: Platform, A: Application>(
 }
 
 /// The end of a question to the service.
-enum Answer {
+enum QuestionEnd {
     /// A hub.
     Assigned(Assignment, Identity),
     /// None, and there is one to go on with.
@@ -338,18 +338,18 @@ fn ask<P: Platform>(
     buffers: &mut Buffers<'_>,
     platform: &mut P,
     carryover: &mut Carryover,
-) -> Result<Answer, RequestError> {
+) -> Result<QuestionEnd, RequestError> {
     loop {
         let limit = assigned.map(|_| QUESTION_FAILURES);
         let (assignment, stopped) = register(scope, limit, buffers, platform, carryover)?;
         let Some(assignment) = assignment else {
             return Ok(match stopped {
-                true => Answer::Stopped,
-                false => Answer::None,
+                true => QuestionEnd::Stopped,
+                false => QuestionEnd::None,
             });
         };
         if let Some(identity) = adopt(&assignment, scope.enrollment) {
-            return Ok(Answer::Assigned(assignment, identity));
+            return Ok(QuestionEnd::Assigned(assignment, identity));
         }
     }
 }

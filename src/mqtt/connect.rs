@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::connection::{Connection, Phase};
+use super::connection::{LinkState, Phase};
 use super::error::{Field, RequestError};
 use super::keepalive::Keepalive;
 use super::types::QoS;
@@ -92,7 +92,7 @@ impl Session<'_> {
         let number = self.connection.number.wrapping_add(1);
         let keepalive = Keepalive::new(self.config.keepalive, self.config.ping_timeout, now);
         let phase = Phase::Connecting { since: now };
-        self.connection = Connection::new(number, phase, connect.clean_session, keepalive, now);
+        self.connection = LinkState::new(number, phase, connect.clean_session, keepalive, now);
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Session<'_> {
         self.transmit_buffer.clear();
         self.receive_buffer.clear();
         self.outbox.rewind();
-        self.connection = Connection::none(self.connection.number);
+        self.connection = LinkState::none(self.connection.number);
     }
 }
 

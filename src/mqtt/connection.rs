@@ -1,4 +1,4 @@
-//! State that dies with a connection. A new one starts from [`Connection::new`], so nothing can be left over.
+//! State that dies with a connection. A new one starts from [`LinkState::new`], so nothing can be left over.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use super::subscribe::Requests;
 use crate::time::Instant;
 
 /// The state of one connection, or of none.
-pub(super) struct Connection {
+pub(super) struct LinkState {
     /// Counts connections, so that a token of an earlier one is recognised.
     pub(super) number: u32,
     pub(super) phase: Phase,
@@ -60,7 +60,7 @@ pub(super) enum Source {
     Outbox,
 }
 
-impl Connection {
+impl LinkState {
     /// No connection, after the one of this number.
     pub(super) const fn none(number: u32) -> Self {
         let never = Instant::from_millis(0);

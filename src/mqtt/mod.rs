@@ -106,7 +106,7 @@ use core::time::Duration;
 
 use crate::time::Instant;
 use buffer::{ReceiveBuffer, TransmitBuffer};
-use connection::{Connection, Phase};
+use connection::{LinkState, Phase};
 use outbox::Outbox;
 
 pub use backlog::Backlog;
@@ -193,7 +193,7 @@ pub struct Session<'b> {
     outbox: Outbox<'b>,
     next_packet_id: PacketId,
     statistics: Statistics,
-    connection: Connection,
+    connection: LinkState,
 }
 
 impl<'b> Session<'b> {
@@ -226,7 +226,7 @@ impl<'b> Session<'b> {
             outbox: Outbox::new(buffers.outbox),
             next_packet_id: PacketId::FIRST,
             statistics: Statistics::default(),
-            connection: Connection::none(0),
+            connection: LinkState::none(0),
         })
     }
 

@@ -63,9 +63,9 @@ pub(super) trait Properties {
     fn report_counters(&mut self, reported: &mut Object<'_, '_>);
 }
 
-/// Meaning of an answer of the hub.
+/// Kind of a response of the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum ResponseKind {
     /// It answers no request.
     Unexpected,
     /// It was taken.
@@ -310,12 +310,12 @@ impl<'b> Twin<'b> {
         status: u16,
         request_id: &str,
         version: Option<u64>,
-    ) -> Answer {
+    ) -> ResponseKind {
         let request = self
             .request
             .filter(|request| request_id.parse() == Ok(request.id));
         let Some(request) = request else {
-            return Answer::Unexpected;
+            return ResponseKind::Unexpected;
         };
         match (status, request.patch) {
             (200..=299, Some(_)) => {
@@ -329,7 +329,7 @@ impl<'b> Twin<'b> {
             }
             (200..=299, None) => {
                 self.document = Document::whole();
-                return Answer::Whole(request.id);
+                return ResponseKind::Whole(request.id);
             }
             (429 | 500.., _) => {
                 info!("twin: the hub answered {status}; asking again");
@@ -345,7 +345,7 @@ impl<'b> Twin<'b> {
                 self.current = true;
             }
         }
-        Answer::Taken
+        ResponseKind::Taken
     }
 
     /// The document goes on with these bytes.

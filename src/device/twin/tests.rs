@@ -75,7 +75,7 @@ impl<'b> Bench<'b> {
             .read(1, r#"{"desired":{"$version":1}}"#)
             .expect("a twin");
         bench.asked().expect("a patch");
-        assert_eq!(bench.answer(204, 2), Answer::Taken);
+        assert_eq!(bench.answer(204, 2), ResponseKind::Taken);
         bench
     }
 
@@ -93,7 +93,7 @@ impl<'b> Bench<'b> {
         Some((topic.to_string(), payload.to_string()))
     }
 
-    fn answer(&mut self, status: u16, id: u32) -> Answer {
+    fn answer(&mut self, status: u16, id: u32) -> ResponseKind {
         let now = self.now();
         self.twin
             .handle_response(now, status, &id.to_string(), None)
@@ -102,7 +102,7 @@ impl<'b> Bench<'b> {
     /// The hub answers the read with this id.
     fn read(&mut self, id: u32, twin: &str) -> Result<(), PassedOver> {
         let now = self.now();
-        assert_eq!(self.answer(200, id), Answer::Whole(id));
+        assert_eq!(self.answer(200, id), ResponseKind::Whole(id));
         self.twin.feed(now, twin.as_bytes());
         self.twin.read_whole(now, id, &mut self.application)
     }
@@ -137,7 +137,7 @@ fn a_connection_begins_with_a_read_and_then_reports_everything_in_one_patch() {
             patch.to_string()
         ))
     );
-    assert_eq!(bench.answer(204, 2), Answer::Taken);
+    assert_eq!(bench.answer(204, 2), ResponseKind::Taken);
     assert_eq!((bench.asked(), bench.twin.deadline()), (None, None));
 }
 
@@ -200,7 +200,7 @@ fn a_hub_that_is_busy_or_silent_is_asked_again_after_ever_longer_waits() {
     for id in 1..=12 {
         assert!(bench.asked().is_some(), "{id}");
         if id % 2 == 0 {
-            assert_eq!(bench.answer(429, id), Answer::Taken);
+            assert_eq!(bench.answer(429, id), ResponseKind::Taken);
         } else {
             // Its time passes; the next poll notes it.
             bench.now += 30_000;
@@ -301,10 +301,10 @@ fn an_answer_to_no_request_and_a_twin_that_comes_too_late_change_nothing() {
         let now = bench.now();
         assert_eq!(
             bench.twin.handle_response(now, 200, id, None),
-            Answer::Unexpected
+            ResponseKind::Unexpected
         );
     }
-    assert_eq!(bench.answer(200, 1), Answer::Whole(1));
+    assert_eq!(bench.answer(200, 1), ResponseKind::Whole(1));
     let now = bench.now();
     bench
         .twin
