@@ -14,7 +14,7 @@ use crate::kconfig;
 use azure_device::text::Visible;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::ffi;
+use crate::ffi::{self, c};
 
 /// The longest line, in bytes, with the zero that ends it for C.
 const LINE: usize = kconfig::CONFIG_AZURE_LOG_LINE.unsigned_abs();
@@ -37,11 +37,11 @@ fn level() -> LevelFilter {
     if cfg!(CONFIG_AZURE_LOG_TRACE) {
         return LevelFilter::Trace;
     }
-    match kconfig::CONFIG_AZURE_LOG_LEVEL {
-        0 => LevelFilter::Off,
-        1 => LevelFilter::Error,
-        2 => LevelFilter::Warn,
-        3 => LevelFilter::Info,
+    match kconfig::CONFIG_AZURE_LOG_LEVEL as u32 {
+        c::AZURE_LEVEL_OFF => LevelFilter::Off,
+        c::AZURE_LEVEL_ERROR => LevelFilter::Error,
+        c::AZURE_LEVEL_WARNING => LevelFilter::Warn,
+        c::AZURE_LEVEL_INFO => LevelFilter::Info,
         _ => LevelFilter::Debug,
     }
 }

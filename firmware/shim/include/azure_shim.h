@@ -123,7 +123,8 @@ void azure_close(int32_t socket);
 /* Bits of azure_wait's result. */
 #define AZURE_WAIT_READABLE 1
 #define AZURE_WAIT_WOKEN    2
-/* Waits for a socket (or none, -1) to be readable, for azure_wake(), or for the time to pass. */
+#define AZURE_NO_SOCKET     (-1)
+/* Waits for a socket (or AZURE_NO_SOCKET) to be readable, for azure_wake(), or for the time to pass. */
 int32_t azure_wait(int32_t socket, uint32_t timeout_ms);
 /* Ends azure_wait() in another thread. Not from an interrupt. */
 void azure_wake(void);

@@ -139,7 +139,7 @@ pub(crate) fn wait_init() -> Result<(), Error> {
 
 /// Sleeps until the socket is readable, [`wake`] is called or the time has passed.
 pub(crate) fn wait(socket: Option<&Socket>, timeout_ms: u32) -> Result<Woken, Error> {
-    let socket = socket.map_or(-1, |socket| socket.0);
+    let socket = socket.map_or(c::AZURE_NO_SOCKET, |socket| socket.0);
     // SAFETY: takes numbers; the socket is open, since it is borrowed.
     let bits = value(unsafe { c::azure_wait(socket, timeout_ms) })? as u32;
     Ok(Woken {
