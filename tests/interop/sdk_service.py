@@ -1,8 +1,8 @@
 """An operator made of Microsoft's SDK (azure-iot-hub), which speaks HTTPS to the hub.
 
 The first line of standard input is {"connection_string": TEXT}, each further line one call of the SDK's
-registry manager: {"do": METHOD, "arguments": [...]}. An argument {"twin": {...}} becomes the SDK's Twin, and
-{"method": {...}} its CloudToDeviceMethod. Each call is answered by one line: {"result": ...} or
+registry manager: {"do": METHOD, "arguments": [...]}. An argument {"twin": {...}} becomes the SDK's Twin,
+{"method": {...}} its CloudToDeviceMethod, and {"query": TEXT} its QuerySpecification. Each call is answered by one line: {"result": ...} or
 {"status": HTTP STATUS}. Nothing is judged here: the test does that.
 """
 
@@ -10,7 +10,7 @@ import json
 import sys
 
 from azure.iot.hub import IoTHubRegistryManager
-from azure.iot.hub.models import CloudToDeviceMethod, Twin
+from azure.iot.hub.models import CloudToDeviceMethod, QuerySpecification, Twin
 from msrest.exceptions import HttpOperationError
 
 
@@ -21,6 +21,8 @@ def argument(value):
             return Twin.from_dict(twin)
         case {"method": method}:
             return CloudToDeviceMethod(**method)
+        case {"query": query}:
+            return QuerySpecification(query=query)
         case _:
             return value
 
@@ -29,6 +31,8 @@ def plain(result):
     """What can be written as JSON."""
     if isinstance(result, list):
         return [plain(entry) for entry in result]
+    if hasattr(result, "continuation_token"):
+        return {"type": result.type, "items": plain(result.items), "continuation_token": result.continuation_token}
     return result.as_dict() if hasattr(result, "as_dict") else result
 
 

@@ -272,6 +272,12 @@ fn the_name_of_a_hub_is_ignored_with_a_hint_and_the_environment_names_the_state(
         );
         assert!(!hint.contains("some-hub"), "{hint}");
     }
+    let output = local_hub(state, &["device", "list", "-g", "some-group"]);
+    let hint = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        hint.contains("-g is ignored") && !hint.contains("some-group"),
+        "{hint}"
+    );
     let quiet = start(state, &["device", "list"])
         .wait_with_output()
         .unwrap();
@@ -376,9 +382,20 @@ fn enrolments_are_managed_in_the_words_of_az_with_the_keys_where_it_has_them() {
         state,
         &dps(&["enrollment-group", "delete", "--gid", "signed"]),
     );
+    let ids = |kind: &str, member: &str| {
+        let query = format!("[].{member}");
+        succeed(state, &dps(&[kind, "list", "--query", &query, "-o", "tsv"]))
+    };
+    assert_eq!(ids("enrollment", "registrationId"), "");
+    assert_eq!(ids("enrollment-group", "enrollmentGroupId"), "fleet");
     // The program's own words have the keys there too.
     let own = value(state, &dps(&["enroll", "own"]));
     assert!(own["attestation"]["symmetricKey"]["primaryKey"].is_string());
+    assert_eq!(ids("enrollment", "registrationId"), "own");
+    let listed = value(state, &dps(&["enrollment", "list", "--show-keys"]));
+    assert_eq!(listed, json!([own]));
+    let hidden = value(state, &dps(&["enrollment", "list"]));
+    assert_eq!(hidden[0]["attestation"], json!({"type": "symmetricKey"}));
     for (wrong, complaint) in [
         (
             &["enrollment", "create", "--eid", "w"][..],

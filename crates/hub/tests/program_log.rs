@@ -279,6 +279,18 @@ fn every_command_that_prints_ends_silently_when_nobody_reads() {
         &["dps", "id-scope"],
         &["dps", "enroll", "r"],
         &["dps", "enroll-group", "g"],
+        &["dps", "enrollment", "list"],
+        &[
+            "device-identity",
+            "list",
+            "-o",
+            "tsv",
+            "--query",
+            "[].deviceId",
+        ],
+        &["device-identity", "renew-key", "-d", "d", "--kt", "swap"],
+        &["generate-sas-token", "-d", "d"],
+        &["query", "-q", "select * from devices"],
         &["show-quota-metrics"],
     ] {
         assert_eq!(

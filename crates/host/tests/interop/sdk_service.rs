@@ -19,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         SERVICE_SDK,
         the_registry_is_read_and_changed,
         twins_are_read_changed_by_etag_and_replaced,
+        twins_are_queried_in_pages,
         a_direct_method_reaches_a_device_or_fails,
         a_module_of_this_project_is_operated_by_the_service_sdk,
     )
@@ -138,6 +139,37 @@ fn twins_are_read_changed_by_etag_and_replaced(python: &Path) {
     assert_eq!(replaced["properties"]["desired"]["y"], 8);
     assert!(replaced["properties"]["desired"].get("x").is_none());
     assert_eq!(operator.refused("get_twin", json!(["nobody"])), 404);
+}
+
+fn twins_are_queried_in_pages(python: &Path) {
+    let world = World::new();
+    for (number, id) in ["a", "b", "c"].into_iter().enumerate() {
+        world.hub.create_sas_device(id).unwrap();
+        let floor = json!({ "tags": { "floor": number } });
+        world.hub.patch_twin(id, &floor).unwrap();
+    }
+    let mut operator = Operator::start(python, &world.hub);
+    let query = json!({ "query": "SELECT * FROM devices WHERE tags.floor >= 0" });
+    let first = operator.run("query_iot_hub", json!([query, null, 2]));
+    let token = &first["continuation_token"];
+    let ids = |page: &Value| -> Vec<String> {
+        let twins = page["items"].as_array().unwrap().iter();
+        twins
+            .map(|twin| twin["device_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        (&first["type"], ids(&first)),
+        (&json!("Twin"), vec!["a".into(), "b".into()])
+    );
+    assert_eq!(first["items"][1]["tags"], json!({ "floor": 1 }));
+    let last = operator.run("query_iot_hub", json!([query, token, 2]));
+    assert_eq!(
+        (ids(&last), &last["continuation_token"]),
+        (vec!["c".into()], &Value::Null)
+    );
+    let other = json!({ "query": "SELECT * FROM devices GROUP BY tags.floor" });
+    assert_eq!(operator.refused("query_iot_hub", json!([other])), 400);
 }
 
 fn a_direct_method_reaches_a_device_or_fails(python: &Path) {

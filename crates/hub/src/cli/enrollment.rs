@@ -17,6 +17,8 @@ use crate::credentials::percent;
 pub(super) enum Individual {
     /// Enrol one registration, and print its enrolment
     Create(Fields<One>),
+    /// Print all enrolments
+    List(List),
     /// Print an enrolment
     Show(Show<One>),
     /// Change an enrolment; its symmetric keys stay as they are
@@ -29,6 +31,8 @@ pub(super) enum Individual {
 pub(super) enum Group {
     /// Enrol a group of registrations, and print its enrolment
     Create(Fields<OneGroup>),
+    /// Print all enrolments
+    List(List),
     /// Print a group's enrolment
     Show(Show<OneGroup>),
     /// Change a group's enrolment; its symmetric keys stay as they are
@@ -59,6 +63,17 @@ pub(super) struct OneGroup {
     target: Target,
     #[command(flatten)]
     shape: Shape,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    shape: Shape,
+    /// Print the symmetric keys too
+    #[arg(long, visible_alias = "keys")]
+    show_keys: bool,
 }
 
 #[derive(Args)]
@@ -161,6 +176,7 @@ impl Individual {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Create(fields) => fields.create(),
+            Self::List(list) => list.run(false),
             Self::Show(show) => show.run(),
             Self::Update(fields) => fields.update(),
             Self::Delete(one) => one.delete(),
@@ -172,10 +188,27 @@ impl Group {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Create(fields) => fields.create(),
+            Self::List(list) => list.run(true),
             Self::Show(show) => show.run(),
             Self::Update(fields) => fields.update(),
             Self::Delete(one) => one.delete(),
         }
+    }
+}
+
+impl List {
+    fn run(self, group: bool) -> Result<(), Failure> {
+        let (path, member) = if group {
+            ("/enrollmentGroups", "enrollmentGroupId")
+        } else {
+            ("/enrollments", "registrationId")
+        };
+        let all = self.target.operator()?.call(Call::new(Method::GET, path))?;
+        let shown = all.as_array().into_iter().flatten().map(|enrollment| {
+            let id = enrollment[member].as_str().unwrap_or_default();
+            as_az_shows(id, group, enrollment, self.show_keys)
+        });
+        self.shape.print(&shown.collect())
     }
 }
 

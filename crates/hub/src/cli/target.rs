@@ -30,13 +30,20 @@ pub(super) struct Target {
         hide_short_help = true
     )]
     hub_name: Option<String>,
+    /// Ignored likewise
+    #[arg(short = 'g', long, value_name = "NAME", hide_short_help = true)]
+    resource_group: Option<String>,
 }
 
 impl Target {
     /// The hub, to ask it something.
     pub(super) fn operator(&self) -> Result<Operator, Failure> {
-        if self.hub_name.is_some() {
-            say("note: -n is ignored; --state or LOCAL_HUB_STATE says which hub it is");
+        for (option, given) in [("-n", &self.hub_name), ("-g", &self.resource_group)] {
+            if given.is_some() {
+                say(&format!(
+                    "note: {option} is ignored; --state or LOCAL_HUB_STATE says which hub it is"
+                ));
+            }
         }
         Operator::of(self.directory())
     }

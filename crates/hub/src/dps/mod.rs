@@ -172,6 +172,15 @@ impl Provisioning {
         self.store.get(&key(name, group))
     }
 
+    /// Every enrolment of an individual, or of a group, with its name; in the order of names.
+    pub(crate) fn all(&self, group: bool) -> Vec<(String, Enrollment)> {
+        let prefix = key("", group);
+        let name = |key: String| key.get(prefix.len()..).unwrap_or_default().to_owned();
+        let all = self.store.scan(&prefix).into_iter();
+        all.map(|(key, enrollment)| (name(key), enrollment))
+            .collect()
+    }
+
     /// Begins an operation; an earlier one of the same registration is forgotten.
     fn begin(
         &self,

@@ -14,6 +14,8 @@ use crate::error::Error;
 pub(super) fn routes() -> Routes {
     Routes::new()
         .route("/provisioning", Operations::new().get(service))
+        .route("/enrollments", Operations::new().get(list::<false>))
+        .route("/enrollmentGroups", Operations::new().get(list::<true>))
         .route(
             "/enrollments/{id}",
             Operations::new()
@@ -32,6 +34,23 @@ pub(super) fn routes() -> Routes {
 
 async fn service(caller: Caller<RegistryRead>) -> Json<Value> {
     Json(json!({ "idScope": caller.core.provisioning.id_scope() }))
+}
+
+/// All of them, each with its id where Azure has it.
+async fn list<const GROUP: bool>(caller: Caller<RegistryRead>) -> Result<Json<Vec<Value>>, Error> {
+    let member = if GROUP {
+        "enrollmentGroupId"
+    } else {
+        "registrationId"
+    };
+    let all = caller.core.provisioning.all(GROUP).into_iter();
+    let shown = all.map(|(id, enrollment)| {
+        let mut entry = serde_json::to_value(&enrollment)
+            .map_err(|error| Error::Server(format!("an enrolment cannot be shown: {error}")))?;
+        entry[member] = id.into();
+        Ok(entry)
+    });
+    shown.collect::<Result<_, _>>().map(Json)
 }
 
 async fn read<const GROUP: bool>(

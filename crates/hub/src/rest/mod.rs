@@ -20,6 +20,7 @@
 //! | `GET /messages/events[?device=ID&from=start]` | events, a JSON object a line (Azure: AMQP only) | service |
 //! | `PUT /certificates/{name}` | upload a CA (Azure: resource manager only) | registry write |
 //! | `GET /provisioning` | the id scope (not in Azure) | registry read |
+//! | `GET /enrollments`, `/enrollmentGroups` | list enrolments (Azure: by a query) | registry read |
 //! | `GET`, `PUT`, `DELETE /enrollments/{id}`, `/enrollmentGroups/{name}` | enrolments | registry read, write |
 //! | `POST`, `DELETE /faults/{id}[/modules/{module}]` | have something go wrong, or right again (not in Azure) | service |
 //! | `POST`, `DELETE /registrations/{id}/faults` | the same of a registration with the provisioning service | service |
