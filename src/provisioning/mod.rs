@@ -16,6 +16,7 @@ mod config;
 mod enrollment;
 mod kept;
 mod registration;
+mod requests;
 mod response;
 #[cfg(test)]
 mod tests;

@@ -3,36 +3,26 @@
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-use zeroize::Zeroize;
-
 use super::assignment::Assignment;
 use super::config::Config;
 use super::enrollment::{Attestation, Enrollment};
 use super::response::{Answer, OPERATION_ID_SIZE, retry_after, understand};
-use crate::connection::{Buffers, CLIENT_TYPE, Connection, Machine, Scratch, Settings, Work};
-use crate::failure::{self, ClockError, Failure, ProvisioningFailure, Reaction};
-use crate::json::{Object, Value};
+use crate::connection::{Buffers, Connection, Machine, Settings, Work};
+use crate::failure::{self, Failure, ProvisioningFailure, Reaction};
+use crate::json::Value;
 use crate::logging::{debug, info, warn};
 use crate::mqtt::{self, Event, Message, QoS, RequestError};
 use crate::port::{Endpoint, Requests};
 use crate::report::{Report, Status};
-use crate::sas::{self, REGISTRATION_POLICY};
-use crate::text::{Overflow, Text, render};
+use crate::text::render;
 use crate::time::{Instant, Moment};
-use crate::topic::{Filter, Inbound, Outbound};
+use crate::topic::{Filter, Inbound};
 
 /// Time that one registration may take, as in Microsoft's device SDK for C.
 const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(300);
-/// Time that one answer may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// Life of a token: it serves one registration.
-const TOKEN_LIFE: Duration = Duration::from_secs(3600);
-/// The part of the scratch buffer, in bytes, that a topic takes.
-const TOPIC_SIZE: usize = 96 + 3 * OPERATION_ID_SIZE;
-
 /// Stage of the registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Nothing is asked, and nothing is due.
     Idle,
     /// A question waits for its answer.
@@ -44,17 +34,17 @@ enum State {
 /// Work of a device that is being provisioned.
 #[derive(Debug)]
 pub struct Registration<'b> {
-    enrollment: &'b Enrollment,
+    pub(super) enrollment: &'b Enrollment,
     /// JSON for a custom allocation policy.
-    payload: Option<Value<'b>>,
-    state: State,
+    pub(super) payload: Option<Value<'b>>,
+    pub(super) state: State,
     /// When this registration has taken too long.
     deadline: Instant,
     /// Failures from now on after which it ends without an assignment.
     patience: Option<u32>,
     asked_to_send: bool,
-    last_id: u32,
-    operation_id: Option<String>,
+    pub(super) last_id: u32,
+    pub(super) operation_id: Option<String>,
     assignment: Option<Assignment>,
 }
 
@@ -103,77 +93,6 @@ impl<'b> Registration<'b> {
     /// True if a message was wanted meanwhile, which only a device can measure.
     pub const fn was_asked_to_send(&self) -> bool {
         self.asked_to_send
-    }
-
-    fn queue_connect(&self, connection: &mut Connection<'_>, at: &Moment) -> Result<(), Failure> {
-        let unix = at.sane_unix().ok_or(Failure::Clock(ClockError::NoAnswer))?;
-        let mut space = Scratch::new(&mut *connection.scratch);
-        let user_name = space.render(self.enrollment.user_name(CLIENT_TYPE))?;
-        let password = match self.enrollment.attestation() {
-            Attestation::SymmetricKey(key) => {
-                let resource = self.enrollment.resource();
-                let expiry = unix.after(TOKEN_LIFE);
-                Some(sas::sign(
-                    key,
-                    resource,
-                    expiry,
-                    Some(REGISTRATION_POLICY),
-                    space.rest(),
-                )?)
-            }
-            Attestation::X509 => None,
-        };
-        let connect = mqtt::Connect {
-            client_id: self.enrollment.registration_id().as_str(),
-            user_name,
-            password: password.map(str::as_bytes),
-            // The service keeps no session whatever this says.
-            clean_session: true,
-            will: None,
-        };
-        let queued = connection.session.connect(at.now, &connect);
-        connection.scratch.zeroize();
-        Ok(queued?)
-    }
-
-    /// Asks to be registered, or how it is going.
-    fn ask(&mut self, connection: &mut Connection<'_>, now: Instant) -> Result<(), Failure> {
-        let too_small = Failure::Scratch(Overflow {
-            capacity: connection.scratch.len(),
-        });
-        let (topic, payload) = connection
-            .scratch
-            .split_at_mut_checked(TOPIC_SIZE)
-            .ok_or(too_small)?;
-        self.last_id = self.last_id.wrapping_add(1);
-        let request_id = self.last_id;
-        let mut payload = Text::new(payload);
-        let topic = match &self.operation_id {
-            Some(operation_id) => render(
-                topic,
-                Outbound::DpsOperationStatus {
-                    request_id,
-                    operation_id,
-                },
-            )?,
-            None => {
-                let mut body = Object::new(&mut payload);
-                body.string("registrationId", self.enrollment.registration_id().as_str());
-                if let Some(custom) = self.payload {
-                    body.raw("payload", custom.text());
-                }
-                body.finish().map_err(|_| too_small)?;
-                render(topic, Outbound::DpsRegister { request_id })?
-            }
-        };
-        connection
-            .session
-            .publish_now(topic, payload.as_str().as_bytes())?;
-        self.state = State::Asked {
-            id: request_id,
-            until: now.after(ANSWER_TIMEOUT),
-        };
-        Ok(())
     }
 
     fn handle_answer(
