@@ -1,9 +1,12 @@
 //! A check that a program's own tests run: no argument of its is ever repeated.
 
+use std::ffi::OsString;
+use std::marker::PhantomData;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Parser};
 
-use crate::{Advice, Stop, read_from};
+use crate::{Advice, Stop, parse};
 
 /// Values that stand in for what a test does not care about, tried in turn.
 const FILLERS: [&str; 5] = ["1", "x=1", "localhost", "{}", "0ne00ABCDEF"];
@@ -18,41 +21,90 @@ const PIECE: usize = 12;
 ///
 /// If a text repeats 12 bytes of a secret, or a secret is accepted where none belongs.
 pub fn no_argument_is_repeated<P: Parser>(advice: &Advice, secrets: &[&str]) {
+    let program = Program {
+        command: P::command(),
+        advice,
+        parser: PhantomData::<P>,
+    };
+    let mut root = P::command();
+    root.build();
     for secret in secrets {
-        let mut root = P::command();
-        root.build();
-        visit::<P>(&root, &[], advice, secret);
+        program.visit(&root, &[], secret);
     }
 }
 
-fn visit<P: Parser>(command: &Command, path: &[&str], advice: &Advice, secret: &str) {
-    for stray in [
-        vec![secret.to_owned()],
-        vec![format!("--{secret}")],
-        vec![format!("-{secret}")],
-        vec!["--nonsense".into(), secret.to_owned()],
-        vec![format!("--nonsense={secret}")],
-        vec!["help".into(), secret.to_owned()],
-    ] {
-        assert_not_repeated(run::<P>(path, &stray, advice).err(), path, secret);
-    }
-    for argument in command.get_arguments() {
-        if argument.is_global_set() && !path.is_empty() {
-            continue;
+/// A program under test.
+struct Program<'a, P> {
+    /// Its command line. Building one takes long, cloning it does not.
+    command: Command,
+    advice: &'a Advice,
+    parser: PhantomData<P>,
+}
+
+impl<P: Parser> Program<'_, P> {
+    fn visit(&self, command: &Command, path: &[&str], secret: &str) {
+        for stray in [
+            vec![secret.to_owned()],
+            vec![format!("--{secret}")],
+            vec![format!("-{secret}")],
+            vec!["--nonsense".into(), secret.to_owned()],
+            vec![format!("--nonsense={secret}")],
+            vec!["help".into(), secret.to_owned()],
+        ] {
+            assert_not_repeated(self.run(path, &stray).err(), path, secret);
         }
-        for spelling in spellings(argument, secret) {
-            let free = advice.takes_any_text.contains(&argument.get_id().as_str());
-            let result = filled::<P>(command, path, spelling, advice);
-            assert!(
-                free || result.is_err() || !argument.get_action().takes_values(),
-                "{path:?}: {argument} takes a secret"
-            );
-            assert_not_repeated(result.err(), path, secret);
+        for argument in command.get_arguments() {
+            if argument.is_global_set() && !path.is_empty() {
+                continue;
+            }
+            for spelling in spellings(argument, secret) {
+                let free = self
+                    .advice
+                    .takes_any_text
+                    .contains(&argument.get_id().as_str());
+                let result = self.filled(command, path, spelling);
+                assert!(
+                    free || result.is_err() || !argument.get_action().takes_values(),
+                    "{path:?}: {argument} takes a secret"
+                );
+                assert_not_repeated(result.err(), path, secret);
+            }
+        }
+        for command in command.get_subcommands() {
+            let path = [path, &[command.get_name()]].concat();
+            self.visit(command, &path, secret);
         }
     }
-    for command in command.get_subcommands() {
-        let path = [path, &[command.get_name()]].concat();
-        visit::<P>(command, &path, advice, secret);
+
+    fn run(&self, path: &[&str], rest: &[String]) -> Result<(), Stop> {
+        let words = path.iter().map(ToString::to_string);
+        let all = ["program".to_owned()]
+            .into_iter()
+            .chain(words)
+            .chain(rest.to_vec());
+        let all: Vec<OsString> = all.map(Into::into).collect();
+        parse::<P>(self.command.clone(), &all, self.advice).map(drop)
+    }
+
+    /// As [`Self::run`], with everything that is missing besides filled in.
+    fn filled(&self, command: &Command, path: &[&str], mut rest: Vec<String>) -> Result<(), Stop> {
+        for _ in 0..8 {
+            let Err(error) = parsed(command, &rest) else {
+                break;
+            };
+            if error.kind() != ErrorKind::MissingRequiredArgument {
+                break;
+            }
+            let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else {
+                break;
+            };
+            for argument in command.get_arguments() {
+                if missing.iter().any(|name| names(name, argument)) {
+                    rest.extend(fill(command, argument, &rest));
+                }
+            }
+        }
+        self.run(path, &rest)
     }
 }
 
@@ -72,41 +124,10 @@ fn spellings(argument: &Arg, secret: &str) -> Vec<Vec<String>> {
     spellings
 }
 
-fn run<P: Parser>(path: &[&str], rest: &[String], advice: &Advice) -> Result<(), Stop> {
-    let words = path.iter().map(ToString::to_string);
-    let all = ["program".to_owned()]
-        .into_iter()
-        .chain(words)
-        .chain(rest.to_vec());
-    read_from::<P>(all, advice).map(drop)
-}
-
-/// As [`run`], with everything that is missing besides filled in.
-fn filled<P: Parser>(
-    command: &Command,
-    path: &[&str],
-    mut rest: Vec<String>,
-    advice: &Advice,
-) -> Result<(), Stop> {
-    for _ in 0..8 {
-        let words = path.iter().map(ToString::to_string).chain(rest.clone());
-        let all = ["program".to_owned()].into_iter().chain(words);
-        let Err(error) = P::command().try_get_matches_from(all) else {
-            break;
-        };
-        if error.kind() != ErrorKind::MissingRequiredArgument {
-            break;
-        }
-        let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else {
-            break;
-        };
-        for argument in command.get_arguments() {
-            if missing.iter().any(|name| names(name, argument)) {
-                rest.extend(fill::<P>(path, argument, &rest));
-            }
-        }
-    }
-    run::<P>(path, &rest, advice)
+/// What clap says to these arguments of a command. By the command alone, since building them all takes long.
+fn parsed(command: &Command, arguments: &[String]) -> Result<(), clap::Error> {
+    let all = ["program".to_owned()].into_iter().chain(arguments.to_vec());
+    command.clone().try_get_matches_from(all).map(drop)
 }
 
 fn names(missing: &str, argument: &Arg) -> bool {
@@ -115,7 +136,7 @@ fn names(missing: &str, argument: &Arg) -> bool {
 }
 
 /// The argument with the first value that its parser takes.
-fn fill<P: Parser>(path: &[&str], argument: &Arg, rest: &[String]) -> Vec<String> {
+fn fill(command: &Command, argument: &Arg, rest: &[String]) -> Vec<String> {
     let possible: Vec<String> = argument
         .get_possible_values()
         .iter()
@@ -127,12 +148,7 @@ fn fill<P: Parser>(path: &[&str], argument: &Arg, rest: &[String]) -> Vec<String
         None => vec![value],
     };
     let taken = |words: &Vec<String>| {
-        let before = path.iter().map(ToString::to_string).chain(rest.to_vec());
-        let all = ["program".to_owned()]
-            .into_iter()
-            .chain(before)
-            .chain(words.clone());
-        let result = P::command().try_get_matches_from(all);
+        let result = parsed(command, &[rest, words.as_slice()].concat());
         !result.is_err_and(|error| {
             matches!(
                 error.kind(),

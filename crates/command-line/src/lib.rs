@@ -93,17 +93,23 @@ pub fn read_from<P: Parser>(
     advice: &Advice,
 ) -> Result<P, Stop> {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let mut command = P::command();
+    parse(P::command(), &arguments, advice)
+}
+
+/// The same by a command line that is `P`'s.
+fn parse<P: Parser>(
+    mut command: Command,
+    arguments: &[OsString],
+    advice: &Advice,
+) -> Result<P, Stop> {
     let wrong = |error: clap::Error| {
         if error.use_stderr() {
-            Stop::Wrong(explain(&error, &arguments, advice))
+            Stop::Wrong(explain(&error, arguments, advice))
         } else {
             Stop::Asked(error)
         }
     };
-    let mut matches = command
-        .try_get_matches_from_mut(&arguments)
-        .map_err(wrong)?;
+    let mut matches = command.try_get_matches_from_mut(arguments).map_err(wrong)?;
     refuse_secrets(&command, &matches, advice).map_err(Stop::Wrong)?;
     P::from_arg_matches_mut(&mut matches).map_err(wrong)
 }

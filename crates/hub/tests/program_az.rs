@@ -613,8 +613,11 @@ fn a_simulated_device_sends_receives_and_answers_methods() {
     // The message was completed.
     let entry = value(state, &["device-identity", "show", "-d", "d"]);
     assert_eq!(entry["cloudToDeviceMessageCount"], 0);
-    simulated.kill().unwrap();
-    simulated.wait().unwrap();
+    // Ctrl-C: it says goodbye.
+    let pid = simulated.id().to_string();
+    let interrupt = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(interrupt.unwrap().success());
+    assert!(simulated.wait().unwrap().success());
 
     let started = std::time::Instant::now();
     succeed(

@@ -1,5 +1,6 @@
 //! `local-hub simulate` and `local-hub send-d2c-message`.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -167,7 +168,7 @@ impl Simulate {
             .ok_or_else(|| Failure("the device's key is not base64".into()))
     }
 
-    /// Sends all messages, and ends when each is acknowledged. One is on its way at a time.
+    /// Sends all messages, and says goodbye when each is acknowledged, or at Ctrl-C. One is on its way at a time.
     async fn live(&self, mut connection: Connection, is_told: bool) -> Result<(), Failure> {
         let topic = self.topic();
         let mut due = interval(Duration::from_secs(self.msg_interval.into()));
@@ -175,6 +176,7 @@ impl Simulate {
         let mut ping = interval(PING_PERIOD);
         let (mut sent, mut acknowledged) = (0_u64, 0_u64);
         let mut give_up = Instant::now();
+        let mut interrupted = pin!(tokio::signal::ctrl_c());
         while self.msg_count == 0 || acknowledged < self.msg_count {
             let is_waiting = sent > acknowledged;
             tokio::select! {
@@ -199,6 +201,10 @@ impl Simulate {
                     return Err(Failure("no PUBACK came within 30 s; the hub's log says why".into()));
                 }
                 _ = ping.tick() => connection.ping().await?,
+                result = &mut interrupted => {
+                    result.map_err(|error| Failure(format!("cannot watch for signals: {error}")))?;
+                    break;
+                }
             }
         }
         connection.close().await
