@@ -124,7 +124,7 @@ fn spellings(argument: &Arg, secret: &str) -> Vec<Vec<String>> {
     spellings
 }
 
-/// What clap says to these arguments of a command. By the command alone, since building them all takes long.
+/// Answer of clap to these arguments of a command. By the command alone, since building them all takes long.
 fn parsed(command: &Command, arguments: &[String]) -> Result<(), clap::Error> {
     let all = ["program".to_owned()].into_iter().chain(arguments.to_vec());
     command.clone().try_get_matches_from(all).map(drop)

@@ -1,4 +1,4 @@
-//! What surrounds the program: its container, its completions, and the workflow for somebody else's CI.
+//! Surroundings of the program: its container, its completions, and the workflow for somebody else's CI.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

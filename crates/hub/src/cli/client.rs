@@ -141,7 +141,7 @@ impl Operator {
         self.endpoints.mqtt
     }
 
-    /// How devices shake hands with the hub.
+    /// Handshake of a device with the hub.
     pub(super) fn connector(&self) -> TlsConnector {
         TlsConnector::from(Arc::clone(&self.tls))
     }

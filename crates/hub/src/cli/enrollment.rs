@@ -89,7 +89,7 @@ pub(super) struct Show<O: Args> {
 pub(super) struct Fields<O: Args> {
     #[command(flatten)]
     one: O,
-    /// How the device proves who it is: symmetricKey, whose keys are made, or x509
+    /// Proof of the device's identity: symmetricKey, whose keys are made, or x509
     #[arg(long, visible_alias = "at", value_enum, value_name = "TYPE")]
     attestation_type: Option<Type>,
     /// For x509: the device's certificate, or the CA of a group's certificates (PEM)
@@ -98,7 +98,7 @@ pub(super) struct Fields<O: Args> {
     /// The device id, if it is not the registration id; not for a group
     #[arg(long, value_name = "ID")]
     device_id: Option<String>,
-    /// Whether devices are provisioned
+    /// Lets devices be provisioned, or not
     #[arg(long, visible_alias = "ps", value_enum, value_name = "STATUS")]
     provisioning_status: Option<Provisioned>,
 }

@@ -36,7 +36,7 @@ Examples:
 pub(super) const DEVICE_IDENTITY: &str = "\
 Examples:
   local-hub device-identity create -d pump
-  local-hub device-identity list --query [].deviceId -o tsv
+  local-hub device-identity list --query '[].deviceId' -o tsv
   local-hub device-identity show -d pump --query authentication.symmetricKey.primaryKey -o tsv
   local-hub device-identity update -d pump --status disabled --status-reason stolen
   local-hub device-identity renew-key -d pump --key-type swap
@@ -97,7 +97,7 @@ pub(super) const QUERY: &str = "\
 Examples:
   local-hub query -q 'select * from devices'
   local-hub query -q 'select * from devices.modules where deviceId in [\"pump\", \"valve\"]' --top 10
-  local-hub query -q 'select count() as number from devices where is_defined(tags.site)' --query [0].number";
+  local-hub query -q 'select count() as number from devices where is_defined(tags.site)' --query '[0].number'";
 
 pub(super) const GENERATE_SAS_TOKEN: &str = "\
 Examples:

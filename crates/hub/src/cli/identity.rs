@@ -62,7 +62,7 @@ pub(super) struct List {
 /// Fields of an entry.
 #[derive(Args)]
 pub(super) struct Fields {
-    /// How the device proves who it is
+    /// Proof of the device's identity
     #[arg(long, visible_alias = "am", value_enum, value_name = "METHOD")]
     auth_method: Option<AuthMethod>,
     /// For x509_thumbprint: the SHA-1 or SHA-256 thumbprint of the device's certificate, in hex
@@ -71,7 +71,7 @@ pub(super) struct Fields {
     /// For x509_thumbprint: that of a second certificate
     #[arg(long, visible_alias = "stp", value_name = "HEX")]
     secondary_thumbprint: Option<String>,
-    /// Whether the device may connect
+    /// Lets the device connect, or not
     #[arg(long, value_enum, value_name = "STATUS")]
     status: Option<MayConnect>,
     /// The reason of the status, of 128 characters at most
@@ -151,7 +151,7 @@ pub(super) enum Renewed {
 pub(super) struct RenewKey {
     #[command(flatten)]
     one: One,
-    /// Which key
+    /// The key
     #[arg(long, visible_alias = "kt", value_enum, value_name = "KEY")]
     key_type: Renewed,
 }
@@ -160,7 +160,7 @@ pub(super) struct RenewKey {
 pub(super) struct ShowConnectionString {
     #[command(flatten)]
     one: One,
-    /// Which key
+    /// The key
     #[arg(
         long,
         visible_alias = "kt",

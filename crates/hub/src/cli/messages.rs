@@ -66,7 +66,7 @@ pub(super) struct Send {
     #[arg(short = 'p', long = "props", visible_alias = "properties", value_name = "PROPERTIES",
         value_parser = parse_properties)]
     properties: Option<Properties>,
-    /// When the message expires, in milliseconds since 1970; after an hour if absent
+    /// Time at which the message expires, in milliseconds since 1970; after an hour if absent
     #[arg(long, visible_alias = "expiry", value_name = "MILLISECONDS")]
     expiry_time_utc: Option<u64>,
 }

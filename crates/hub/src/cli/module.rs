@@ -36,7 +36,7 @@ pub(super) enum Command {
     RenewKey {
         #[command(flatten)]
         one: One,
-        /// Which key
+        /// The key
         #[arg(long, visible_alias = "kt", value_enum, value_name = "KEY")]
         key_type: Renewed,
     },
@@ -58,7 +58,7 @@ pub(super) enum Show {
     Show {
         #[command(flatten)]
         one: One,
-        /// Which key
+        /// The key
         #[arg(
             long,
             visible_alias = "kt",

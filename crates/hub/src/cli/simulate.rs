@@ -36,7 +36,7 @@ pub(super) struct Simulate {
     /// The payload, sent as it is; without it, JSON with a number and the time
     #[arg(long, value_name = "TEXT")]
     data: Option<String>,
-    /// How many messages; 0 sends none, and the device stays until it is interrupted
+    /// Number of messages; 0 sends none, and the device stays until it is interrupted
     #[arg(long, visible_alias = "mc", value_name = "N", default_value_t = 100)]
     msg_count: u64,
     /// Seconds between two messages
@@ -47,7 +47,7 @@ pub(super) struct Simulate {
     #[arg(short = 'p', long = "properties", visible_alias = "props", value_name = "PROPERTIES",
         value_parser = parse_properties)]
     properties: Option<Properties>,
-    /// What becomes of messages to the device: complete, or abandon, which leaves them at the hub
+    /// End of messages to the device: complete, or abandon, which leaves them at the hub
     #[arg(
         long,
         visible_alias = "rs",

@@ -42,12 +42,12 @@ pub(crate) struct Query {
     condition: Option<Condition>,
 }
 
-/// What of a twin is wanted.
+/// Wanted parts of a twin.
 #[derive(Clone, Debug, PartialEq)]
 enum Select {
     /// The whole twin.
     All,
-    /// How many there are, under this name.
+    /// Their number, under this name.
     Count(String),
     /// Parts of it, under these names.
     Members(Vec<(Path, String)>),

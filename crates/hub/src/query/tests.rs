@@ -29,7 +29,7 @@ fn twin() -> Value {
     })
 }
 
-/// What `where` with this condition does.
+/// True if `where` with this condition selects the twin.
 fn selected(condition: &str) -> bool {
     parse(&format!("select * from devices where {condition}")).selects(&twin())
 }
