@@ -48,9 +48,7 @@ impl<'b, W: Work> Bench<'b, W> {
     /// With an open connection that was accepted, and every filter granted.
     pub fn joined(machine: Machine<'b, W>) -> Self {
         let mut bench = Self { machine, now: 1000 };
-        bench
-            .machine
-            .clock_set(&bench.at(), None, Ok(bench.unix()));
+        bench.machine.clock_set(&bench.at(), None, Ok(bench.unix()));
         bench.machine.opened(&bench.at(), Condition::default());
         bench.sent();
         bench.receive(&[0x20, 2, 0, 0]).expect("CONNACK");
@@ -96,7 +94,8 @@ impl<'b, W: Work> Bench<'b, W> {
         for _ in 0..2 {
             self.machine.serve(&at)?;
             match self.machine.task(&at) {
-                Task::Exchange { until } if until < at.now && self.machine.connection_mut().transmit().is_empty() => {}
+                Task::Exchange { until }
+                    if until < at.now && self.machine.connection_mut().transmit().is_empty() => {}
                 _ => return Ok(()),
             }
         }
