@@ -162,31 +162,37 @@ impl FailedAttempt {
     }
 }
 
-/// Defects of a chain of certificates, worst first. A chain that leads nowhere makes the certificate's name
-/// and dates worthless, and the defects of an issuer explain why it leads nowhere.
-const WORST_FIRST: [TlsFailure; 12] = [
-    TlsFailure::SelfSigned,
-    TlsFailure::Certificate(CertificateDefect::IssuerNotCa),
-    TlsFailure::Certificate(CertificateDefect::IssuerKeyUsage),
-    TlsFailure::UnknownAuthority,
-    TlsFailure::NotYetValid,
-    TlsFailure::Expired,
-    TlsFailure::WrongHostName,
-    TlsFailure::Certificate(CertificateDefect::KeyUsage),
-    TlsFailure::Certificate(CertificateDefect::Purpose),
-    TlsFailure::Certificate(CertificateDefect::WeakSignature),
-    TlsFailure::Certificate(CertificateDefect::SmallKey),
-    TlsFailure::Certificate(CertificateDefect::Algorithm),
-];
+/// Place of a failure among the defects of a chain of certificates, worst first. A chain that leads nowhere makes the
+/// certificate's name and dates worthless, and the defects of an issuer explain why it leads nowhere.
+const fn rank(failure: TlsFailure) -> u8 {
+    match failure {
+        TlsFailure::SelfSigned => 0,
+        TlsFailure::Certificate(CertificateDefect::IssuerNotCa) => 1,
+        TlsFailure::Certificate(CertificateDefect::IssuerKeyUsage) => 2,
+        TlsFailure::UnknownAuthority => 3,
+        TlsFailure::NotYetValid => 4,
+        TlsFailure::Expired => 5,
+        TlsFailure::WrongHostName => 6,
+        TlsFailure::Certificate(CertificateDefect::KeyUsage) => 7,
+        TlsFailure::Certificate(CertificateDefect::Purpose) => 8,
+        TlsFailure::Certificate(CertificateDefect::WeakSignature) => 9,
+        TlsFailure::Certificate(CertificateDefect::SmallKey) => 10,
+        TlsFailure::Certificate(CertificateDefect::Algorithm) => 11,
+        _ => u8::MAX,
+    }
+}
 
 impl TlsFailure {
     /// The failure to report of all that a TLS library found wrong with a chain of certificates.
     #[must_use]
     pub fn worst(found: impl Iterator<Item = Self>) -> Self {
-        let rank = |failure: &Self| WORST_FIRST.iter().position(|worse| worse == failure);
-        found
-            .min_by_key(|failure| rank(failure).unwrap_or(WORST_FIRST.len()))
-            .unwrap_or(Self::Certificate(CertificateDefect::Other))
+        let mut worst = Self::Certificate(CertificateDefect::Other);
+        for failure in found {
+            if rank(failure) < rank(worst) {
+                worst = failure;
+            }
+        }
+        worst
     }
 }
 
