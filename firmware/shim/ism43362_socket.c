@@ -19,6 +19,8 @@
 #include "azure_shim.h"
 
 #define SOCKETS CONFIG_AZURE_ISM43362_SOCKETS
+/* Bytes that the module takes in one write. */
+#define LONGEST_WRITE 1460
 BUILD_ASSERT(ZVFS_OPEN_SIZE >= SOCKETS, "CONFIG_ZVFS_OPEN_ADD_SIZE_AZURE is too small for the module's sockets");
 
 struct ism43362_socket {
@@ -27,6 +29,7 @@ struct ism43362_socket {
 	struct sockaddr_in peer;
 	k_timeout_t receive_timeout;
 	int flags;
+	bool stream;
 };
 
 static struct ism43362_socket sockets[SOCKETS];
@@ -135,6 +138,11 @@ static ssize_t on_sendto(void *object, const void *data, size_t length, int flag
 	int32_t result;
 
 	ARG_UNUSED(flags);
+	if (!socket->stream && length > LONGEST_WRITE) {
+		/* A datagram goes whole or not at all. */
+		errno = EMSGSIZE;
+		return -1;
+	}
 	/* Datagrams go to one peer, to which the first one connects. */
 	if (address != NULL && socket->peer.sin_port == 0 && on_connect(object, address, address_length) != 0) {
 		return -1;
@@ -316,6 +324,7 @@ static int create(int family, int type, int protocol)
 	sockets[number].peer = (struct sockaddr_in){.sin_family = AF_INET};
 	sockets[number].receive_timeout = K_FOREVER;
 	sockets[number].flags = 0;
+	sockets[number].stream = type == SOCK_STREAM;
 	k_poll_signal_reset(&sockets[number].arrived);
 	zvfs_finalize_typed_fd(descriptor, &sockets[number], &operations.fd_vtable, ZVFS_MODE_IFSOCK);
 	return descriptor;
