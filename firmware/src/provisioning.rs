@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(CONFIG_AZURE_SHELL)]
 use alloc::format;
 use alloc::string::String;
 use core::fmt::{self, Write};
@@ -115,6 +116,7 @@ pub(crate) fn registration_id(given: Option<&str>) -> Result<RegistrationId, Enr
 
 /// Stored form of an enrolment: the id scope, a line feed, and the registration id unless it is the processor's
 /// own. One value, so that a damaged one is not half an enrolment.
+#[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn enrolment_text(id_scope: &IdScope, given: Option<&RegistrationId>) -> String {
     let id = given.map_or("", RegistrationId::as_str);
     format!("{}\n{id}", id_scope.as_str())
