@@ -41,11 +41,11 @@ pub(super) enum ConnectionString {
 pub(super) struct One {
     /// The device's id
     #[arg(short = 'd', long, value_name = "ID")]
-    device_id: String,
+    pub(super) device_id: String,
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     #[command(flatten)]
-    shape: Shape,
+    pub(super) shape: Shape,
 }
 
 #[derive(Args)]

@@ -5,8 +5,8 @@ use hyper::Method;
 
 use super::Failure;
 use super::client::Call;
+use super::identity;
 use super::output::print;
-use super::shape::Shape;
 use super::target::{DeviceName, Target};
 use crate::c2d::{Ack, Message};
 use crate::clock::Clock;
@@ -50,7 +50,7 @@ pub(super) enum C2dMessage {
     /// Send a message to a device
     Send(Send),
     /// Discard the messages that wait for a device
-    Purge(Purge),
+    Purge(identity::One),
 }
 
 #[derive(Args)]
@@ -69,17 +69,6 @@ pub(super) struct Send {
     /// Time at which the message expires, in milliseconds since 1970; after an hour if absent
     #[arg(long, visible_alias = "expiry", value_name = "MILLISECONDS")]
     expiry_time_utc: Option<u64>,
-}
-
-#[derive(Args)]
-pub(super) struct Purge {
-    /// The device's id
-    #[arg(short = 'd', long, value_name = "ID")]
-    device_id: String,
-    #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    shape: Shape,
 }
 
 /// Fields of a message to a device.
