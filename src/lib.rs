@@ -26,7 +26,7 @@
 //!   writes it), [`sntp`], [`text`], [`time`].
 //!
 //! Each is a folder or a file of `src/`. What is in `setup`, `iot_hub` and `foundation` has its path without the folder.
-//! What is low imports nothing from what is high (`tests/layers.rs`).
+//! A low layer imports nothing from a high one (`tests/layers.rs`).
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].
 

@@ -1,4 +1,4 @@
-//! What [`run`](super::run) tells a machine and asks it.
+//! Methods by which [`run`](super::run) drives a machine.
 
 use super::work::{Task, Work};
 use super::{Connection, Link, Next, Phase, State};

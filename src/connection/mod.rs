@@ -210,7 +210,7 @@ impl<'b> Connection<'b> {
     }
 }
 
-/// What a [`Work`] tells its connection, and asks it.
+/// Methods for a [`Work`] on its connection.
 impl Connection<'_> {
     /// True if everything is set up, and no goodbye is planned.
     pub(crate) const fn is_running(&self) -> bool {

@@ -7,7 +7,7 @@ use core::fmt;
 pub enum ServerError {
     /// There is no name and no address.
     Empty,
-    /// What follows the last colon, or the closing bracket, is no port from 1 to 65535.
+    /// The text behind the last colon, or the closing bracket, is no port from 1 to 65535.
     Port,
     /// A bracket is missing, or is around no IPv6 address (RFC 3986, section 3.2.2).
     Brackets,

@@ -77,7 +77,7 @@ fn registrations(world: &World) -> usize {
         .count()
 }
 
-/// How often a host was tried in this time, in milliseconds.
+/// Number of attempts at a host in this time, in milliseconds.
 fn tries(world: &World, host_name: &str, from: u64, until: u64) -> usize {
     let hub = world.hub.borrow();
     let tried = hub.log.hosts.iter().zip(&hub.log.attempts);

@@ -19,7 +19,7 @@ use crate::report::{Cause, Report};
 use crate::storage;
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
-/// What is kept of an assignment beside its payload, which it names by its CRC-32.
+/// Part that is kept of an assignment beside its payload, which it names by its CRC-32.
 pub(super) const KEPT: &str =
     "0ne00ABCDEF\nmydevice01\ncontoso.azure-devices.net\nMyDevice01\n21c03ed5";
 pub(super) const PAYLOAD: &str = r#"{"site":7}"#;

@@ -1,4 +1,4 @@
-//! What a person gives a device before it can connect, and the wait for it.
+//! Things that a person gives a device before it can connect, and the wait for them.
 
 pub mod pair;
 pub mod paste;

@@ -11,7 +11,7 @@ const SIZE: usize = 1024;
 /// Milliseconds from one byte to the next at 115,200 baud, rounded up.
 const BYTE: u64 = 1;
 
-/// What a shell sees of a paste: the items, the outcome, and the bytes behind the end.
+/// View that a shell has of a paste: the items, the outcome, and the bytes behind the end.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     lines: Vec<String>,

@@ -97,7 +97,7 @@ pub(super) struct Twin<'b> {
     /// When a request may be sent again after one that failed.
     not_before: Option<Instant>,
     failures: u32,
-    /// What is to be reported.
+    /// Properties that are to be reported.
     due: Patch,
     /// Result of each property's desired value.
     verdicts: [Verdict; MAX_PROPERTIES],
@@ -126,7 +126,7 @@ struct Refusal {
 struct Request {
     id: u32,
     until: Instant,
-    /// What it reports, to mark it again should it fail; `None` if it reads the twin.
+    /// Properties that it reports, to mark them again should it fail; `None` if it reads the twin.
     patch: Option<Patch>,
 }
 

@@ -35,7 +35,7 @@ impl Patch {
         }
     }
 
-    /// What is left after the other one.
+    /// Rest after the other one.
     pub(super) const fn without(self, other: Self) -> Self {
         Self {
             report: self.report && !other.report,
