@@ -6,6 +6,8 @@
 
 use core::fmt::{self, Write};
 
+mod integer;
+
 /// UTF-8 text at the start of a borrowed buffer.
 pub struct Text<'a> {
     buffer: &'a mut [u8],

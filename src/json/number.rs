@@ -1,4 +1,4 @@
-//! Numbers: their grammar, and the whole numbers among them.
+//! Numbers: their grammar, and the exact value of those that a device computes with.
 
 /// A part of a number (RFC 8259, section 6), by what was read last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +50,11 @@ impl Part {
     }
 }
 
-/// The whole number that this JSON number is, exactly. JSON does not tell 30 from 30.0 and 3e1 (RFC 8259,
-/// section 6): what counts is the value.
+/// The value of this JSON number in units of ten to the power of minus `decimals`, exactly: 21.5 with two decimals
+/// is 2150. JSON does not tell 30 from 30.0 and 3e1 (RFC 8259, section 6): what counts is the value.
 ///
-/// `None` for a fraction, and for what does not fit.
-pub(super) fn whole(number: &str) -> Option<i64> {
+/// `None` if it has more decimals than these, and for what does not fit.
+pub(super) fn scaled(number: &str, decimals: u8) -> Option<i64> {
     let (mantissa, exponent) = match number.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent_of(exponent)?),
         None => (number, 0),
@@ -79,7 +79,8 @@ pub(super) fn whole(number: &str) -> Option<i64> {
     }
     let scale = exponent
         .checked_sub(i64::try_from(fraction).ok()?)?
-        .checked_add(zeros)?;
+        .checked_add(zeros)?
+        .checked_add(decimals.into())?;
     // Below zero there is room for one number more.
     match (shift(value, scale)?, negative) {
         (value, true) => Some(value),
@@ -116,6 +117,34 @@ fn shift(value: i64, places: i64) -> Option<i64> {
 mod tests {
     use super::*;
     use std::format;
+
+    fn whole(number: &str) -> Option<i64> {
+        scaled(number, 0)
+    }
+
+    #[test]
+    fn a_decimal_is_exact_or_nothing() {
+        for (text, decimals, value) in [
+            ("2.150", 2, Some(215)),
+            ("2.150", 3, Some(2150)),
+            ("2.150", 1, None),
+            ("30", 1, Some(300)),
+            ("30.0", 1, Some(300)),
+            ("3e1", 1, Some(300)),
+            ("-0.05", 2, Some(-5)),
+            ("21.5e-1", 2, Some(215)),
+            ("1e-9", 9, Some(1)),
+            ("1e-255", 255, Some(1)),
+            ("1e-256", 255, None),
+            ("0.0", 255, Some(0)),
+            ("1", 19, None),
+            ("9.223372036854775807", 18, Some(i64::MAX)),
+            ("-9.223372036854775808", 18, Some(i64::MIN)),
+            ("9.223372036854775808", 18, None),
+        ] {
+            assert_eq!(scaled(text, decimals), value, "{text} with {decimals}");
+        }
+    }
 
     #[test]
     fn a_whole_number_is_one_however_it_is_written() {

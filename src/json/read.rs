@@ -76,8 +76,17 @@ impl<'j> Value<'j> {
 
     /// A whole number that fits, however it is written: `30`, `30.0` and `3e1` are the same.
     pub fn as_i64(self) -> Option<i64> {
+        self.as_decimal(0)
+    }
+
+    /// A number as a whole number of units of ten to the power of minus `decimals`, however it is written: with one
+    /// decimal, `30`, `30.0` and `3e1` are 300, and `21.5` is 215.
+    ///
+    /// `None` for a number with more decimals than these, such as `21.55`, and for one that does not fit: nothing is
+    /// rounded, so that a device never acknowledges a value that it does not keep.
+    pub fn as_decimal(self, decimals: u8) -> Option<i64> {
         match self.kind() {
-            Kind::Number => number::whole(self.0),
+            Kind::Number => number::scaled(self.0, decimals),
             _ => None,
         }
     }
@@ -88,12 +97,24 @@ impl<'j> Value<'j> {
         Some(JsonString(inside))
     }
 
+    /// A string that is one of these: its place in the table. `None` for another string, and for any other kind.
+    pub fn as_choice(self, choices: &[&str]) -> Option<usize> {
+        let text = self.as_text()?;
+        choices.iter().position(|choice| text.is(choice))
+    }
+
+    /// An array: its elements in their order. `None` for any other kind.
+    pub fn as_array(self) -> Option<Elements<'j>> {
+        let inside = self.0.strip_prefix('[')?.strip_suffix(']')?;
+        Some(Elements(Tokens(inside)))
+    }
+
     /// An object's members in their order; none for any other kind.
     pub fn members(self) -> Members<'j> {
-        Members(match self.kind() {
+        Members(Tokens(match self.kind() {
             Kind::Object => self.0.get(1..).unwrap_or_default(),
             _ => "",
-        })
+        }))
     }
 
     /// The member of this name. If there are several, the last, as most readers have it.
@@ -112,20 +133,21 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// The members of an object: see [`Value::members`]. What is left of its text, which was checked.
+/// Values that stand one after the other in a text that was checked: what is left of it.
 #[derive(Clone)]
-pub struct Members<'j>(&'j str);
+struct Tokens<'j>(&'j str);
 
-impl<'j> Members<'j> {
+impl<'j> Tokens<'j> {
     /// Passes over white space, and the commas and colons that separate names and values.
     fn separate(&mut self) {
         self.0 = self.0.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
     }
 
-    /// Passes over a value.
+    /// The next value. `None` at the end of what is around them.
     fn value(&mut self) -> Option<Value<'j>> {
         self.separate();
-        let (value, rest) = self.0.split_at_checked(length(self.0.as_bytes()))?;
+        let length = length(self.0.as_bytes());
+        let (value, rest) = self.0.split_at_checked(length).filter(|_| length > 0)?;
         self.0 = rest;
         Some(Value(value))
     }
@@ -154,12 +176,35 @@ fn length(text: &[u8]) -> usize {
     text.len()
 }
 
+/// The members of an object: see [`Value::members`].
+#[derive(Clone)]
+pub struct Members<'j>(Tokens<'j>);
+
 impl<'j> Iterator for Members<'j> {
     type Item = (JsonString<'j>, Value<'j>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let name = self.value()?.as_text()?;
-        Some((name, self.value()?))
+        let name = self.0.value()?.as_text()?;
+        Some((name, self.0.value()?))
+    }
+}
+
+/// The elements of an array: see [`Value::as_array`].
+#[derive(Clone)]
+pub struct Elements<'j>(Tokens<'j>);
+
+impl<'j> Iterator for Elements<'j> {
+    type Item = Value<'j>;
+
+    fn next(&mut self) -> Option<Value<'j>> {
+        self.0.value()
+    }
+}
+
+/// Elements may be secrets, as members.
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "elements of {} bytes", self.0.0.len())
     }
 }
 

@@ -99,3 +99,57 @@ fn a_thousand_levels_are_refused_without_a_thousand_frames() {
         ));
     }
 }
+
+#[test]
+fn a_decimal_is_read_exactly_or_not_at_all() {
+    for json in ["30", "30.0", "3e1", "300e-1"] {
+        assert_eq!(parse(json).as_decimal(1), Some(300), "{json}");
+    }
+    assert_eq!(parse("2.150").as_decimal(2), Some(215));
+    assert_eq!(parse("-0.05").as_decimal(2), Some(-5));
+    for json in ["21.55", "\"1\"", "null", "true", "[1]", "1e19"] {
+        assert_eq!(parse(json).as_decimal(1), None, "{json}");
+    }
+}
+
+#[test]
+fn elements_come_in_their_order_whatever_separates_them() {
+    let texts = |json| -> Option<std::vec::Vec<_>> {
+        let elements = parse(json).as_array()?;
+        Some(elements.map(Value::text).collect())
+    };
+    assert_eq!(texts("[]"), Some([].into()));
+    assert_eq!(texts(" [ ] "), Some([].into()));
+    assert_eq!(
+        texts(" [ 1 ,\"a,]\\\"\", [2,[ ]] ,{\"b\":[3]},null\n, true]"),
+        Some(["1", "\"a,]\\\"\"", "[2,[ ]]", "{\"b\":[3]}", "null", "true"].into())
+    );
+    for json in ["{}", "1", "\"[1]\"", "null"] {
+        assert_eq!(texts(json), None, "{json}");
+    }
+    let mut inner = parse("[[1,2],[3]]").as_array().unwrap();
+    let first: Option<i64> = inner
+        .next()
+        .unwrap()
+        .as_array()
+        .unwrap()
+        .map(Value::as_i64)
+        .sum();
+    assert_eq!((first, inner.count()), (Some(3), 1));
+}
+
+#[test]
+fn a_choice_is_the_place_of_its_string_in_the_table() {
+    let choices = ["off", "auto", "on"];
+    assert_eq!(parse("\"off\"").as_choice(&choices), Some(0));
+    assert_eq!(parse("\"\\u006fn\"").as_choice(&choices), Some(2));
+    for json in ["\"On\"", "\"\"", "0", "null", "[\"on\"]"] {
+        assert_eq!(parse(json).as_choice(&choices), None, "{json}");
+    }
+}
+
+#[test]
+fn elements_do_not_show_what_they_hold() {
+    let elements = parse("[\"secret\"]").as_array();
+    assert_eq!(format!("{elements:?}"), "Some(elements of 8 bytes)");
+}

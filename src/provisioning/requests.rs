@@ -88,7 +88,7 @@ impl Registration<'_> {
                 let mut body = Object::new(&mut payload);
                 body.string("registrationId", self.enrollment.registration_id().as_str());
                 if let Some(custom) = self.payload {
-                    body.raw("payload", custom.text());
+                    body.raw("payload", custom);
                 }
                 body.finish().map_err(|_| too_small)?;
                 render(topic, Outbound::DpsRegister { request_id })?
