@@ -20,6 +20,7 @@
 //! - [`report`]: what the device tells about itself.
 //! - [`failure`]: what follows from each failure.
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are. [`json`]: the payloads' format.
+//!   `cbor`: another, behind a feature.
 //! - `iot_hub`: IoT Hub's conventions. [`identity`] and [`sas`] say who the device is and prove it; [`topic`],
 //!   [`properties`] and [`percent`] are the form of its messages.
 //! - `foundation`: [`backoff`] (how long to wait), [`logging`], [`pem`], [`secret`], [`server`] (a server as a person
@@ -27,6 +28,9 @@
 //!
 //! Each is a folder or a file of `src/`. What is in `setup`, `iot_hub` and `foundation` has its path without the folder.
 //! A low layer imports nothing from a high one (`tests/layers.rs`).
+//!
+//! Features, all of them off by default: `float` reads and writes `f32` and `f64` in JSON; `cbor` has the codec for
+//! bodies of messages in CBOR.
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].
 
@@ -46,6 +50,8 @@ mod application_guide {}
 
 pub mod app;
 pub mod application;
+#[cfg(feature = "cbor")]
+pub mod cbor;
 pub mod connection;
 pub mod device;
 pub mod failure;

@@ -122,6 +122,23 @@ fn rebuilt(text: &[u8], sizes: &[usize]) -> Option<serde_json::Value> {
     rebuild.done
 }
 
+#[cfg(feature = "float")]
+proptest! {
+    #[test]
+    fn a_float_that_is_written_is_read_alike_by_another_reader(bits: u64) {
+        let value = f64::from_bits(bits);
+        let mut buffer = [0; 32];
+        let mut text = Text::new(&mut buffer);
+        let written = write_value(&mut text, |slot| slot.float(value)).is_ok();
+        prop_assert_eq!(written, value.is_finite());
+        if written {
+            let theirs: f64 = serde_json::from_str(text.as_str()).unwrap();
+            // The other reader may miss the nearest number by a little.
+            prop_assert!((theirs - value).abs() <= value.abs() * 4.0 * f64::EPSILON + f64::MIN_POSITIVE);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn what_comes_in_pieces_is_read_as_another_reader_reads_the_whole(

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["port"],
     &["report"],
     &["failure"],
-    &["mqtt", "json"],
+    &["mqtt", "json", "cbor"],
     &["iot_hub"],
     &["foundation"],
 ];

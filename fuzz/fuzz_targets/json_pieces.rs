@@ -64,6 +64,14 @@ fuzz_target!(|input: &[u8]| {
             *depth == 1 && name.is_some() && kind.is_some()
         };
         assert_eq!(members, story.told.iter().filter(told).count());
-        let _ = value.as_i64();
+        let elements = value.as_array().map_or(0, Iterator::count);
+        let told = |(depth, name, kind): &&(u32, Option<String>, Option<Kind>)| {
+            *depth == 1 && name.is_none() && kind.is_some()
+        };
+        assert_eq!(elements, story.told.iter().filter(told).count());
+        // The more decimals are allowed, the more numbers have a value, and it is the same one.
+        if let (Some(whole), Some(tenths)) = (value.as_i64(), value.as_decimal(1)) {
+            assert_eq!(whole.checked_mul(10), Some(tenths));
+        }
     }
 });

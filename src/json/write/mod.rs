@@ -17,13 +17,17 @@ pub use self::object::Object;
 pub use self::slot::Slot;
 use crate::text::Text;
 
-/// The value does not fit into its buffer, or a part of it cannot be written: its `Display` failed.
+/// The value does not fit into its buffer, or a part of it cannot be written: its `Display` failed, or a number of
+/// floating point is infinite or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
 impl Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the JSON value does not fit its buffer")
+        f.write_str(match cfg!(feature = "float") {
+            true => "the JSON value does not fit its buffer, or holds a float that is no number",
+            false => "the JSON value does not fit its buffer",
+        })
     }
 }
 

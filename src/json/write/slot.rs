@@ -90,7 +90,7 @@ impl<'t, 'b> Slot<'t, 'b> {
         });
     }
 
-    fn write(mut self, value: impl FnOnce(&mut Text<'b>) -> fmt::Result) {
+    pub(in super::super) fn write(mut self, value: impl FnOnce(&mut Text<'b>) -> fmt::Result) {
         if core::mem::take(&mut self.is_open) {
             *self.failed = value(self.out).is_err();
         }
