@@ -21,6 +21,12 @@ pub struct Config {
     /// Where the Device Provisioning Service is served by itself, if at all; it is served on the hub's
     /// own port too, told apart by the user name. Port 0: the kernel chooses.
     pub provisioning_listen: Option<SocketAddr>,
+    /// Where the page for a browser is served, if at all. A loopback address. Port 0: the one of the last start of
+    /// the same state if it is free, or else the kernel chooses.
+    pub page: Option<SocketAddr>,
+    /// A directory of Plug and Play models (DTDL version 2 or 3, an interface or a list of them in each `*.json`),
+    /// from which the page makes its forms.
+    pub models: Option<PathBuf>,
     /// Where SNTP is answered, if at all. Port 0: the kernel chooses.
     pub sntp: Option<SocketAddr>,
     /// Serve on addresses that other machines can reach; refused unless this is set.
@@ -56,6 +62,8 @@ impl Config {
             listen: any_port,
             operator_listen: any_port,
             provisioning_listen: None,
+            page: None,
+            models: None,
             sntp: None,
             allow_remote: false,
             host_name: "localhost".into(),

@@ -16,6 +16,7 @@ use crate::quota::Quota;
 use crate::registry::{Device, Identity, Registry, Status};
 use crate::sessions::Sessions;
 use crate::store::Store;
+use crate::story::{Stories, What};
 use crate::throttle::{Operation, Throttle};
 use crate::twin::Twins;
 
@@ -56,9 +57,25 @@ pub(crate) struct Core {
     pub(crate) policies: Policies,
     /// Reason why connections ended.
     pub(crate) closes: CloseLog,
+    /// What happened to each client.
+    pub(crate) stories: Stories,
+    /// What happened to each registration with the provisioning service.
+    pub(crate) registration_stories: Stories,
 }
 
 impl Core {
+    /// Adds what happened to a client to its story.
+    pub(crate) fn tell<D: Into<String>>(
+        &self,
+        client_id: &str,
+        what: What,
+        label: &'static str,
+        detail: impl FnOnce() -> D,
+    ) {
+        self.stories
+            .tell(client_id, &self.clock, what, label, detail);
+    }
+
     /// Queues a message to a device or module.
     pub(crate) fn send_c2d(&self, identity: &Identity, message: Message) -> Result<(), Error> {
         let device = self.registry.get(identity)?;
@@ -126,6 +143,7 @@ impl Core {
             self.twins.forget(&client_id)?;
             self.faults.clear(&client_id);
             self.c2d.forget(&client_id)?;
+            self.stories.forget(&client_id);
         }
         Ok(())
     }

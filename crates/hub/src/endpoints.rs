@@ -23,6 +23,9 @@ pub(crate) struct Endpoints {
     pub(crate) operator: SocketAddr,
     /// SNTP over UDP, if it is served.
     pub(crate) sntp: Option<SocketAddr>,
+    /// The page, if it is served.
+    #[serde(default)]
+    pub(crate) page: Option<SocketAddr>,
 }
 
 /// The policy that the commands act under.
@@ -75,6 +78,12 @@ impl Endpoints {
                 .map_err(|source| StartError::State { path, source })?;
         }
         Ok(())
+    }
+
+    /// Where the page was served last from this directory.
+    pub(crate) fn last_page(directory: &Path) -> Option<SocketAddr> {
+        let bytes = std::fs::read(directory.join(Self::FILE)).ok()?;
+        serde_json::from_slice::<Self>(&bytes).ok()?.page
     }
 
     /// Reads where the hub of a directory listens, and the key of [`POLICY`].

@@ -42,6 +42,8 @@ pub enum StartError {
     },
     /// The address can be reached from other machines, and that was not allowed.
     Remote(std::net::SocketAddr),
+    /// The page is for browsers on this machine, and this address is not only on it.
+    RemotePage(std::net::SocketAddr),
     /// A name that no certificate or connection string can carry.
     HostName(String),
     /// Keys or certificates cannot be made.
@@ -89,6 +91,11 @@ impl fmt::Display for StartError {
                 f,
                 "{address} can be reached from other machines; listen on a loopback address such as 127.0.0.1, \
                  or allow it: `serve --allow-remote` (in code `Config::allow_remote`)"
+            ),
+            Self::RemotePage(address) => write!(
+                f,
+                "{address} can be reached from other machines, and the page is for browsers on this one; serve it \
+                 on a loopback address such as 127.0.0.1:0"
             ),
             Self::HostName(name) => write!(
                 f,

@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::dps::is_registration_id;
 use crate::error::Error;
 use crate::registry::Identity;
+use crate::story::What;
 
 /// The longest that a PUBACK can be delayed: an hour.
 const MAX_DELAY: u64 = 3_600_000;
@@ -112,6 +113,27 @@ struct Waiting {
     expired: Option<u64>,
 }
 
+impl Waiting {
+    fn faults(&self) -> Vec<Fault> {
+        let (code, times) = self.refusals;
+        let refusals = (times > 0).then_some(Fault::RefuseConnect { code, times });
+        let (status, times) = self.twin;
+        let twin = (times > 0).then_some(Fault::FailTwin { status, times });
+        let times = self.duplicates;
+        let duplicates = (times > 0).then_some(Fault::DuplicateC2d { times });
+        let puback = match self.puback {
+            Puback::AtOnce => None,
+            Puback::Late(late) => Some(Fault::DelayPuback {
+                milliseconds: u64::try_from(late.as_millis()).unwrap_or(u64::MAX),
+            }),
+            Puback::Never => Some(Fault::SuppressPuback),
+        };
+        let expired = self.expired.map(|_| Fault::ExpireToken);
+        let all = [refusals, twin, duplicates, puback, expired];
+        all.into_iter().flatten().collect()
+    }
+}
+
 /// The faults that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
@@ -182,6 +204,30 @@ impl Faults {
     /// Forgets what waits for a client.
     pub(crate) fn clear(&self, client_id: &str) {
         self.lock().remove(client_id);
+    }
+
+    /// Every fault that waits, or stays, by client id and in the order of ids.
+    pub(crate) fn waiting(&self) -> Vec<(String, Vec<Fault>)> {
+        let clients = self.lock();
+        let mut all: Vec<_> = clients
+            .iter()
+            .map(|(client_id, waiting)| (client_id.clone(), waiting.faults()))
+            .filter(|(_, faults)| !faults.is_empty())
+            .collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all
+    }
+
+    /// Every registration whose requests are to fail: its id, the status, and how many; in the order of ids.
+    pub(crate) fn failing_registrations(&self) -> Vec<(String, u16, u32)> {
+        let registrations = self.registrations();
+        let mut all: Vec<_> = registrations
+            .iter()
+            .filter(|(_, (_, times))| *times > 0)
+            .map(|(id, (status, times))| (id.clone(), *status, *times))
+            .collect();
+        all.sort();
+        all
     }
 
     /// The return code that a CONNECT is to be refused with; `expiry` is the `se` of its token.
@@ -258,6 +304,7 @@ impl Core {
             Fault::DuplicateC2d { times } => change(&|waiting| waiting.duplicates = times),
         }
         log::info!("fault for {client_id:?}: {fault}");
+        self.tell(&client_id, What::Fault, "", || fault.to_string());
         Ok(())
     }
 }

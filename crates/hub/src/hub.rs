@@ -17,6 +17,7 @@ use crate::credentials::x509;
 use crate::endpoints::authority;
 use crate::error::{Error, StartError};
 use crate::events::Event;
+use crate::page::PageToken;
 use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 use crate::start::{self, Started};
 use crate::tls::{self, DeviceAuthority};
@@ -126,6 +127,12 @@ impl Hub {
     /// Where SNTP is answered, if it is.
     pub const fn sntp_endpoint(&self) -> Option<SocketAddr> {
         self.started.sntp_endpoint
+    }
+
+    /// Address of the page for a browser, if it is served: `http://…/#token=…`. Whoever has it may do everything.
+    pub fn page_address(&self) -> Option<String> {
+        let endpoint = self.started.page_endpoint?;
+        Some(PageToken::of(&self.core.policies).address(endpoint))
     }
 
     /// The directory that holds the state.

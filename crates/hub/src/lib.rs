@@ -21,11 +21,12 @@
 //! # Layers
 //! From the outside in:
 //! - [`cli`]: the program. `hub`, [`Config`]: the library's handle. `start`: from a configuration to sockets.
-//! - `rest`: the operator's HTTPS interface. `mqtt`: the devices' interface. `sntp`: time for devices.
+//! - `rest`: the operator's HTTPS interface. `page`: the page for a browser. `mqtt`: the devices' interface. `sntp`: time for devices.
 //! - `core`: what an operator can do, over the parts: `registry` (identities), `sessions` (connections, stored
 //!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `twin`, `methods`, `dps`
 //!   (provisioning), `policy` (shared access), `tier`, `throttle` and `quota` (how much is too much), `faults` (what is to go
 //!   wrong).
+//! - `story`: what happened to each client, and `logged`: the last lines of the log; both for the page.
 //! - `shown`: what reaches a terminal.
 //! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `kinds` (what it
 //!   may hold), `json` (depth), `clock`.
@@ -79,9 +80,11 @@ pub mod fuzzing;
 mod hub;
 mod json;
 mod kinds;
+mod logged;
 mod methods;
 mod mqtt;
 mod operate;
+mod page;
 mod policy;
 mod query;
 mod quota;
@@ -92,6 +95,7 @@ mod shown;
 mod sntp;
 mod start;
 mod store;
+mod story;
 mod throttle;
 mod tier;
 mod tls;

@@ -27,6 +27,21 @@ pub(crate) struct Push {
     pub(crate) payload: Vec<u8>,
 }
 
+impl Push {
+    /// The kind of packet, for people.
+    pub(crate) fn label(&self) -> &'static str {
+        let kinds = [
+            ("$iothub/twin/res/", "PUBLISH twin answer"),
+            ("$iothub/twin/PATCH/", "PUBLISH desired properties"),
+            ("$iothub/methods/", "PUBLISH method call"),
+        ];
+        let kind = kinds
+            .iter()
+            .find(|(topic, _)| self.topic.starts_with(topic));
+        kind.map_or("PUBLISH", |(_, label)| label)
+    }
+}
+
 /// Part of a live connection that the rest of the hub holds.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -250,6 +265,15 @@ impl Sessions {
     /// The live connection of a client.
     pub(crate) fn get(&self, client_id: &str) -> Option<Arc<Link>> {
         self.lock().get(client_id).cloned()
+    }
+
+    /// The client ids of connections that [`Link::freeze`] stopped, in their order.
+    pub(crate) fn frozen(&self) -> Vec<String> {
+        let live = self.lock();
+        let frozen = live.values().filter(|link| link.is_frozen());
+        let mut ids: Vec<_> = frozen.map(|link| link.client_id.clone()).collect();
+        ids.sort();
+        ids
     }
 
     /// Number of those that are connected.

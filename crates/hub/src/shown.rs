@@ -18,6 +18,15 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_harmful)
 }
 
+/// The beginning of a text, of so many bytes at most, without half a character.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 fn escaped(text: &str, is_harmful: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_harmful) {
         return Cow::Borrowed(text);
@@ -87,6 +96,13 @@ mod tests {
         }
         let harmless = "Grüße, 你好, שלום, e\u{301} {\"a\": [1, \"~\\\"\"]} 🙂";
         assert!(matches!(line(harmless), Cow::Borrowed(same) if same == harmless));
+    }
+
+    #[test]
+    fn a_beginning_ends_between_characters() {
+        for (most, shown) in [(0, ""), (1, "a"), (2, "a"), (3, "aü"), (9, "aüb")] {
+            assert_eq!(beginning("aüb", most), shown);
+        }
     }
 
     #[test]

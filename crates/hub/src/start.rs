@@ -29,13 +29,18 @@ use crate::registry::Registry;
 use crate::sessions::Sessions;
 use crate::store::files::refuse_to_replace;
 use crate::store::{self, DirectoryLock, Store, StoreError, write_atomically};
+use crate::story::Stories;
 use crate::throttle::Throttle;
 use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
-use crate::{kinds, mqtt, rest, sntp};
+use crate::{kinds, mqtt, page, rest, sntp};
 
 /// Interval at which locks and expiries of messages are looked at.
 const TICK: Duration = Duration::from_millis(200);
+/// Clients whose stories are kept: more than a hub of this kind has.
+const MAX_STORIES: usize = 100_000;
+/// Registrations whose stories are kept.
+const MAX_REGISTRATION_STORIES: usize = 1000;
 /// Ticks from one sync of the medium to the next.
 const TICKS_PER_SYNC: u32 = 5;
 
@@ -97,6 +102,7 @@ pub(crate) struct Started {
     pub(crate) operator_endpoint: SocketAddr,
     pub(crate) provisioning_endpoint: Option<SocketAddr>,
     pub(crate) sntp_endpoint: Option<SocketAddr>,
+    pub(crate) page_endpoint: Option<SocketAddr>,
     pub(crate) ca_pem: String,
     pub(crate) certificate_message_size: usize,
     pub(crate) directory: StateDirectory,
@@ -124,6 +130,7 @@ pub(crate) async fn start(
     let chain = hierarchy.issue(&config.host_name, &config.certificate)?;
     let ecc = hierarchy.issue_ecc(&config.host_name, &config.certificate)?;
     let certificate_message_size = chain.message_size();
+    let shown_certificates = page::certificates(&hierarchy, &chain, ecc.as_ref(), &path);
     let tls = server_config(chain, ecc, config.tls_record_size)?;
     let ca_pem = hierarchy.root_pem().to_owned();
     // Of all files, devices of other users need this one.
@@ -143,7 +150,26 @@ pub(crate) async fn start(
         Some(address) => Some(bind_udp(address).await?),
         None => None,
     };
+    let page = match config.page {
+        Some(address) => Some(listen_for_page(address, Endpoints::last_page(&path)).await?),
+        None => None,
+    };
     let core = Arc::new(core);
+    let page_endpoint = page.map(|(listener, page_endpoint)| {
+        let facts = page::Facts {
+            mqtt: endpoint,
+            operator: operator_endpoint,
+            provisioning: provisioning.as_ref().map(|(_, endpoint)| *endpoint),
+            sntp: sntp_socket.as_ref().map(|(_, endpoint)| *endpoint),
+            page: page_endpoint,
+            directory: path.clone(),
+            models: config.models.clone(),
+            throttling: config.throttling.clone(),
+            certificates: shown_certificates,
+        };
+        tokio::spawn(page::serve(Arc::clone(&core), listener, facts));
+        page_endpoint
+    });
     let sntp_endpoint = sntp_socket.map(|(socket, endpoint)| {
         tokio::spawn(sntp::serve(socket, Arc::clone(&core.clock), sntp_offset));
         endpoint
@@ -177,6 +203,7 @@ pub(crate) async fn start(
         mqtt: endpoint,
         operator: operator_endpoint,
         sntp: sntp_endpoint,
+        page: page_endpoint,
     };
     endpoints.publish(&core, &path)?;
     let started = Started {
@@ -184,6 +211,7 @@ pub(crate) async fn start(
         operator_endpoint,
         provisioning_endpoint,
         sntp_endpoint,
+        page_endpoint,
         ca_pem,
         certificate_message_size,
         directory,
@@ -203,6 +231,9 @@ fn check(config: &Config) -> Result<(), StartError> {
         if !address.ip().is_loopback() && !config.allow_remote {
             return Err(StartError::Remote(address));
         }
+    }
+    if let Some(address) = config.page.filter(|page| !page.ip().is_loopback()) {
+        return Err(StartError::RemotePage(address));
     }
     let name = &config.host_name;
     let label = |label: &str| {
@@ -243,6 +274,8 @@ pub(crate) fn open_core(config: &Config, directory: &Path) -> Result<Core, Start
         limits: config.limits.clone(),
         policies,
         closes: CloseLog::default(),
+        stories: Stories::new(config.page.is_some(), MAX_STORIES),
+        registration_stories: Stories::new(config.page.is_some(), MAX_REGISTRATION_STORIES),
         clock,
         store,
     })
@@ -260,6 +293,20 @@ async fn listen(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// Listens where the page was served last if any port will do: a browser's page finds the hub again.
+async fn listen_for_page(
+    address: SocketAddr,
+    last: Option<SocketAddr>,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    if address.port() == 0
+        && let Some(last) = last.filter(|last| last.ip() == address.ip())
+        && let Ok(listening) = listen("the page", last).await
+    {
+        return Ok(listening);
+    }
+    listen("the page", address).await
 }
 
 async fn bind_udp(address: SocketAddr) -> Result<(UdpSocket, SocketAddr), StartError> {

@@ -23,7 +23,15 @@ For devices on other machines, under the name by which they find this one:
   local-hub serve --host-name build-server.local --listen 0.0.0.0:8883 --allow-remote
 With Azure's rates and daily quota of one S1 unit, and with a certificate that devices must refuse:
   local-hub serve --throttle s1
-  local-hub serve --certificate-fault expired";
+  local-hub serve --certificate-fault expired
+With a page that knows the models of the devices, on a port of its own, or without a page:
+  local-hub serve --models docs --page 127.0.0.1:8080
+  local-hub serve --page off";
+
+pub(super) const PAGE: &str = "\
+Examples:
+  local-hub page
+  xdg-open \"$(local-hub page)\"";
 
 pub(super) const DEVICE: &str = "\
 Examples:

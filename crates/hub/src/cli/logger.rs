@@ -5,7 +5,7 @@ use std::io::Write;
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::clock::{Clock, iso_8601};
-use crate::shown;
+use crate::{logged, shown};
 
 /// What this crate calls itself in its records.
 const OWN: &str = "local_hub";
@@ -26,11 +26,14 @@ impl Log for Stderr {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let now = iso_8601(Clock::new(0).unix_millis());
+        let millis = Clock::new(0).unix_millis();
+        let now = iso_8601(millis);
         let level = record.level().as_str().to_ascii_lowercase();
         // A log that cannot be written has nowhere to complain.
         let text = record.args().to_string();
-        let _ = writeln!(std::io::stderr(), "{now} {level:5} {}", shown::line(&text));
+        let text = shown::line(&text);
+        let _ = writeln!(std::io::stderr(), "{now} {level:5} {text}");
+        logged::keep(millis, record.level(), &text);
     }
 
     fn flush(&self) {}

@@ -14,6 +14,7 @@ mod logger;
 mod messages;
 mod module;
 mod output;
+mod page;
 mod query;
 mod sas_token;
 mod serve;
@@ -44,6 +45,9 @@ enum Command {
     /// Run a hub until it is interrupted
     #[command(after_help = examples::SERVE)]
     Serve(Box<serve::Serve>),
+    /// Print the address of the page that shows the hub in a browser; whoever has it may do everything
+    #[command(after_help = examples::PAGE)]
+    Page(page::Page),
     /// Register, list and change devices
     #[command(subcommand, after_help = examples::DEVICE)]
     Device(device::Command),
@@ -167,6 +171,7 @@ impl From<crate::error::Error> for Failure {
 pub fn run() -> ExitCode {
     let result = match command_line::read::<Program>(&ADVICE).command {
         Command::Serve(serve) => serve.run(),
+        Command::Page(command) => command.run(),
         Command::Device(command) => command.run(),
         Command::ModuleIdentity(command) => command.run(),
         Command::DeviceIdentity(command) => command.run(),

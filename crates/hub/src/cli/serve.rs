@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -28,6 +29,12 @@ pub(super) struct Serve {
     /// Serve the Device Provisioning Service there too; it is always served where the hub is
     #[arg(long, value_name = "ADDRESS:PORT")]
     provisioning_listen: Option<SocketAddr>,
+    /// Serve the page for a browser there, or `off`; port 0 for the one of the last start, or any
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = parse_page)]
+    page: PageAt,
+    /// Plug and Play models (DTDL) of devices, from which the page makes its forms
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
     /// The name in the certificate, in connection strings and in tokens
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     host_name: String,
@@ -87,6 +94,21 @@ pub(super) struct Serve {
     log: LevelFilter,
 }
 
+/// Where the page is served, if it is.
+#[derive(Clone, Copy)]
+struct PageAt(Option<SocketAddr>);
+
+/// An address, or `off`.
+fn parse_page(text: &str) -> Result<PageAt, String> {
+    match text {
+        "off" => Ok(PageAt(None)),
+        _ => text
+            .parse()
+            .map(|address| PageAt(Some(address)))
+            .map_err(|_| "give an address with a port, such as 127.0.0.1:8080, or off".into()),
+    }
+}
+
 /// `4500`, `6k` or `6kb`: bytes, at most what one TLS record holds.
 fn parse_size(text: &str) -> Result<usize, String> {
     const LARGEST: usize = 16_000;
@@ -132,6 +154,8 @@ impl Serve {
         config.listen = self.listen;
         config.operator_listen = self.operator_listen;
         config.provisioning_listen = self.provisioning_listen;
+        config.page = self.page.0;
+        config.models = self.models;
         config.host_name = self.host_name;
         config.sntp = self.sntp;
         config.allow_remote = self.allow_remote;
@@ -216,6 +240,9 @@ fn announce(hub: &Hub) -> std::io::Result<()> {
     )?;
     if let Some(sntp) = hub.sntp_endpoint() {
         writeln!(out, "sntp      {sntp}")?;
+    }
+    if let Some(page) = hub.page_address() {
+        writeln!(out, "page      {page}")?;
     }
     let ca = hub.state_directory().join("ca.pem").display().to_string();
     writeln!(out, "ca        {}", shown::line(&ca))?;

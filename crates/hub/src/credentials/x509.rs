@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use ring::digest;
 use rustls_pki_types::{CertificateDer, UnixTime};
+use serde::Serialize;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::X509Name;
 
 /// Reason why a certificate does not prove the identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +180,40 @@ pub(crate) fn check_is_authority(certificate: &CertificateDer<'_>) -> Result<(),
 /// The CN of a certificate's subject, if it has one.
 pub(crate) fn common_name_of(certificate: &[u8]) -> Option<String> {
     common_name(&parse(certificate).ok()?).map(str::to_owned)
+}
+
+/// What a certificate says of itself, for people.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summary {
+    /// The subject's CN, or the whole subject.
+    pub(crate) subject: String,
+    /// The same of the issuer.
+    pub(crate) issuer: String,
+    /// Milliseconds since 1970.
+    pub(crate) not_before: i64,
+    /// Milliseconds since 1970.
+    pub(crate) not_after: i64,
+    /// SHA-256 of the DER form, in hex.
+    pub(crate) thumbprint: String,
+}
+
+/// The summary of a certificate; `None` if it is none.
+pub(crate) fn summary(certificate: &[u8]) -> Option<Summary> {
+    let parsed = parse(certificate).ok()?;
+    let name = |name: &X509Name<'_>| {
+        let common_name = name.iter_common_name().next();
+        let common_name = common_name.and_then(|common_name| common_name.as_str().ok());
+        common_name.map_or_else(|| name.to_string(), str::to_owned)
+    };
+    let validity = parsed.validity();
+    Some(Summary {
+        subject: name(parsed.subject()),
+        issuer: name(parsed.issuer()),
+        not_before: validity.not_before.timestamp().saturating_mul(1000),
+        not_after: validity.not_after.timestamp().saturating_mul(1000),
+        thumbprint: sha256_thumbprint(certificate),
+    })
 }
 
 fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {

@@ -181,6 +181,15 @@ impl Provisioning {
             .collect()
     }
 
+    /// Every registration that was assigned: its id, when first, and the device; in the order of ids.
+    pub(crate) fn registrations(&self) -> Vec<(String, Registration)> {
+        let prefix = registration_key("");
+        let id = |key: String| key.get(prefix.len()..).unwrap_or_default().to_owned();
+        let all = self.store.scan(&prefix).into_iter();
+        all.map(|(key, registration)| (id(key), registration))
+            .collect()
+    }
+
     /// Begins an operation; an earlier one of the same registration is forgotten.
     fn begin(
         &self,

@@ -106,6 +106,13 @@ impl EventLog {
         self.lock().kept.since(sequence_number).cloned().collect()
     }
 
+    /// The first kept events from `sequence_number` on, `most` of them at most.
+    pub(crate) fn some_since(&self, sequence_number: u64, most: usize) -> Vec<Arc<Event>> {
+        let inner = self.lock();
+        let some = inner.kept.since(sequence_number).take(most);
+        some.cloned().collect()
+    }
+
     /// The sequence number that the next event gets, and when it changes.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.next.subscribe()

@@ -91,6 +91,21 @@ pub(crate) struct Publish {
     pub(crate) retain: bool,
 }
 
+/// What a message is beside its topic and payload.
+impl fmt::Display for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, QoS ", self.payload.len())?;
+        match self.packet_id {
+            Some(packet_id) => write!(f, "1, packet {packet_id}")?,
+            None => f.write_str("0")?,
+        }
+        for (flag, name) in [(self.dup, ", DUP"), (self.retain, ", RETAIN")] {
+            f.write_str(if flag { name } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
 /// Reason why bytes are no packet that IoT Hub takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -19,7 +19,9 @@ use super::provisioning::{ProvisioningSession, Registration, registration};
 use super::session::Session;
 use crate::close::CloseReason;
 use crate::core::Core;
-use crate::dps::Proof;
+use crate::dps::{Proof, is_registration_id};
+use crate::registry::Identity;
+use crate::story::What;
 use crate::throttle::Operation;
 
 /// "Too many open files" of one process, on every Unix that Rust runs on.
@@ -53,6 +55,7 @@ pub(crate) async fn serve(
                     service,
                     peer,
                     client_id: None,
+                    registers: false,
                 };
                 tokio::spawn(client.follow(tcp, acceptor.clone(), stop.clone()));
             }
@@ -89,6 +92,8 @@ struct Client {
     service: Service,
     peer: SocketAddr,
     client_id: Option<String>,
+    /// It is a registration with the provisioning service.
+    registers: bool,
 }
 
 impl Client {
@@ -119,11 +124,35 @@ impl Client {
             }
             Err(early) => early,
         };
+        self.tell_close(&reason);
         self.core
             .closes
             .record(&self.peer.to_string(), self.client_id.take(), &reason);
         if let Some(connection) = connection {
             connection.close().await;
+        }
+    }
+
+    /// Adds the end of the connection to the story of the client, if it is one that there is.
+    fn tell_close(&self, reason: &CloseReason) {
+        let Some(id) = &self.client_id else { return };
+        let what = match reason {
+            CloseReason::Disconnected | CloseReason::ShuttingDown => What::Ended,
+            _ => What::Closed,
+        };
+        if self.registers {
+            self.tell_of_registration(what, || reason.to_string());
+        } else if self.core.registry.get(&Identity::of_client(id)).is_ok() {
+            self.core.tell(id, what, "", || reason.to_string());
+        }
+    }
+
+    fn tell_of_registration(&self, what: What, detail: impl FnOnce() -> String) {
+        let id = self.client_id.as_deref().unwrap_or_default();
+        let id = id.to_ascii_lowercase();
+        if is_registration_id(&id) {
+            let (stories, clock) = (&self.core.registration_stories, &self.core.clock);
+            stories.tell(&id, clock, what, "", detail);
         }
     }
 
@@ -146,6 +175,7 @@ impl Client {
         let result = match self.first_packet(&mut connection).await {
             Ok(connect) => match registration(&connect.user_name) {
                 Some(registration) => {
+                    self.registers = true;
                     self.provision(connect, &registration, &mut connection)
                         .await
                 }
@@ -191,6 +221,7 @@ impl Client {
         match ProvisioningSession::check(&self.core, &connect, registration, connection) {
             Ok(proof) => {
                 connection.queue(encode::accepted(false))?;
+                self.tell_of_registration(What::Connected, || format!("from {}", self.peer));
                 log::info!(
                     "registration {:?} connected from {}",
                     connect.client_id,
@@ -243,6 +274,9 @@ impl Client {
         }
         let opened = Opened::open(&self.core, authenticated, connect)?;
         connection.queue(encode::accepted(opened.session_present))?;
+        let detail = || format!("from {}: {opened}", self.peer);
+        self.core
+            .tell(opened.client_id(), What::Connected, "", detail);
         log::info!("{:?} connected from {}", opened.client_id(), self.peer);
         Ok(Accepted::Hub(Box::new(opened)))
     }

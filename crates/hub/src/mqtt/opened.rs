@@ -1,17 +1,20 @@
 //! A session from CONNECT to its end: what is kept of it, and what becomes of its will.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::authenticate::Authenticated;
 use super::codec::{Connect, Publish};
 use super::topic::{self, Topic};
+use crate::clock::iso_8601;
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::error::Error;
 use crate::events::{self, Flags};
 use crate::registry::Identity;
 use crate::sessions::{Link, Subscriptions};
+use crate::story::What;
 
 /// A session that is open, before it has the connection.
 pub(crate) struct Opened {
@@ -23,6 +26,31 @@ pub(crate) struct Opened {
     pub(super) keep_alive: Duration,
     /// Statement of CONNACK about stored state.
     pub(crate) session_present: bool,
+}
+
+/// What CONNECT asked for.
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clean = if self.clean {
+            "clean session"
+        } else {
+            "kept session"
+        };
+        let present = if self.session_present {
+            ", present"
+        } else {
+            ""
+        };
+        let limit = self.keep_alive.as_secs_f32();
+        write!(f, "{clean}{present}, closed after {limit} s of silence")?;
+        if let Some(expiry) = self.who.expiry {
+            write!(f, ", token until {}", iso_8601(expiry.saturating_mul(1000)))?;
+        }
+        if self.will.is_some() {
+            f.write_str(", with a will")?;
+        }
+        Ok(())
+    }
 }
 
 impl Opened {
@@ -68,6 +96,16 @@ impl Opened {
     /// `device` or `device/module`.
     pub(crate) fn client_id(&self) -> &str {
         &self.link.client_id
+    }
+
+    /// Adds a packet to the client's story.
+    pub(super) fn tell<D: Into<String>>(
+        &self,
+        what: What,
+        label: &'static str,
+        detail: impl FnOnce() -> D,
+    ) {
+        self.core.tell(&self.link.client_id, what, label, detail);
     }
 
     /// Stores telemetry; once this returns, it may be acknowledged.

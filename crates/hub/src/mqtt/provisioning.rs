@@ -19,6 +19,7 @@ use crate::close::CloseReason;
 use crate::core::Core;
 use crate::credentials::x509;
 use crate::dps::{Answer, Proof, failure, is_registration_id};
+use crate::story::What;
 
 /// The filter for answers.
 const RESPONSES: &str = "$dps/registrations/res/#";
@@ -215,6 +216,13 @@ impl ProvisioningSession {
         if let Some(packet_id) = publish.packet_id {
             self.connection.queue(encode::puback(packet_id))?;
         }
+        self.core.registration_stories.tell(
+            &self.registration_id,
+            &self.core.clock,
+            What::Sent,
+            "answer",
+            || format!("{} to {request}: {}", answer.status, answer.body),
+        );
         log::debug!(
             "registration {:?} is answered {} to {request}",
             self.registration_id,

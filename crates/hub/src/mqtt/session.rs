@@ -15,6 +15,7 @@ use crate::c2d;
 use crate::close::CloseReason;
 use crate::faults::Puback;
 use crate::sessions::Push;
+use crate::story::What::{Received, Sent};
 use crate::throttle::Operation;
 
 /// Filters that one connection may subscribe to ("Communicate with an IoT hub using the MQTT protocol").
@@ -129,7 +130,11 @@ impl Session {
         match packet {
             Packet::Connect(_) => Err(CloseReason::Violation("a second CONNECT".into())),
             Packet::Disconnect => Err(CloseReason::Disconnected),
-            Packet::Pingreq => self.connection.queue(encode::pingresp()),
+            Packet::Pingreq => {
+                self.opened.tell(Received, "PINGREQ", String::new);
+                self.opened.tell(Sent, "PINGRESP", String::new);
+                self.connection.queue(encode::pingresp())
+            }
             Packet::Publish(publish) => self.publish(publish),
             Packet::Puback(packet_id) => self.puback(packet_id),
             Packet::Subscribe(packet_id, filters) => self.subscribe(packet_id, filters),
@@ -144,6 +149,8 @@ impl Session {
         } = &self.opened;
         let topic =
             topic::parse(&publish.topic, &who.sender.identity).map_err(CloseReason::Violation)?;
+        self.opened
+            .tell(Received, topic.label(), || publish.to_string());
         let answer = match topic {
             Topic::Telemetry(bag) => {
                 self.opened.store(bag, publish, false)?;
@@ -164,9 +171,13 @@ impl Session {
         let core = &self.opened.core;
         let now = Instant::now();
         let due = match core.faults.puback(&self.opened.link.client_id) {
-            Puback::Never => return Ok(()),
+            Puback::Never => {
+                let detail = || format!("packet {packet_id}, not sent: a fault wants it so");
+                self.opened.tell(Sent, "no PUBACK", detail);
+                return Ok(());
+            }
             Puback::AtOnce if self.late_pubacks.is_empty() => {
-                return self.connection.queue(encode::puback(packet_id));
+                return self.send_puback(packet_id);
             }
             Puback::AtOnce => now,
             Puback::Late(late) => now + late,
@@ -188,17 +199,27 @@ impl Session {
                 return Ok(Some(due));
             }
             self.late_pubacks.pop_front();
-            self.connection.queue(encode::puback(packet_id))?;
+            self.send_puback(packet_id)?;
         }
         Ok(None)
     }
 
+    fn send_puback(&mut self, packet_id: u16) -> Result<(), CloseReason> {
+        self.opened
+            .tell(Sent, "PUBACK", || format!("packet {packet_id}"));
+        self.connection.queue(encode::puback(packet_id))
+    }
+
     fn push(&mut self, push: &Push) -> Result<(), CloseReason> {
+        let detail = || format!("{}, {} bytes", push.topic, push.payload.len());
+        self.opened.tell(Sent, push.label(), detail);
         self.connection
             .queue(encode::publish(&push.topic, &push.payload, None, false))
     }
 
     fn puback(&mut self, packet_id: u16) -> Result<(), CloseReason> {
+        self.opened
+            .tell(Received, "PUBACK", || format!("packet {packet_id}"));
         let Opened {
             core, who, link, ..
         } = &self.opened;
@@ -233,6 +254,8 @@ impl Session {
             }
             .map_err(CloseReason::Violation)?;
             let qos = requested.min(1);
+            let detail = || format!("{filter} with QoS {qos}");
+            self.opened.tell(Received, "SUBSCRIBE", detail);
             log::debug!(
                 "{:?} subscribed to {filter:?} with QoS {qos}",
                 link.client_id
@@ -256,6 +279,7 @@ impl Session {
         let client_id = &self.opened.link.client_id;
         for filter in filters {
             log::debug!("{client_id:?} unsubscribed from {filter:?}");
+            self.opened.tell(Received, "UNSUBSCRIBE", || filter.clone());
         }
         self.opened.change(subscriptions)?;
         self.connection.queue(encode::unsuback(packet_id))
@@ -291,6 +315,11 @@ impl Session {
                 if delivery.again { ", again" } else { "" }
             );
             let topic = c2d::topic(identity, &delivery.message);
+            self.opened.tell(Sent, "PUBLISH message", || {
+                let (id, size) = (delivery.packet_id, delivery.message.body.len());
+                let again = if delivery.again { ", again" } else { "" };
+                format!("{size} bytes, QoS {qos}, packet {id}{again}")
+            });
             let body = &delivery.message.body;
             let twice = core.faults.duplicate(&link.client_id);
             if qos == 0 {

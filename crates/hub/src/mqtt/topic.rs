@@ -19,6 +19,18 @@ pub(crate) enum Topic {
     MethodResponse(i64, Query),
 }
 
+impl Topic {
+    /// The kind of packet, for people.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Telemetry(_) => "PUBLISH telemetry",
+            Self::TwinGet(_) => "PUBLISH twin request",
+            Self::TwinPatch(_) => "PUBLISH reported properties",
+            Self::MethodResponse(..) => "PUBLISH method answer",
+        }
+    }
+}
+
 /// Part of a topic after `?`.
 pub(crate) type Query = Vec<(String, Option<String>)>;
 

@@ -160,6 +160,11 @@ pub struct Device {
 }
 
 impl Device {
+    /// True if it may connect.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.status == Status::Enabled
+    }
+
     /// Connection string of a device: `HostName=…;DeviceId=…;SharedAccessKey=…` or `…;x509=true`.
     pub fn connection_string(&self, host_name: &str) -> String {
         let mut text = format!("HostName={host_name};DeviceId={}", self.identity.device_id);

@@ -170,6 +170,38 @@ impl Registry {
         self.lock().devices.values().cloned().collect()
     }
 
+    /// The entries of devices, not modules, of which `wanted` says true: how many there are, and the first `most` of
+    /// them by id.
+    pub(crate) fn select(
+        &self,
+        most: usize,
+        mut wanted: impl FnMut(&Device) -> bool,
+    ) -> (usize, Vec<Device>) {
+        let (mut count, mut selected) = (0, Vec::new());
+        let inner = self.lock();
+        let devices = inner.devices.values();
+        for device in devices.filter(|device| device.identity.module_id.is_none()) {
+            if wanted(device) {
+                count += 1;
+                if selected.len() < most {
+                    selected.push(device.clone());
+                }
+            }
+        }
+        (count, selected)
+    }
+
+    /// Every module of a device, by id.
+    pub(crate) fn modules_of(&self, device_id: &str) -> Vec<Device> {
+        let first = format!("{device_id}/");
+        let inner = self.lock();
+        let from_there = inner.devices.range(first.clone()..);
+        from_there
+            .take_while(|(id, _)| id.starts_with(&first))
+            .map(|(_, module)| module.clone())
+            .collect()
+    }
+
     /// Takes a CA certificate (PEM) under a name; one that is there already is replaced.
     pub(crate) fn upload_authority(&self, name: &str, pem: &str) -> Result<(), Error> {
         if name.is_empty() || name.contains('/') {

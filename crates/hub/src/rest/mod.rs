@@ -60,6 +60,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+pub(crate) use self::caller::Owner;
 use self::route::Routes;
 use crate::core::Core;
 
@@ -80,7 +81,8 @@ fn routes() -> Routes {
         .merge(faults::routes())
 }
 
-fn router(core: Arc<Core>) -> Router {
+/// The interface on its own, for whoever answers requests.
+pub(crate) fn router(core: Arc<Core>) -> Router {
     routes()
         .into_router()
         .fallback(reply::no_such_path)

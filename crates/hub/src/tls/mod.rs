@@ -7,6 +7,6 @@ mod device;
 mod keys;
 mod server;
 
-pub(crate) use authority::Hierarchy;
+pub(crate) use authority::{Hierarchy, ServerChain};
 pub(crate) use device::{Credentials, DeviceAuthority, self_signed};
 pub(crate) use server::server_config;

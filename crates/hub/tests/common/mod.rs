@@ -9,6 +9,7 @@
 
 pub mod dps;
 pub mod module;
+pub mod page;
 pub mod program;
 pub mod rest;
 

@@ -18,6 +18,8 @@ pub struct Serve {
     pub mqtt: SocketAddr,
     pub operator: SocketAddr,
     pub sntp: Option<SocketAddr>,
+    /// Address of the page, with its token.
+    pub page: Option<String>,
 }
 
 impl Serve {
@@ -53,6 +55,9 @@ impl Serve {
             mqtt: address("mqtt").unwrap(),
             operator: address("operator").unwrap(),
             sntp: address("sntp"),
+            page: lines
+                .iter()
+                .find_map(|line| Some(line.strip_prefix("page")?.trim().to_owned())),
             child,
         }
     }
