@@ -5,7 +5,7 @@
 //! follows from what comes: a [`Device`](crate::device::Device) on its hub, or a
 //! [`Registration`](crate::provisioning::Registration) with the provisioning service. Both together are a [`Machine`].
 //! It does no I/O: it says what to do next ([`Machine::task`]), is told what came of it, and is driven by [`run`] over
-//! the ports of [`crate::port`]:
+//! the ports of [`crate::port`], or on an executor by `run_async` (feature `async`):
 //!
 //! ```text
 //!            ┌──────────── failure: wait by the table of `Failure::reaction` ───────────┐
@@ -24,8 +24,11 @@ mod attempts;
 mod machine;
 mod repetition;
 mod run;
+#[cfg(feature = "async")]
+mod run_async;
 mod scratch;
 pub mod silence;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -36,6 +39,8 @@ use self::attempts::Attempts;
 pub use self::machine::Machine;
 pub(crate) use self::run::random;
 pub use self::run::run;
+#[cfg(feature = "async")]
+pub use self::run_async::run_async;
 pub(crate) use self::scratch::Scratch;
 pub use self::work::{Task, Work};
 use crate::backoff::{self, Merit};

@@ -1,18 +1,16 @@
-//! The loop that joins a [`Machine`] with a [`Platform`]: it moves bytes, reads the sensors and wakes up at deadlines.
+//! The loop that joins a [`Machine`](super::Machine) with a [`Platform`]: it moves bytes, reads the sensors and wakes up
+//! at deadlines.
 
 use embedded_io::{Read as _, ReadReady as _, Write as _};
 
-use super::{Machine, Task, Work};
-use crate::failure::{ConnectError, Failure};
-use crate::port::{PROGRESS_INTERVAL, Platform, Readings, Stream};
-use crate::report::Status;
-use crate::time::{Instant, Moment};
-
-/// The most reads from a connection that can no longer be written to: its other end may go on talking.
-const LAST_READS: u32 = 16;
-
-/// A machine, whatever its work.
-type AnyMachine<'m, 'b> = Machine<'b, dyn Work + 'm>;
+use super::Task;
+use super::steps::{self, AnyMachine, OldClock};
+use crate::failure::Failure;
+use crate::port::{
+    Entropy, EntropyError, Immediate, Indicator, Platform, Readings, Requests, Stream,
+};
+use crate::report::{Condition, Report, Status};
+use crate::time::{Instant, Moment, UnixTime};
 
 /// Runs a device, or its registration, until it is done or asked to stop ([`crate::port::Requests::stop`]). No failure
 /// ends it.
@@ -26,12 +24,8 @@ pub fn run<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
     let mut opening: Option<P::Opening> = None;
     let mut shown: Option<Status> = None;
     loop {
-        platform.progress();
-        let requests = platform.requests();
-        machine.requested(platform.now(), requests);
-        let at = moment(platform);
-        let task = machine.task(&at);
-        if !matches!(task, Task::OpenConnection { .. } | Task::Measure) {
+        let (task, at) = steps::begin(machine, &mut AtOnce(platform));
+        if !steps::keeps_opening(&task) {
             opening = None;
         }
         match task {
@@ -40,7 +34,11 @@ pub fn run<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
                 platform.observe(machine.report());
                 return;
             }
-            Task::SetClock => set_clock(machine, platform),
+            Task::SetClock => {
+                let old = OldClock::of(&AtOnce(platform));
+                let result = platform.synchronize();
+                old.set(machine, &mut AtOnce(platform), result);
+            }
             Task::Measure => measure(machine, platform, &at),
             Task::OpenConnection { until } => {
                 stream = open(machine, platform, &mut opening, until);
@@ -52,33 +50,13 @@ pub fn run<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
             }
             Task::Sleep { until } => {
                 stream = None;
-                sleep(platform, until);
+                if let Some(until) = steps::sleep(&AtOnce(platform), until) {
+                    platform.wait(None, until);
+                }
             }
         }
-        platform.observe(machine.report());
-        let status = machine.status(platform.now());
-        if shown != Some(status) {
-            shown = Some(status);
-            platform.show(status);
-        }
+        steps::tell(machine, &mut AtOnce(platform), &mut shown);
     }
-}
-
-fn moment<P: Platform>(platform: &mut P) -> Moment {
-    Moment {
-        now: platform.now(),
-        unix: platform.unix(),
-        random: random(platform),
-    }
-}
-
-fn set_clock<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
-    let (before, started) = (platform.unix(), platform.now());
-    let result = platform.synchronize();
-    let at = moment(platform);
-    // What the old clock would show by now: the time that setting it took is not its error.
-    let before = before.map(|before| before.after(at.now.since(started)));
-    machine.clock_set(&at, before, result);
 }
 
 /// Reads the sensors. Not inlined: the readings are on the stack only here.
@@ -95,27 +73,12 @@ fn open<P: Platform>(
     opening: &mut Option<P::Opening>,
     until: Instant,
 ) -> Option<P::Stream> {
-    if opening.is_none() && machine.status(platform.now()) != Status::Off {
-        platform.show(Status::Starting);
-    }
-    let until = until.min(platform.now().after(PROGRESS_INTERVAL));
+    let until = steps::open(machine, &mut AtOnce(platform), opening.is_some(), until);
     let mut begun = opening.take().unwrap_or_default();
     let result = platform.connect(machine.endpoint(), &mut begun, until);
-    let at = moment(platform);
-    match result {
-        Ok(Some(stream)) => {
-            machine.opened(&at, platform.condition());
-            Some(stream)
-        }
-        Ok(None) => {
-            *opening = Some(begun);
-            None
-        }
-        Err(error) => {
-            machine.not_opened(&at, error);
-            None
-        }
-    }
+    let (stream, goes_on) = steps::opened(machine, &mut AtOnce(platform), result);
+    *opening = goes_on.then_some(begun);
+    stream
 }
 
 /// One turn of an open connection: send, handle, and read or wait.
@@ -125,14 +88,14 @@ fn exchange<P: Platform>(
     stream: &mut Option<P::Stream>,
 ) {
     let Some(open) = stream.as_mut() else {
-        return machine.lost(&moment(platform), Failure::Io);
+        return steps::lost(machine, &mut AtOnce(platform), Failure::Io);
     };
     if let Err(failure) = turn(machine, platform, open) {
-        if matches!(failure, Failure::Io | Failure::Connect(_)) {
+        if steps::leaves_bytes(&failure) {
             read_last_bytes(machine, platform, open);
         }
         *stream = None;
-        machine.lost(&moment(platform), failure);
+        steps::lost(machine, &mut AtOnce(platform), failure);
     }
 }
 
@@ -144,52 +107,37 @@ fn turn<P: Platform>(
     send(machine, platform, stream)?;
     let mut received = false;
     // An empty buffer means that the session wants no more for now; it is asked again after `serve`.
-    let connection = machine.connection_mut();
-    if !connection.receive_buffer().is_empty() && ready(stream)? {
-        let count = match stream.read(connection.receive_buffer()) {
+    if steps::wants_bytes(machine) && ready(stream)? {
+        let count = match stream.read(machine.connection_mut().receive_buffer()) {
             Ok(count) => count,
-            Err(_) => return Err(broken(stream)),
+            Err(_) => return Err(steps::broken(stream.tls_failure())),
         };
-        if count == 0 {
-            return Err(Failure::Closed);
-        }
-        connection.received(count, platform.now());
+        steps::received(machine, &AtOnce(platform), count)?;
         received = true;
     }
-    let at = moment(platform);
+    let at = steps::moment(&mut AtOnce(platform));
     machine.serve(&at)?;
     send(machine, platform, stream)?;
-    // What was just done can have moved the deadline.
-    let Task::Exchange { until } = machine.task(&at) else {
-        return Ok(());
-    };
-    if !received && at.now < until {
-        // Without room for bytes, their arrival is no reason to wake up.
-        let wanted = !machine.connection_mut().receive_buffer().is_empty();
-        let until = until.min(at.now.after(PROGRESS_INTERVAL));
+    let rest = steps::rest(machine, &at);
+    if let Some(until) = rest.filter(|_| !received) {
+        let wanted = steps::wants_bytes(machine);
         platform.wait(Some(stream).filter(|_| wanted), until);
     }
     Ok(())
 }
 
-/// Reads what the hub sent before the connection broke: a PUBACK spares a duplicate, and shows that the
-/// connection was of use.
+/// Reads what the hub sent before the connection broke.
 fn read_last_bytes<P: Platform>(
     machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut P::Stream,
 ) {
-    for _ in 0..LAST_READS {
-        let connection = machine.connection_mut();
-        if connection.receive_buffer().is_empty() || !stream.read_ready().unwrap_or(false) {
+    for _ in 0..steps::LAST_READS {
+        if !steps::wants_bytes(machine) || !stream.read_ready().unwrap_or(false) {
             return;
         }
-        let count = stream.read(connection.receive_buffer()).unwrap_or(0);
-        if count == 0 {
-            return;
-        }
-        connection.received(count, platform.now());
-        if machine.serve(&moment(platform)).is_err() {
+        let read = stream.read(machine.connection_mut().receive_buffer());
+        if !steps::received_last(machine, &mut AtOnce(platform), read.unwrap_or(0)) {
             return;
         }
     }
@@ -205,47 +153,64 @@ fn send<P: Platform>(
     while !connection.transmit().is_empty() {
         match stream.write(connection.transmit()) {
             Ok(count @ 1..) => connection.transmitted(count, platform.now()),
-            _ => return Err(broken(stream)),
+            _ => return Err(steps::broken(stream.tls_failure())),
         }
     }
     match stream.flush() {
         Ok(()) => Ok(()),
-        Err(_) => Err(broken(stream)),
+        Err(_) => Err(steps::broken(stream.tls_failure())),
     }
 }
 
 fn ready<S: Stream>(stream: &mut S) -> Result<bool, Failure> {
     match stream.read_ready() {
         Ok(ready) => Ok(ready),
-        Err(_) => Err(broken(stream)),
+        Err(_) => Err(steps::broken(stream.tls_failure())),
     }
 }
 
-/// Reason why reading or writing failed: TLS's, such as an alert of the server, or else the network's.
-fn broken<S: Stream>(stream: &mut S) -> Failure {
-    match stream.tls_failure() {
-        Some((failure, code)) => Failure::Connect(ConnectError::Tls(failure, code)),
-        None => Failure::Io,
-    }
-}
-
-fn sleep<P: Platform>(platform: &mut P, until: Instant) {
-    let now = platform.now();
-    let until = until.min(now.after(PROGRESS_INTERVAL));
-    if now < until {
-        platform.wait(None, until);
-    }
-}
-
-/// 64 random bits for jitter and message ids. If entropy fails, bits that differ between devices only by
-/// their uptime: nothing secret depends on them, and TLS will report the failure by its own.
+/// 64 random bits: see [`steps::random`].
 pub(crate) fn random<P: Platform>(platform: &mut P) -> u64 {
-    let mut bytes = [0; 8];
-    match platform.fill(&mut bytes) {
-        Ok(()) => u64::from_le_bytes(bytes),
-        Err(_) => platform
-            .now()
-            .as_millis()
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15),
+    steps::random(&mut AtOnce(platform))
+}
+
+/// The parts of a [`Platform`] that never wait.
+struct AtOnce<'p, P>(&'p mut P);
+
+impl<P: Platform> Entropy for AtOnce<'_, P> {
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+        self.0.fill(buffer)
+    }
+}
+
+impl<P: Platform> Indicator for AtOnce<'_, P> {
+    fn show(&mut self, status: Status) {
+        self.0.show(status);
+    }
+}
+
+impl<P: Platform> Immediate for AtOnce<'_, P> {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn unix(&self) -> Option<UnixTime> {
+        self.0.unix()
+    }
+
+    fn requests(&mut self) -> Requests {
+        self.0.requests()
+    }
+
+    fn condition(&mut self) -> Condition {
+        self.0.condition()
+    }
+
+    fn progress(&mut self) {
+        self.0.progress();
+    }
+
+    fn observe(&mut self, report: &Report) {
+        self.0.observe(report);
     }
 }

@@ -5,8 +5,14 @@
 //!
 //! Calls may block where their documentation says so, and only there. None of them may panic.
 
+#[cfg(feature = "async")]
+mod asynchronous;
+
 use core::fmt;
 use core::time::Duration;
+
+#[cfg(feature = "async")]
+pub use self::asynchronous::{AsyncPlatform, AsyncStream};
 
 use crate::failure::{ClockError, Code, ConnectError, TlsFailure};
 use crate::logging::warn;
@@ -120,18 +126,32 @@ impl Readings {
 
     /// Reads the sensor. May block as [`Sensor::sample`] does.
     pub fn of(sensor: &mut dyn Sensor) -> Self {
+        let mut readings = Self::none();
+        let error = sensor.sample(&mut |reading| readings.push(reading)).err();
+        readings.error = error;
+        readings
+    }
+
+    /// Reads the sensor of a platform on an executor.
+    #[cfg(feature = "async")]
+    pub async fn of_async<P: AsyncPlatform>(platform: &mut P) -> Self {
+        let mut readings = Self::none();
+        let mut push = |reading| readings.push(reading);
+        let error = platform.sample(&mut push).await.err();
+        readings.error = error;
+        readings
+    }
+
+    const fn none() -> Self {
         let nothing = Reading {
             name: "",
             thousandths: 0,
         };
-        let mut readings = Self {
+        Self {
             list: [nothing; Self::MAX],
             count: 0,
             error: None,
-        };
-        let error = sensor.sample(&mut |reading| readings.push(reading)).err();
-        readings.error = error;
-        readings
+        }
     }
 
     fn push(&mut self, reading: Reading) {
@@ -187,6 +207,30 @@ pub struct Requests {
     pub retry_now: bool,
     /// The client certificate changed: say goodbye, and connect again with the new one.
     pub reconnect: bool,
+}
+
+/// Parts of a platform that never wait. What drives a device needs them, whatever waits for it: a thread, or an
+/// executor. Every [`Platform`] has them already.
+pub trait Immediate: Entropy + Indicator {
+    /// Now, on the clock that deadlines are counted on.
+    fn now(&self) -> Instant;
+
+    /// Now, as people count it; `None` until the clock has been set.
+    fn unix(&self) -> Option<UnixTime>;
+
+    /// Takes what was asked for since the last call.
+    fn requests(&mut self) -> Requests;
+
+    /// Condition of the platform now. Called after each connect.
+    fn condition(&mut self) -> Condition {
+        Condition::default()
+    }
+
+    /// Proof of life for a watchdog: see [`Platform::progress`].
+    fn progress(&mut self) {}
+
+    /// Takes the counters and the last failure: see [`Platform::observe`].
+    fn observe(&mut self, _report: &Report) {}
 }
 
 /// Everything together.
