@@ -22,10 +22,8 @@ def x509_module(hub):
     hub.create_x509(DEVICE)
     certificate, key = (path.read_text() for path in hub.certify(f"{DEVICE}-{MODULE}"))
     thumbprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
-    authentication = {"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": thumbprint}}
-    body = {"deviceId": DEVICE, "moduleId": MODULE, "authentication": authentication}
-    hub.rest("PUT", f"/devices/{DEVICE}/modules/{MODULE}", body)
-    return [f"HostName=localhost;DeviceId={DEVICE};ModuleId={MODULE};x509=true", certificate, key]
+    create = ["module-identity", "create", DEVICE, MODULE, "--am", "x509_thumbprint", "--ptp", thumbprint]
+    return [hub.run(*create), certificate, key]
 
 
 def reported(hub, wanted, timeout=90):

@@ -92,14 +92,23 @@ fn a_module_with_a_certificate_of_its_own_joins_and_one_with_its_device_s_does_n
     let (enough, events) = hub.wait_for_events(PATIENCE, |events| !events.is_empty());
     assert!(enough, "{:?}", hub.closes());
     assert_eq!(events[0].origin.module_id.as_deref(), Some(MODULE));
+    let status = hub
+        .invoke_module_method(DEVICE, MODULE, "getStatus", &Value::Null, PATIENCE)
+        .unwrap();
+    assert_eq!(status.status, 200);
     module.stop();
 
-    let stranger = DeviceCertificate {
-        connection_string: of_module.connection_string,
-        ..of_device
-    };
-    let program = Program::device(&x509_access(&hub, &stranger), &[]);
-    program.wait_for("CONNACK 5: not authorized");
+    for (connection_string, other) in [
+        (&of_module.connection_string, &of_device),
+        (&of_device.connection_string, &of_module),
+    ] {
+        let stranger = DeviceCertificate {
+            connection_string: connection_string.clone(),
+            ..other.clone()
+        };
+        let program = Program::device(&x509_access(&hub, &stranger), &[]);
+        program.wait_for("CONNACK 5: not authorized");
+    }
 }
 
 #[test]

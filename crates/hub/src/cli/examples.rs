@@ -53,6 +53,7 @@ Examples:
 pub(super) const MODULE_IDENTITY: &str = "\
 Examples:
   local-hub module-identity create pump motor
+  local-hub module-identity create pump gps --auth-method x509_thumbprint --primary-thumbprint HEX
   local-hub module-identity list pump
   local-hub module-identity connection-string show -d pump -m motor";
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::client::{Call, Operator};
 use super::device::connection_string_with;
+use super::proof::Proof;
 use super::shape::Shape;
 use super::target::Target;
 use crate::credentials::{percent, random};
@@ -62,15 +63,8 @@ pub(super) struct List {
 /// Fields of an entry.
 #[derive(Args)]
 pub(super) struct Fields {
-    /// Proof of the device's identity
-    #[arg(long, visible_alias = "am", value_enum, value_name = "METHOD")]
-    auth_method: Option<AuthMethod>,
-    /// For x509_thumbprint: the SHA-1 or SHA-256 thumbprint of the device's certificate, in hex
-    #[arg(long, visible_alias = "ptp", value_name = "HEX")]
-    primary_thumbprint: Option<String>,
-    /// For x509_thumbprint: that of a second certificate
-    #[arg(long, visible_alias = "stp", value_name = "HEX")]
-    secondary_thumbprint: Option<String>,
+    #[command(flatten)]
+    proof: Proof,
     /// Lets the device connect, or not
     #[arg(long, value_enum, value_name = "STATUS")]
     status: Option<MayConnect>,
@@ -93,19 +87,6 @@ pub(super) struct Update {
     one: One,
     #[command(flatten)]
     fields: Fields,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum AuthMethod {
-    /// By tokens under a symmetric key, which the hub makes
-    SharedPrivateKey,
-    /// By the thumbprint of a certificate
-    #[value(name = "x509_thumbprint")]
-    X509Thumbprint,
-    /// By a certificate whose CN is the device id, under an uploaded CA
-    #[value(name = "x509_ca")]
-    X509Ca,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -232,39 +213,8 @@ impl Fields {
     /// The body of a request. A device that is new proves itself by keys if nothing else is said.
     fn body(&self, device_id: &str, is_new: bool) -> Result<Value, Failure> {
         let mut body = json!({ "deviceId": device_id });
-        let thumbprints = json!({
-            "primaryThumbprint": self.primary_thumbprint,
-            "secondaryThumbprint": self.secondary_thumbprint,
-        });
-        let has_thumbprint =
-            self.primary_thumbprint.is_some() || self.secondary_thumbprint.is_some();
-        let method = match self.auth_method {
-            None if has_thumbprint => Some(AuthMethod::X509Thumbprint),
-            None if is_new => Some(AuthMethod::SharedPrivateKey),
-            given => given,
-        };
-        if has_thumbprint && method != Some(AuthMethod::X509Thumbprint) {
-            return Err(Failure(
-                "a thumbprint goes with --auth-method x509_thumbprint".into(),
-            ));
-        }
-        if method == Some(AuthMethod::X509Thumbprint) && !has_thumbprint {
-            return Err(Failure(
-                "x509_thumbprint needs --primary-thumbprint; `device create --auth x509-thumbprint` makes a \
-                 certificate and its key"
-                    .into(),
-            ));
-        }
-        match method {
-            Some(AuthMethod::SharedPrivateKey) => body["authentication"] = json!({ "type": "sas" }),
-            Some(AuthMethod::X509Thumbprint) => {
-                body["authentication"] =
-                    json!({ "type": "selfSigned", "x509Thumbprint": thumbprints });
-            }
-            Some(AuthMethod::X509Ca) => {
-                body["authentication"] = json!({ "type": "certificateAuthority" });
-            }
-            None => {}
+        if let Some(authentication) = self.proof.authentication(is_new)? {
+            body["authentication"] = authentication;
         }
         if let Some(status) = self.status {
             body["status"] = match status {

@@ -15,6 +15,7 @@ mod messages;
 mod module;
 mod output;
 mod page;
+mod proof;
 mod query;
 mod sas_token;
 mod serve;

@@ -11,14 +11,20 @@ use super::client::Call;
 use super::device::{connection_string, connection_string_with};
 use super::identity::{KeyType, Renewed, renew};
 use super::output::print;
+use super::proof::Proof;
 use super::shape::Shape;
 use super::target::{DeviceName, ModuleName, Target};
 use crate::credentials::percent;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Register a module of a device, with symmetric keys, and print its connection string
-    Create(One),
+    /// Register a module of a device, and print its connection string
+    Create {
+        #[command(flatten)]
+        one: One,
+        #[command(flatten)]
+        proof: Proof,
+    },
     /// List the modules of a device
     List {
         #[command(flatten)]
@@ -84,11 +90,11 @@ pub(super) struct One {
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Create(one) => {
+            Self::Create { one, proof } => {
                 let body = json!({
                     "deviceId": one.name.device(),
                     "moduleId": one.name.module(),
-                    "authentication": { "type": "sas" },
+                    "authentication": proof.authentication(true)?,
                 });
                 let path = one.path();
                 one.print_connection_string(Call::new(Method::PUT, &path).with(body))
