@@ -19,6 +19,7 @@ GOOD = {
     "DPS_REGISTRATION_ID": ("dev-01", "DEV-01", "a:b.c_d-"),
     "DPS_HOST_NAME": ("global.azure-devices-provisioning.net",),
     "SNTP_SERVERS": ("time.windows.com;pool.ntp.org", " a:123 ; b ;", "10.0.2.2:1123", "fe80::1;x"),
+    "MODEL_ID": ("dtmi:azure_device:Device;1", "dtmi:a;999999999", "dtmi:a_b:c__d1;10", f"dtmi:{'a' * 121};1"),
     "WIFI_SSID": ("a b", "\u00e9" * 16),
 }
 BAD = {
@@ -30,6 +31,11 @@ BAD = {
     "DPS_REGISTRATION_ID": ("dev/camera", "dev_", "dev.", "a" * 129, "dev 01"),
     "DPS_HOST_NAME": ("https://global", "global:443"),
     "SNTP_SERVERS": (";", "ntp://a", "a,b", "a b", "a:b", "a:1234567"),
+    "MODEL_ID": (
+        *("foo", "dtmi:", "dtmi:;1", "dtmi:a", "dtmi:a;", "dtmi:a;0", "dtmi:a;01", "dtmi:a;1.0", "dtmi:a;1234567890"),
+        *("dtmi:a::b;1", "dtmi:a:;1", "dtmi:1a;1", "dtmi:_a;1", "dtmi:a_;1", "dtmi:a_:b;1", "dtmi:a-b;1", "DTMI:a;1"),
+        *("dtmi:\u00e4;1", " dtmi:a;1", "dtmi:a;1 ", f"dtmi:{'a' * 122};1"),
+    ),
     "WIFI_SSID": ("a" * 33, "\u00e9" * 17),
 }
 

@@ -26,8 +26,8 @@ ID_WORDS = "an id of 1 to 128 letters, digits and -.%_*?!(),:=@$'"
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?"
 IPV6 = r"[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*"
 TIME_SERVER = rf"(?:{NAME}(?::[0-9]{{1,5}})?|{IPV6})"
-# What the device itself would reject at its start (src/iot_hub/identity, src/provisioning/enrollment.rs). CONFIG_AZURE_MODEL_ID
-# is asserted in the Rust code.
+SEGMENT = r"[A-Za-z](?:[A-Za-z0-9_]*[A-Za-z0-9])?"
+# What the device itself would reject at its start (src/iot_hub/identity, src/provisioning/enrollment.rs).
 FORMS = {
     "HUB_HOST_NAME": (HOST_NAME, HOST_NAME_WORDS),
     "DPS_HOST_NAME": (HOST_NAME, HOST_NAME_WORDS),
@@ -42,6 +42,11 @@ FORMS = {
     "SNTP_SERVERS": (
         rf"[; ]*{TIME_SERVER} *(?:;[; ]*{TIME_SERVER} *)*[; ]*",
         "names or addresses of time servers, each with :port if it is not 123, separated by ;",
+    ),
+    "MODEL_ID": (
+        rf"(?=.{{1,128}}$)dtmi:{SEGMENT}(?::{SEGMENT})*;[1-9][0-9]{{0,8}}",
+        "a model id (DTMI) of at most 128 letters, digits and _ between colons, and a version, such as "
+        "dtmi:com:example:Thermostat;1; or empty",
     ),
     # Octets of IEEE 802.11, section 9.4.2.2.
     "WIFI_SSID": (r"(?s:.{1,32})", "a network's name of 1 to 32 bytes"),
