@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device twin: what the device reports, and what an operator changes there."""
 
+import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
+MODEL = json.loads((Path(__file__).parents[2] / "docs/device.dtdl.json").read_text(encoding="utf-8"))
 QUIET_S = 8
 
 
@@ -68,6 +71,11 @@ def test_what_nobody_desires_is_reported_and_again_when_a_method_changed_it(hub)
     hub.wait_for_reported("twin", lambda reported: reported["telemetryInterval"] == interval)
     assert hub.call("twin", "setTelemetryInterval", {"seconds": 5})[0] == 200
     hub.wait_for_reported("twin", lambda reported: reported["telemetryInterval"] == {**interval, "value": 5})
+
+
+@pytest.mark.usefixtures("joined")
+def test_the_model_is_announced(hub):
+    assert json.loads(hub.run("device-twin", "show", "twin"))["modelId"] == MODEL["@id"]
 
 
 @pytest.mark.usefixtures("joined")

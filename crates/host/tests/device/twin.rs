@@ -1,11 +1,11 @@
 //! The twin and what goes with it against the hub: larger than the receive buffer, deleted, made again.
 
-use azure_device::app::App;
+use azure_device::app::{App, MODEL_ID};
 use azure_device_host::runner::Settings;
 use local_hub::{Authentication, Chain, Config, Fault, Hub, Message, SymmetricKeys};
 use serde_json::{Value, json};
 
-use crate::program::PATIENCE;
+use crate::program::{PATIENCE, Program};
 use crate::support::{access, desire, hub, start_with, wait_for_reported};
 
 /// Members of nearly 32 KB, as IoT Hub counts them, under this name.
@@ -93,6 +93,36 @@ fn what_does_not_fit_the_receive_buffer_is_answered_or_counted_and_the_device_go
     let report = device.stop();
     assert_eq!((report.messages_ignored, report.messages_taken), (1, 0));
     assert_eq!((report.connections, report.failures), (1, 0));
+}
+
+#[test]
+fn the_program_announces_its_model_and_acknowledges_a_property_of_a_component_in_its_shape() {
+    let hub = hub();
+    let connection_string = hub.create_sas_device("device").unwrap();
+    let options = ["--interval", "never"];
+    let _program = Program::device(&access(&hub, &connection_string), &options);
+    wait_for_reported(&hub, "device", |reported| {
+        reported["firmwareVersion"].is_string()
+    });
+    assert_eq!(hub.twin("device").unwrap()["modelId"], MODEL_ID);
+    for (desired, value, code, version) in [
+        (json!(false), false, 200, 2),
+        (json!("dark"), false, 400, 3),
+        (json!(true), true, 200, 4),
+    ] {
+        let component = json!({ "indicator": { "__t": "c", "enabled": desired } });
+        desire(&hub, "device", component);
+        let reported = wait_for_reported(&hub, "device", |reported| {
+            reported["indicator"]["enabled"]["av"] == version
+        });
+        let enabled = &reported["indicator"]["enabled"];
+        assert_eq!(reported["indicator"]["__t"], "c");
+        assert_eq!(
+            (&enabled["value"], &enabled["ac"]),
+            (&json!(value), &json!(code))
+        );
+        assert_eq!(enabled["ad"].is_string(), code == 400, "{enabled}");
+    }
 }
 
 #[test]
