@@ -46,6 +46,15 @@ static bool in_text(uint32_t address)
 	return address >= (uint32_t)__text_region_start && address < (uint32_t)__text_region_end;
 }
 
+/*
+ * The last byte of the call, since a call that never returns, such as one of a panic, may be the last one of its function:
+ * what follows belongs to another. An instruction of Thumb has two or four bytes, and the address is odd.
+ */
+static uint32_t call_before(uint32_t return_address)
+{
+	return return_address - 2;
+}
+
 /* Nothing keeps a chain of frames: every word of the stack that can be a return address is one of them, or was. */
 static void note_callers(uint32_t lr)
 {
@@ -66,12 +75,12 @@ static void note_callers(uint32_t lr)
 	end = word;
 #endif
 	if (in_text(lr)) {
-		fault.callers[count++] = lr;
+		fault.callers[count++] = call_before(lr);
 	}
 	for (; word < end && count < CALLERS; word++) {
 		/* Code is Thumb, whose return addresses are odd. */
 		if ((*word & 1) != 0 && in_text(*word)) {
-			fault.callers[count++] = *word;
+			fault.callers[count++] = call_before(*word);
 		}
 	}
 }

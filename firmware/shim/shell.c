@@ -68,6 +68,8 @@ SHELL_STATIC_SUBCMD_SET_CREATE(
 	commands, SHELL_CMD(set, &settable, "Provision the device.", NULL),
 	SHELL_CMD_ARG(status, NULL, "Network, time, hub, queue, memory and the last failure.", run, 1, 0),
 	SHELL_CMD_ARG(send, NULL, "Send a telemetry message now, as the button does.", run, 1, 0),
-	SHELL_CMD_ARG(forget, NULL, "Erase everything that \"set\" brought.", run, 1, 0), SHELL_SUBCMD_SET_END);
+	SHELL_CMD_ARG(forget, NULL, "Erase everything that \"set\" brought.", run, 1, 0),
+	SHELL_COND_CMD_ARG(CONFIG_AZURE_TEST_PANIC, panic, NULL, "Panic in Rust, to show what follows.", run, 1, 0),
+	SHELL_SUBCMD_SET_END);
 
 SHELL_CMD_REGISTER(azure, &commands, "Azure IoT Hub device", NULL);

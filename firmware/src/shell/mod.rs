@@ -155,6 +155,8 @@ fn run(
         }
         (false, "send", _) => send::send(shell),
         (false, "forget", _) => forget(shell),
+        #[cfg(CONFIG_AZURE_TEST_PANIC)]
+        (false, "panic", _) => panic!("asked for over the shell"),
         _ => Err(Refusal::Because("no such command: azure --help")),
     }
 }
