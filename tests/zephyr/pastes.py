@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people paste into the shell: files as OpenSSL writes them, and wrong ones."""
 
+import base64
 import subprocess
 
 
@@ -119,6 +120,24 @@ def not_a_curve_for_tls(tools):
     """A key on a curve that the device's TLS has not, behind its parameters."""
     return tools.openssl("ecparam", "-name", "secp256k1", "-genkey")
 
+
+def pem(label, der):
+    """PEM with any bytes in it."""
+    body = base64.encodebytes(der).decode()
+    return f"-----BEGIN {label}-----\n{body}-----END {label}-----\n"
+
+
+def der_of(text):
+    """The bytes of the only block of a PEM text."""
+    return base64.b64decode("".join(text.strip().splitlines()[1:-1]))
+
+
+# Name of a damage, and what it leaves of a DER structure. The PEM around it is in order, and it begins as DER does.
+DAMAGES = {
+    "cut": lambda whole: whole[:-40],
+    "empty": lambda whole: b"\x30\x00",
+    "noise": lambda whole: b"\x30\x81\xc8" + bytes(range(200, 0, -1)),
+}
 
 CONNECTION_STRING = b"HostName=localhost;DeviceId=x;SharedAccessKey=c2VjcmV0IG9mIGEgcGVyc29uIHdobyBzbGlwcGVk\n"
 BASE64 = b"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=\n"

@@ -3,6 +3,7 @@
 
 import pytest
 from console import CTRL_D
+from pastes import DAMAGES, der_of, pem
 
 NAME = "renewed"
 
@@ -62,6 +63,20 @@ def test_a_pair_that_the_hub_refuses_gives_way_to_the_old_one(device, hub, pair)
     device.paste("azure set key", key, "Key stored")
     device.wait("the new pair has connected and is the one in use", 60)
     assert hub.connections(NAME) == 3
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_certificate_that_does_not_parse_changes_nothing_and_the_next_correct_one_joins(device, hub, pair, damage):
+    certificate, key = pair()
+    # Behind a good one, which must not count without it.
+    chain = certificate + pem("CERTIFICATE", DAMAGES[damage](der_of(certificate)))
+    device.paste("azure set certificate", chain + CTRL_D, "mbedTLS cannot use this certificate")
+    device.command("azure send", "Sent, and acknowledged", 30)
+    assert device.status()["certificate"] == "the pair that has connected"
+    device.paste("azure set certificate", certificate + CTRL_D, "Certificate stored")
+    device.paste("azure set key", key, "Key stored")
+    device.wait("the new pair has connected and is the one in use", 60)
+    assert hub.connections(NAME) == 2
 
 
 def test_a_wrong_paste_changes_nothing_of_the_pair_in_use(device, hub, pair):

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was provisioned over the shell survives a restart, until it is forgotten. Where there is flash for it."""
 
+import struct
+import zlib
+
+import pytest
 from console import CTRL_D
+from pastes import der_of
 
 
 def test_provisioning_survives_a_restart(device, hub, restart):
@@ -58,6 +63,36 @@ def test_a_damaged_assignment_is_asked_for_again(device, hub, restart):
     device.wait("the checksum of assignment is wrong, so it counts as absent; the Device Provisioning Service is asked again")
     hub.wait_for_connections("flipped-device", 2)
     assert hub.registrations("flipped") == 2
+
+
+def spoil(name, der):
+    """For `restart`: a stored credential is no DER any more, and its checksum is right (src/storage.rs)."""
+
+    def sealed(value):
+        return value + struct.pack("<I", zlib.crc32(name.encode() + b"\0" + value))
+
+    def change(flash):
+        content = flash.read_bytes()
+        assert sealed(der) in content
+        flash.write_bytes(content.replace(sealed(der), sealed(b"\x31" + der[1:])))
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["root-ca", "certificate", "key"])
+def test_a_stored_credential_that_does_not_parse_is_named_and_the_next_correct_one_joins(device, hub, restart, name):
+    text, certificate, key = hub.create_x509("unreadable", "ecc")
+    correct = {"root-ca": hub.ca, "certificate": certificate, "key": key}[name]
+    device.provision(hub, text, certificate, key)
+    hub.wait_for_connections("unreadable", 1)
+    device.wait("the new pair has connected and is the one in use")
+    restart(spoil(f"{name}/0", der_of(correct)))
+    device.wait(rf"the {name} cannot be parsed \(-0x[0-9a-f]{{4}}\): provision it again")
+    assert hub.connections("unreadable") == 1
+    for part in ["root-ca"] if name == "root-ca" else ["certificate", "key"]:
+        text = {"root-ca": hub.ca, "certificate": certificate, "key": key}[part]
+        device.paste(f"azure set {part}", text + CTRL_D * (part != "key"), " stored")
+    hub.wait_for_connections("unreadable", 2)
 
 
 def test_a_new_pair_survives_a_restart_at_each_step(device, hub, restart):

@@ -75,13 +75,14 @@ def spoilt(start, value):
         (spoilt(1, b"\x10"), "is not believed: it says that it does not know the time itself"),
         (spoilt(1, b"\0"), "is not believed: it refuses to be asked"),
         (spoilt(40, bytes(8)), "is not believed: it has an empty time stamp"),
+        (spoilt(40, b"\0\0\0\0\x80\0\0\0"), "is not believed: it has an empty time stamp"),
         (spoilt(32, bytes(8)), "is not believed: it has an empty time stamp"),
         (spoilt(32, b"\xff"), "is not believed: its time stamps contradict each other"),
         (spoilt(32, b"\xd0\0\0\0\0\0\0\0" * 2), "is not believed: it gives a time in the far past or future"),
         (spoilt(0, b"\x25"), "no time from .*NoAnswer|no time server answered"),
         (spoilt(24, b"\xff" * 8), "no time from .*NoAnswer|no time server answered"),
     ],
-    ids="leap stratum-16 kiss-of-death unsent unreceived contradiction year-2010 broadcast forged".split(),
+    ids="leap stratum-16 kiss-of-death unsent fraction-only unreceived contradiction year-2010 broadcast forged".split(),
 )
 def test_the_time_of_a_server_that_may_be_wrong_is_not_believed(device, hub, spoil, words):
     server = TimeServer(spoil)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from console import CTRL_D
-from pastes import KEYS, WRONG, Tools
+from pastes import DAMAGES, KEYS, WRONG, Tools, der_of, pem
 
 
 @pytest.fixture(name="tools")
@@ -63,6 +63,30 @@ def test_nothing_of_a_wrong_paste_reaches_the_shell(device, tools, case):
     device.type("\x1b[A\n")
     assert_nothing_shown(device, pasted)
     assert not device.says(" stored")
+
+
+def test_what_does_not_parse_is_named_costs_no_memory_and_the_next_correct_one_joins(device, hub):
+    text, certificate, key = hub.create_x509("parsed", "ecc")
+    parts = [
+        ("root-ca", "certificate", "CERTIFICATE", der_of(hub.ca)),
+        ("certificate", "certificate", "CERTIFICATE", der_of(certificate)),
+        ("key", "key", "PRIVATE KEY", der_of(key)),
+    ]
+
+    def paste_all():
+        for command, what, label, der in parts:
+            for damage in DAMAGES.values():
+                answer = rf"mbedTLS cannot use this {what} \(-0x[0-9a-f]{{4}}\)"
+                device.paste(f"azure set {command}", pem(label, damage(der)), answer)
+
+    paste_all()
+    # What mbedTLS and the storage had for the first ones, they have again for each.
+    heap = device.status()["heap"].split(" of ")[0]
+    paste_all()
+    assert device.status()["heap"].split(" of ")[0] == heap
+    assert not device.says(" stored")
+    device.provision(hub, text, certificate, key)
+    hub.wait_for_connections("parsed", 1)
 
 
 def test_a_paste_can_be_given_up_and_the_next_one_counts(device, hub):
