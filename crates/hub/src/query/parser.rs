@@ -121,7 +121,11 @@ impl Parser<'_> {
             let name = match path.0.as_slice() {
                 _ if self.takes_word("AS") => self.name()?,
                 [name] => name.clone(),
-                _ => return Err(format!("{path} needs a name: write {path} AS name")),
+                _ => {
+                    return Err(format!(
+                        "{path} needs a name: write AS and a name behind it"
+                    ));
+                }
             };
             if members.iter().any(|(_, other)| *other == name) {
                 return Err(format!("two members are called {name:?}; use AS"));

@@ -107,7 +107,10 @@ fn what_is_not_supported_is_named() {
         ),
         ("select * from devices.jobs", "modules after devices."),
         ("select * from enrollments", "devices or devices.modules"),
-        ("select a.b from devices", "write a.b AS name"),
+        (
+            "select a.b from devices",
+            "a.b needs a name: write AS and a name",
+        ),
         (
             "select a, b as a from devices",
             "two members are called \"a\"",
@@ -139,6 +142,13 @@ fn what_is_not_supported_is_named() {
     }
     let place = refusal("select * from devices where ö = 1");
     assert!(place.contains("at character 29"), "{place}");
+}
+
+#[test]
+fn a_refusal_repeats_a_long_path_once() {
+    let path = format!("a.{}", "b".repeat(1000));
+    let told = refusal(&format!("select {path} from devices"));
+    assert_eq!(told.matches(&path).count(), 1, "{told}");
 }
 
 #[test]
