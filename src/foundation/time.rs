@@ -100,30 +100,49 @@ impl UnixTime {
 /// ISO 8601 in UTC with milliseconds and `Z`: what `iothub-creation-time-utc` takes
 /// (Azure IoT Hub, "Create and read messages").
 impl fmt::Display for UnixTime {
+    // Digit by digit into one text: a message has a time, and `write!` with widths takes six times the instructions.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.as_secs();
-        let (year, month, day) = civil_from_days(seconds / 86_400);
-        let second_of_day = seconds % 86_400;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            second_of_day / 3600,
-            second_of_day / 60 % 60,
-            second_of_day % 60,
-            self.0 % 1000
-        )
+        const DAY: u64 = 24 * 3600 * 1000;
+        let (year, month, day) = civil_from_days(self.0 / DAY);
+        let time = (self.0 % DAY) as u32;
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (end, value) in [
+            (4, year),
+            (7, month),
+            (10, day),
+            (13, time / 3_600_000),
+            (16, time / 60_000 % 60),
+            (19, time / 1000 % 60),
+            (23, time % 1000),
+        ] {
+            let mut left = value;
+            for digit in text.iter_mut().take(end).rev() {
+                if !digit.is_ascii_digit() {
+                    break;
+                }
+                *digit = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
+        }
+        let mut text = core::str::from_utf8(&text).unwrap_or_default();
+        if year > 9999 {
+            write!(f, "{year}")?;
+            text = text.get(4..).unwrap_or_default();
+        }
+        f.write_str(text)
     }
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
 ///
-/// Counts years from March, so that the leap day is the last of its year and months follow one rule.
-const fn civil_from_days(days: u64) -> (u64, u64, u64) {
+/// Counts years from March, so that the leap day is the last of its year and months follow one rule. The days of a
+/// [`UnixTime`] are so few that their years fit 32 bits.
+const fn civil_from_days(days: u64) -> (u32, u32, u32) {
     const DAYS_FROM_0000_03_01: u64 = 719_468;
     const DAYS_IN_400_YEARS: u64 = 146_097;
     let day = days + DAYS_FROM_0000_03_01;
-    let era = day / DAYS_IN_400_YEARS;
-    let day_of_era = day % DAYS_IN_400_YEARS;
+    let era = (day / DAYS_IN_400_YEARS) as u32;
+    let day_of_era = (day % DAYS_IN_400_YEARS) as u32;
     let year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -151,6 +170,9 @@ mod tests {
             (951_782_400_000, "2000-02-29T00:00:00.000Z"),
             (1_767_225_600_001, "2026-01-01T00:00:00.001Z"),
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "10000-01-01T00:00:00.000Z"),
+            (u64::MAX, "584556019-04-03T14:25:51.615Z"),
         ] {
             assert_eq!(UnixTime::from_millis(milliseconds).to_string(), text);
         }

@@ -34,18 +34,24 @@ pub struct Encoder<W>(pub W);
 
 impl<W: Write> Write for Encoder<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            if is_unreserved(character) {
-                self.0.write_char(character)?;
-                continue;
+        let mut rest = text;
+        // What stands for itself goes out in one piece. It is ASCII, so that no cut goes through a character.
+        while let Some(at) = rest
+            .bytes()
+            .position(|byte| !is_unreserved(char::from(byte)))
+        {
+            let (plain, tail) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            let mut characters = tail.chars();
+            let escaped = characters.next().unwrap_or_default();
+            for byte in escaped.encode_utf8(&mut [0; 4]).bytes() {
+                let escape = [b'%', hex_digit(byte >> 4), hex_digit(byte & 0xf)];
+                self.0
+                    .write_str(core::str::from_utf8(&escape).unwrap_or_default())?;
             }
-            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                self.0.write_char('%')?;
-                self.0.write_char(hex_digit(byte >> 4))?;
-                self.0.write_char(hex_digit(byte & 0xf))?;
-            }
+            rest = characters.as_str();
         }
-        Ok(())
+        self.0.write_str(rest)
     }
 }
 
@@ -54,10 +60,10 @@ pub fn encode<'b>(text: &str, buffer: &'b mut [u8]) -> Result<&'b str, Overflow>
     render(buffer, Encoded(text))
 }
 
-const fn hex_digit(nibble: u8) -> char {
+const fn hex_digit(nibble: u8) -> u8 {
     match nibble {
-        0..=9 => (b'0' + nibble) as char,
-        _ => (b'A' + nibble - 10) as char,
+        0..=9 => b'0' + nibble,
+        _ => b'A' + nibble - 10,
     }
 }
 

@@ -10,9 +10,9 @@
 //!
 //! Source: Azure IoT Hub, "Create and read IoT Hub messages" and "Use MQTT to establish communication".
 
-use core::fmt;
+use core::fmt::{self, Write};
 
-use crate::percent::{DecodeError, Encoded, Escaped};
+use crate::percent::{DecodeError, Encoder, Escaped};
 use crate::text::{Overflow, Text};
 
 /// The application property that carries a message's time of creation, in ISO 8601 with `Z`: what
@@ -270,17 +270,27 @@ impl<'t, 'b> BagWriter<'t, 'b> {
     }
 
     fn append(&mut self, key: &str, value: Option<&str>) -> Result<&mut Self, WriteError> {
-        let separator = if self.first { "" } else { "&" };
-        let (equals, value) = match value {
-            Some(value) => ("=", value),
-            None => ("", ""),
-        };
-        let (key, value) = (Encoded(key), Encoded(value));
-        self.topic
-            .append(format_args!("{separator}{key}{equals}{value}"))
-            .map_err(WriteError::Overflow)?;
+        let before = self.topic.len();
+        if self.write(key, value).is_err() {
+            self.topic.truncate(before);
+            return Err(WriteError::Overflow(Overflow {
+                capacity: self.topic.capacity(),
+            }));
+        }
         self.first = false;
         Ok(self)
+    }
+
+    fn write(&mut self, key: &str, value: Option<&str>) -> fmt::Result {
+        if !self.first {
+            self.topic.write_str("&")?;
+        }
+        Encoder(&mut *self.topic).write_str(key)?;
+        if let Some(value) = value {
+            self.topic.write_str("=")?;
+            Encoder(&mut *self.topic).write_str(value)?;
+        }
+        Ok(())
     }
 }
 

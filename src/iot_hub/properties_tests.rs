@@ -1,6 +1,7 @@
 //! Bags as the hub and the SDKs write them, and damaged ones.
 
 use super::*;
+use crate::percent::Encoded;
 use std::string::ToString;
 use std::vec::Vec;
 
