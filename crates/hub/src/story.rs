@@ -18,8 +18,6 @@ use crate::shown;
 const MAX_PACKETS: usize = 48;
 /// Other happenings that are kept of a subject.
 const MAX_OTHERS: usize = 32;
-/// Happenings to look back at for one that came again.
-const LOOK_BACK: usize = 4;
 /// Most bytes of what a happening says.
 const MAX_DETAIL: usize = 300;
 
@@ -198,8 +196,10 @@ impl Story {
             return;
         }
         let since = self.others.back().map_or(0, |other| other.number);
-        let recent = self.packets.iter_mut().rev().take(LOOK_BACK);
-        let mut same = recent.filter(|one| one.number >= since && comes_again(one.label));
+        let of_connection = self.packets.iter_mut().rev();
+        let mut same = of_connection
+            .take_while(|one| one.number >= since)
+            .filter(|one| comes_again(one.label));
         match same.find(|one| one.what == happening.what && one.label == happening.label) {
             Some(again) => {
                 again.count += 1;

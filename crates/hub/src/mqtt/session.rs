@@ -246,6 +246,12 @@ impl Session {
         } = &self.opened;
         let mut subscriptions = link.subscriptions();
         let mut granted = Vec::new();
+        self.opened.tell(Received, "SUBSCRIBE", || {
+            let shown = filters
+                .iter()
+                .map(|(filter, qos)| format!("{filter} with QoS {qos}"));
+            shown.collect::<Vec<_>>().join(", ")
+        });
         for (filter, requested) in filters {
             if core.lenient_subscriptions {
                 filter::check_form(&filter)
@@ -254,8 +260,6 @@ impl Session {
             }
             .map_err(CloseReason::Violation)?;
             let qos = requested.min(1);
-            let detail = || format!("{filter} with QoS {qos}");
-            self.opened.tell(Received, "SUBSCRIBE", detail);
             log::debug!(
                 "{:?} subscribed to {filter:?} with QoS {qos}",
                 link.client_id
@@ -276,10 +280,11 @@ impl Session {
     fn unsubscribe(&mut self, packet_id: u16, filters: &[String]) -> Result<(), CloseReason> {
         let mut subscriptions = self.opened.link.subscriptions();
         subscriptions.retain(|filter, _| !filters.contains(filter));
+        let detail = || filters.join(", ");
+        self.opened.tell(Received, "UNSUBSCRIBE", detail);
         let client_id = &self.opened.link.client_id;
         for filter in filters {
             log::debug!("{client_id:?} unsubscribed from {filter:?}");
-            self.opened.tell(Received, "UNSUBSCRIBE", || filter.clone());
         }
         self.opened.change(subscriptions)?;
         self.connection.queue(encode::unsuback(packet_id))

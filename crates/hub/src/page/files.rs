@@ -60,3 +60,52 @@ pub(super) fn serve(method: &Method, path: &str) -> Response<Body> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_that_a_file_names_is_served_and_every_other_one_is_needed() {
+        let mut needed = vec!["/index.html".to_owned()];
+        for (_, _, text) in FILES {
+            for quoted in text.split('"').skip(1).step_by(2) {
+                let name = quoted.trim_start_matches("./");
+                if [".js", ".css", ".svg"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+                {
+                    needed.push(format!("/{name}"));
+                }
+            }
+        }
+        for (name, ..) in FILES {
+            assert!(needed.iter().any(|one| one == name), "{name} is not needed");
+        }
+        for name in &needed {
+            assert!(
+                FILES.iter().any(|(one, ..)| one == name),
+                "{name} is not served"
+            );
+        }
+    }
+
+    #[test]
+    fn no_script_makes_markup_or_code_out_of_text() {
+        for (name, _, text) in FILES {
+            for forbidden in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "createContextualFragment",
+                "DOMParser",
+                "eval(",
+                "new Function",
+                "javascript:",
+            ] {
+                assert!(!text.contains(forbidden), "{name}: {forbidden}");
+            }
+        }
+    }
+}

@@ -7,8 +7,10 @@
 )]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod browser;
 pub mod dps;
 pub mod module;
+pub mod open_page;
 pub mod page;
 pub mod program;
 pub mod rest;

@@ -70,7 +70,7 @@ function methodsCard(clientId) {
   const other = h("details", { class: "quiet" }, h("summary", {}, "Another method"), free);
 
   function command(one) {
-    const request = one.request ? input("Request", one.request) : null;
+    const request = one.request ? input("Request", one.request, undefined, true) : null;
     const button = h("button", { class: "primary" }, "Call");
     const element = form(
       { class: "command", "aria-label": `Call ${line(one.name)}` },

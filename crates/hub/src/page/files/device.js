@@ -129,6 +129,7 @@ export function deviceView(parameters, setLive, isModule) {
 
   async function useModel(id) {
     modelId = id || null;
+    showFacts();
     const model = modelId ? await modelOf(modelId) : null;
     commands.setModel(modelId, model);
     plots.setModel(model);

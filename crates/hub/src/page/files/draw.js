@@ -2,7 +2,9 @@
 
 import { clock, value } from "./format.js";
 
+// Pixels for the scale on the left, and on the right of the newest point.
 const GUTTER = 64;
+const EDGE = 6;
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 
 function prepare(canvas) {
@@ -25,7 +27,7 @@ function prepare(canvas) {
 function ticks(min, max, wanted) {
   const rough = (max - min) / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;
   const found = [];
   for (let tick = Math.ceil(min / step) * step; tick <= max && found.length < 10; tick += step) {
     found.push(Number(tick.toPrecision(12)));
@@ -45,11 +47,16 @@ function times(from, to, wanted) {
 
 const wantedTimes = (width) => Math.max(2, Math.floor((width - GUTTER) / 110));
 
+// Where in the time span a point of a canvas is, from 0 to 1.
+export function share(canvas, x) {
+  return Math.min(1, Math.max(0, (x - GUTTER) / (canvas.clientWidth - GUTTER - EDGE)));
+}
+
 // Draws a line with its scale, and a mark at a time; gives what is least and greatest.
 export function drawSeries(canvas, series, from, to, mark) {
   const { context, width, height, color } = prepare(canvas);
   const points = series.between(from, to);
-  const x = (time) => GUTTER + ((time - from) / (to - from)) * (width - GUTTER - 6);
+  const x = (time) => GUTTER + ((time - from) / (to - from)) * (width - GUTTER - EDGE);
   context.strokeStyle = color("--grid");
   context.lineWidth = 1;
   context.beginPath();
@@ -69,10 +76,10 @@ export function drawSeries(canvas, series, from, to, mark) {
   context.textAlign = "right";
   context.textBaseline = "middle";
   context.beginPath();
-  for (const tick of ticks(bottom, top, 3)) {
+  for (const tick of ticks(bottom, top, 4)) {
     const level = Math.round(y(tick)) + 0.5;
     context.moveTo(GUTTER, level);
-    context.lineTo(width - 6, level);
+    context.lineTo(width - EDGE, level);
     context.fillText(value(tick), GUTTER - 8, Math.min(height - 6, Math.max(6, level)));
   }
   context.stroke();
@@ -119,7 +126,7 @@ export function drawAxis(canvas, from, to) {
   context.textAlign = "center";
   context.textBaseline = "top";
   for (const time of times(from, to, wantedTimes(width))) {
-    const place = GUTTER + ((time - from) / (to - from)) * (width - GUTTER - 6);
+    const place = GUTTER + ((time - from) / (to - from)) * (width - GUTTER - EDGE);
     if (place > GUTTER + 10 && place < width - 28) context.fillText(clock(time), place, 4);
   }
 }

@@ -116,7 +116,7 @@ export function faultsView(parameters, setLive) {
       }
     },
     field("Registration id", registration),
-    h("div", { class: "inline" }, field("Status", status, "401, 429, or 500 to 599"), field("Times", often)),
+    h("div", { class: "inline" }, field("401, 429, 500 to 599", status), field("Times", often)),
     h("button", {}, "Inject"),
     registrationTold.element,
   );

@@ -44,7 +44,7 @@ function certificates(data) {
   const all = [...data.certificates, ...data.uploadedAuthorities.map((one) => ({ purpose: "CA of devices, uploaded", ...one }))];
   return table(
     ["Purpose", "Subject", "Issuer", "From", "Until", "Valid"],
-    all.map((one) => [one.purpose, line(one.subject), line(one.issuer), day(one.notBefore), day(one.notAfter), validity(one)]),
+    all.map((one) => [one.purpose, line(one.subject), line(one.issuer), h("time", {}, day(one.notBefore)), h("time", {}, day(one.notAfter)), validity(one)]),
     "None.",
   );
 }

@@ -3,7 +3,7 @@
 import { h, select, setText } from "./dom.js";
 import { clock, line, value } from "./format.js";
 import { Series, numbers } from "./series.js";
-import { drawAxis, drawSeries } from "./draw.js";
+import { drawAxis, drawSeries, share } from "./draw.js";
 
 const SPANS = [
   ["60000", "1 minute"],
@@ -69,8 +69,7 @@ export function plotsPanel() {
   }
 
   function point(event) {
-    const bounds = event.currentTarget.getBoundingClientRect();
-    cursor = Math.min(1, Math.max(0, (event.clientX - bounds.left) / bounds.width));
+    cursor = share(event.currentTarget, event.offsetX);
     later();
   }
 

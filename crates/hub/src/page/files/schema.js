@@ -5,13 +5,15 @@ import { line } from "./format.js";
 import { check } from "./json.js";
 
 // An input for a schema: its element, and `read`, which gives the value or throws a sentence.
-export function input(name, schema, hint) {
+export function input(name, schema, hint, isWhole = false) {
   const label = line(name);
   const wrong = (why) => new Error(`${label}: ${why}`);
   if (schema.kind === "object") {
     const parts = schema.fields.map((one) => [one.name, input(one.name, one.schema, one.description)]);
+    const elements = parts.map(([, part]) => part.element);
     return {
-      element: h("fieldset", {}, h("legend", {}, label), parts.map(([, part]) => part.element)),
+      // The fields of a request stand for themselves.
+      element: isWhole ? h("div", { class: "inline" }, elements) : h("fieldset", {}, h("legend", {}, label), elements),
       read: () => Object.fromEntries(parts.map(([part, inside]) => [part, inside.read()]).filter(([, value]) => value !== undefined)),
     };
   }

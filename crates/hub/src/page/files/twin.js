@@ -141,6 +141,8 @@ export function twinPanel(clientId) {
       try {
         const after = await hub(way.value, clientPath("/twins", clientId), editor.value);
         began = after.properties.desired.$version;
+        if (after.version > twin.version) twin = after;
+        show();
         told.good(`Saved: desired properties have version ${began}.`);
       } catch (error) {
         told.bad(line(error.message));
