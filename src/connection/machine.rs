@@ -8,7 +8,7 @@ use crate::logging::info;
 use crate::mqtt;
 use crate::port::{Endpoint, Readings, Requests};
 use crate::report::{Condition, Report, Status};
-use crate::time::{Instant, Moment, UnixTime};
+use crate::time::{Instant, Moment, UnixTime, earliest};
 
 /// A connection with the work on it.
 #[derive(Debug)]
@@ -106,25 +106,15 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         let connection = &self.connection;
         let phase = match link.phase {
             Phase::Running => {
-                let planned = [
-                    link.renew_at,
-                    connection.attempts.clock_due(),
-                    self.work.deadline(connection, now),
-                ];
-                planned.into_iter().flatten().min()
+                let clocks = earliest(link.renew_at, connection.attempts.clock_due());
+                earliest(clocks, self.work.deadline(connection, now))
             }
             Phase::Draining { then, .. } if connection.is_drained(then) => Some(now),
             Phase::Draining { until, .. } => Some(until),
             _ => None,
         };
-        let session = connection.session.deadline();
-        self.earliest(
-            phase
-                .into_iter()
-                .chain(session)
-                .min()
-                .unwrap_or(Instant::MAX),
-        )
+        let due = earliest(phase, connection.session.deadline());
+        self.earliest(due.unwrap_or(Instant::MAX))
     }
 
     /// Where to connect.

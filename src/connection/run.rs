@@ -43,7 +43,7 @@ pub fn run<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
             Task::OpenConnection { until } => {
                 stream = open(machine, platform, &mut opening, until);
             }
-            Task::Exchange { .. } => exchange(machine, platform, &mut stream),
+            Task::Exchange { .. } => exchange(machine, platform, &mut stream, &at),
             Task::CloseConnection => {
                 stream = None;
                 machine.closed_cleanly(platform.now());
@@ -86,11 +86,12 @@ fn exchange<P: Platform>(
     machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut Option<P::Stream>,
+    at: &Moment,
 ) {
     let Some(open) = stream.as_mut() else {
         return steps::lost(machine, &mut AtOnce(platform), Failure::Io);
     };
-    if let Err(failure) = turn(machine, platform, open) {
+    if let Err(failure) = turn(machine, platform, open, at) {
         if steps::leaves_bytes(&failure) {
             read_last_bytes(machine, platform, open);
         }
@@ -103,6 +104,7 @@ fn turn<P: Platform>(
     machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut P::Stream,
+    start: &Moment,
 ) -> Result<(), Failure> {
     send(machine, platform, stream)?;
     let mut received = false;
@@ -115,7 +117,7 @@ fn turn<P: Platform>(
         steps::received(machine, &AtOnce(platform), count)?;
         received = true;
     }
-    let at = steps::moment(&mut AtOnce(platform));
+    let at = start.later(platform.now());
     machine.serve(&at)?;
     send(machine, platform, stream)?;
     let rest = steps::rest(machine, &at);

@@ -35,6 +35,15 @@ impl Instant {
     }
 }
 
+/// The earlier of two points in time, of which there may be none.
+pub(crate) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, None) => one,
+        (None, other) => other,
+    }
+}
+
 /// The time so much later, at most `u64::MAX`. Not inlined, and not by way of `Duration::as_millis`, which counts
 /// in 128 bits.
 #[inline(never)]
@@ -63,6 +72,17 @@ impl Moment {
     /// Time as people count it, if the clock shows one that can be true.
     pub fn sane_unix(&self) -> Option<UnixTime> {
         self.unix.filter(|unix| *unix >= SANE_CLOCK)
+    }
+
+    /// The moment `now`, later in the same turn: with the same random bits, and the other clock as much later. To ask the
+    /// clock and the source of entropy again costs a device more than the rest of a turn.
+    pub(crate) fn later(&self, now: Instant) -> Self {
+        let passed = now.since(self.now);
+        Self {
+            now,
+            unix: self.unix.map(|unix| unix.after(passed)),
+            random: self.random,
+        }
     }
 }
 

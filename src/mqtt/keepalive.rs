@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 
-use crate::time::Instant;
+use crate::time::{Instant, earliest};
 
 /// The timers of one connection.
 pub(super) struct Keepalive {
@@ -66,7 +66,7 @@ impl Keepalive {
 
     /// When to look again.
     pub(super) fn deadline(&self, deaf: bool) -> Option<Instant> {
-        super::earliest(self.due(deaf), self.expiry(deaf))
+        earliest(self.due(deaf), self.expiry(deaf))
     }
 
     fn due(&self, deaf: bool) -> Option<Instant> {

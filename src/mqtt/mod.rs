@@ -104,7 +104,6 @@ mod tests;
 use core::fmt;
 use core::time::Duration;
 
-use crate::time::Instant;
 use buffer::{ReceiveBuffer, TransmitBuffer};
 use connection::{LinkState, Phase};
 use outbox::Outbox;
@@ -308,14 +307,5 @@ impl fmt::Debug for Session<'_> {
             .field("receive_buffer", &self.receive_buffer.size())
             .field("statistics", &self.statistics)
             .finish_non_exhaustive()
-    }
-}
-
-/// The earlier of two points in time, of which there may be none.
-fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, None) => one,
-        (None, other) => other,
     }
 }

@@ -5,8 +5,8 @@ use mqttbytes_nostd::{QoS as WireQoS, v4};
 use super::error::RequestError;
 use super::types::{Event, Granted, MAX_FILTERS, PacketId, QoS};
 use super::violation::{PacketType, Violation};
-use super::{Session, codec, earliest, field};
-use crate::time::Instant;
+use super::{Session, codec, field};
+use crate::time::{Instant, earliest};
 
 /// Requests that may wait for an answer at a time.
 const CAPACITY: usize = 4;

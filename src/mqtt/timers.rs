@@ -1,9 +1,9 @@
 //! Answers that the server owes, and their deadlines.
 
+use super::Session;
 use super::connection::Phase;
 use super::error::{Awaited, Error};
-use super::{Session, earliest};
-use crate::time::Instant;
+use crate::time::{Instant, earliest};
 
 impl Session<'_> {
     /// When to call [`poll`](Self::poll) although nothing came in; `None` without a connection.

@@ -120,7 +120,8 @@ fn a_large_twin_that_a_lost_connection_cuts_is_read_again_on_the_next_one() {
     // Behind both properties of ours.
     let cut = whole[..whole.len() - 1000].to_vec();
     world.raw.push_back((10_000, cut));
-    world.stop_after(25 * MINUTE / 60);
+    // The wait after the first connection takes 8 s at most.
+    world.stop_after(30 * MINUTE / 60);
     let mut memory = super::Memory::default();
     let identity = identity(super::KEY);
     let mut device = Device::new(

@@ -19,6 +19,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::time::Instant;
 
 /// CONNACK: accepted, no stored session.
 const CONNACK: &[u8] = &[0x20, 2, 0, 0];
