@@ -18,6 +18,8 @@ use crate::shown;
 const MAX_PACKETS: usize = 48;
 /// Other happenings that are kept of a subject.
 const MAX_OTHERS: usize = 32;
+/// Happenings that are kept of all subjects together, packets left out.
+const MAX_RECENT: usize = 500;
 /// Most bytes of what a happening says.
 const MAX_DETAIL: usize = 300;
 
@@ -76,7 +78,17 @@ struct Story {
 #[derive(Debug, Default)]
 struct Inner {
     subjects: HashMap<String, Story>,
+    /// Everything but packets, of all subjects.
+    recent: VecDeque<Recent>,
     next: u64,
+}
+
+/// What happened to one of many.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Recent {
+    subject: Box<str>,
+    #[serde(flatten)]
+    happening: Happening,
 }
 
 /// The stories of all subjects of one kind.
@@ -122,6 +134,15 @@ impl Stories {
             label,
             detail: shortened(detail().into()),
         };
+        if !what.is_packet() {
+            if inner.recent.len() == MAX_RECENT {
+                inner.recent.pop_front();
+            }
+            inner.recent.push_back(Recent {
+                subject: subject.into(),
+                happening: happening.clone(),
+            });
+        }
         if !inner.subjects.contains_key(subject) {
             inner.make_room(self.max_subjects);
             inner.subjects.insert(subject.to_owned(), Story::default());
@@ -143,6 +164,16 @@ impl Stories {
         let mut found: Vec<_> = all.filter(|one| one.changed >= changed).cloned().collect();
         found.sort_by_key(|one| one.number);
         (found, inner.next)
+    }
+
+    /// What happened to all subjects since `changed`, packets left out, and the value for the next call.
+    pub(crate) fn recent(&self, changed: u64) -> (Vec<Recent>, u64) {
+        let Some(inner) = self.lock() else {
+            return (Vec::new(), changed);
+        };
+        let new = inner.recent.iter();
+        let new = new.filter(|one| one.happening.changed >= changed);
+        (new.cloned().collect(), inner.next)
     }
 
     /// The reason for which the last connection of a subject ended, if it ended after the last one began.
@@ -323,6 +354,23 @@ mod tests {
             panic!("not wanted")
         });
         assert_eq!(off.last_reason("d"), None);
+    }
+
+    #[test]
+    fn what_happened_to_all_is_kept_without_packets_and_in_a_limited_number() {
+        let (stories, clock) = stories();
+        for number in 0..MAX_RECENT + 3 {
+            let subject = number.to_string();
+            stories.tell(&subject, &clock, What::Connected, "", String::new);
+            stories.tell(&subject, &clock, What::Received, "PINGREQ", String::new);
+        }
+        let (all, next) = stories.recent(0);
+        assert_eq!(all.len(), MAX_RECENT);
+        assert_eq!(&*all[0].subject, "3");
+        stories.tell("d", &clock, What::Closed, "", || "why");
+        let (new, _) = stories.recent(next);
+        assert_eq!(new.len(), 1);
+        assert_eq!(&*new[0].happening.detail, "why");
     }
 
     #[test]

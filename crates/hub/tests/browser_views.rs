@@ -6,8 +6,9 @@ mod common;
 
 use std::path::Path;
 
-use common::browser::LEFT;
+use common::browser::{Browser, LEFT};
 use common::open_page::*;
+use common::program::{Serve, succeed};
 use common::*;
 use local_hub::{Config, DailyQuota, Fault};
 use serde_json::{Value, json};
@@ -448,5 +449,44 @@ fn modules_have_a_view_of_their_own() {
     );
     hub.delete_device("d").unwrap();
     browser.wait_for(".notice", "There is no module with this id");
+    is_content(&browser);
+}
+
+#[test]
+fn the_log_and_the_connections_are_filtered_by_text_and_level() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path();
+    let log = state.join("log");
+    let serve = Serve::start_logged(state, "info", &log);
+    let text = succeed(state, &["device", "create", "pump-1", "--auth", "sas"]);
+    let device = Device::from_connection_string(&text);
+    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
+    let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+    client.send(&device.connect(Options::default()));
+    client.receive(4);
+    client.send(&publish("nowhere", Some(1), b""));
+    client.expect_close();
+    browser.go(serve.page.as_ref().unwrap());
+    browser.view("#/log");
+    browser.wait_for(".log .info", "\"pump-1\" connected from");
+    browser.wait_for(".log .warn", "the client broke the rules");
+    browser.choose(&browser.labelled("main", "Level"), "warn");
+    browser.wait("document.querySelectorAll('.log .info').length === 0");
+    browser.wait("document.querySelectorAll('.log .warn').length === 1");
+    browser.choose(&browser.labelled("main", "Show"), "connections");
+    browser.wait_for(".log .warn", "pump-1 the client broke the rules");
+    browser.choose(&browser.labelled("main", "Level"), "trace");
+    browser.wait("document.querySelectorAll('.log li').length === 2");
+    browser.fill(&browser.labelled("main", "Filter"), "KEPT session");
+    browser.wait("document.querySelectorAll('.log li').length === 1");
+    browser.wait_for(".log .info", "connected");
+    browser.fill(&browser.labelled("main", "Filter"), "no such thing");
+    browser.wait_for(".empty", "No line matches");
+    browser.fill(&browser.labelled("main", "Filter"), "pump");
+    browser.click(".log a");
+    browser.wait_for("h1", "pump-1");
     is_content(&browser);
 }

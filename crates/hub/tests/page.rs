@@ -48,6 +48,7 @@ fn every_request_but_for_the_files_needs_the_token_and_is_told_so_in_a_sentence(
     }
     assert_eq!(page.ask("GET /api/page/hub", "").status, 200);
     assert_eq!(page.ask("GET /api/page/no-such-thing", "").status, 404);
+    assert_eq!(page.ask("GET /api/page/ids", "").body, "[]");
 }
 
 #[test]

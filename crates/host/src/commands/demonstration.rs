@@ -1,5 +1,6 @@
 //! `azure-device` without a command: a hub on loopback and two devices that join it.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anstyle::AnsiColor;
@@ -72,9 +73,16 @@ fn start_hub() -> Result<Hub, CommandError> {
     config.certificate.chain = Chain::Ecc;
     // Only the newest events are looked at; hours of them need not be kept.
     config.limits.event_bytes = 1024 * 1024;
+    config.page = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    // Where this was built; elsewhere the page has no forms of the model.
+    config.models = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs").into());
     let hub = Hub::start(config)?;
     let text = format!("serves MQTT over TLS on {}", hub.endpoint());
     print_line(AnsiColor::Cyan, "hub", &text);
+    if let Some(page) = hub.page_address() {
+        let text = format!("shows everything in a browser: {page}");
+        print_line(AnsiColor::Cyan, "hub", &text);
+    }
     Ok(hub)
 }
 

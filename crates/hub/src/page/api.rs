@@ -32,6 +32,7 @@ pub(super) struct Context {
 pub(super) fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route("/api/page/hub", get(hub))
+        .route("/api/page/ids", get(ids))
         .route("/api/page/message", get(message))
         .route("/api/page/models", get(all_models))
         .route("/api/page/live/devices", get(live_devices))
@@ -47,6 +48,16 @@ type Shared = State<Arc<Context>>;
 
 async fn hub(State(context): Shared) -> Json<Value> {
     Json(context.facts.of(&context.core))
+}
+
+/// Ids that are offered for a choice.
+const MAX_IDS: usize = 500;
+
+/// The first devices' ids.
+async fn ids(State(context): Shared) -> Json<Vec<String>> {
+    let (_, devices) = context.core.registry.select(MAX_IDS, |_| true);
+    let ids = devices.into_iter().map(|device| device.identity.device_id);
+    Json(ids.collect())
 }
 
 #[derive(Deserialize)]
@@ -116,9 +127,14 @@ impl<F: FnMut(&mut Frames) + Send + 'static> View for F {
     }
 }
 
-async fn live_log() -> Response {
-    let mut next = 0;
+async fn live_log(State(context): Shared) -> Response {
+    let (mut next, mut next_happening) = (0, 0);
     stream(move |frames: &mut Frames| {
+        let (happenings, newest) = context.core.stories.recent(next_happening);
+        next_happening = newest;
+        if !happenings.is_empty() {
+            frames.add("connections", &happenings);
+        }
         let (lines, newest) = logged::since(next);
         if let Some(first) = lines.first() {
             let missed = if next == 0 { 0 } else { first.number - next };

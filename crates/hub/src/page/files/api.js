@@ -169,5 +169,11 @@ async function read(reader, handlers, heard, stopped) {
 
 function dispatch(text, handlers) {
   const found = /^event: (\w+)\ndata: (.*)$/su.exec(text);
-  if (found && Object.hasOwn(handlers, found[1])) handlers[found[1]](JSON.parse(found[2]));
+  if (!found || !Object.hasOwn(handlers, found[1])) return;
+  try {
+    handlers[found[1]](JSON.parse(found[2]));
+  } catch (error) {
+    // A mistake in a view is no reason to connect again.
+    console.error(error);
+  }
 }

@@ -1,6 +1,6 @@
 // Faults on demand, and what is injected now.
 
-import { clientPath, hub, live } from "./api.js";
+import { clientPath, hub, live, page } from "./api.js";
 import { card, field, form, h, outcome, select } from "./dom.js";
 import { addressOf } from "./devices.js";
 import { line } from "./format.js";
@@ -99,8 +99,8 @@ export function faultsView(parameters, setLive) {
     },
     setLive,
   );
-  hub("GET", "/devices")
-    .then((devices) => clients.replaceChildren(...devices.slice(0, 500).map((device) => h("option", { value: device.deviceId }))))
+  page("ids")
+    .then((ids) => clients.replaceChildren(...ids.map((id) => h("option", { value: id }))))
     .catch(() => {});
 
   const registrations = form(
