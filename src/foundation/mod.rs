@@ -1,7 +1,6 @@
 //! Foundations: nothing here knows of IoT Hub or MQTT.
 
 pub mod backoff;
-pub(crate) mod base64;
 pub mod logging;
 pub mod pem;
 pub mod secret;

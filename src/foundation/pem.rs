@@ -7,9 +7,10 @@
 
 use core::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::base64;
 use crate::text::find;
 
 /// The longest boundary line, and the piece of a longer line that is decoded at a time, in bytes. Lines of base64
@@ -219,8 +220,9 @@ impl Decoder {
             return Ok(());
         };
         let mut bytes = Zeroizing::new([0; 3]);
-        let count =
-            base64::decode(&self.group, bytes.as_mut_slice()).map_err(|_| PemError::NotBase64)?;
+        let count = STANDARD
+            .decode_slice(self.group, bytes.as_mut_slice())
+            .map_err(|_| PemError::NotBase64)?;
         let place = out.get_mut(block.length..block.length + count);
         let place = place.ok_or(PemError::TooLong)?;
         place.copy_from_slice(bytes.get(..count).unwrap_or_default());

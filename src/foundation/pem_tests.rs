@@ -19,10 +19,9 @@ pub(crate) fn pem(label: &str, der: &[u8], newline: &str) -> String {
 
 /// A block with lines of `width` characters.
 fn wrapped(label: &str, der: &[u8], newline: &str, width: usize) -> String {
-    let mut text = std::vec![0; der.len().div_ceil(3) * 4];
-    let text = base64::encode(der, &mut text).unwrap();
-    let lines: Vec<&str> = text
-        .as_bytes()
+    let mut base64 = std::vec![0; der.len().div_ceil(3) * 4];
+    let length = STANDARD.encode_slice(der, &mut base64).unwrap();
+    let lines: Vec<&str> = base64[..length]
         .chunks(width)
         .map(|line| str::from_utf8(line).unwrap())
         .collect();

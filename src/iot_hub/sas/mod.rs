@@ -22,13 +22,14 @@ mod token;
 
 use core::fmt::{self, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 pub use token::{SasToken, TokenError};
 
-use crate::foundation::base64;
 use crate::identity::{DeviceId, HostName, SharedAccessKey};
 use crate::percent::{Encoded, Encoder};
 use crate::text::{Text, written};
@@ -158,9 +159,11 @@ fn write_token(
 
 fn write_signature(mac: Hmac<Sha256>, token: &mut Text<'_>) -> fmt::Result {
     let signature = finish(mac);
-    let mut text = Zeroizing::new([0; SIGNATURE_BASE64_LEN]);
-    let text = base64::encode(signature.as_slice(), text.as_mut_slice()).ok_or(fmt::Error)?;
-    Encoder(token).write_str(text)
+    let mut base64 = Zeroizing::new([0; SIGNATURE_BASE64_LEN]);
+    let length = STANDARD
+        .encode_slice(signature.as_slice(), base64.as_mut_slice())
+        .map_err(|_| fmt::Error)?;
+    write!(token, "{}", Encoded(written(base64.as_slice(), length)))
 }
 
 /// The key that a device of an enrolment group has: base64 decoded, the HMAC-SHA256 of its registration id

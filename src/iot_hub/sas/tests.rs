@@ -151,7 +151,8 @@ fn the_known_wrong_signatures_are_not_what_is_made() {
 
 fn base64_text(bytes: &[u8; 32]) -> String {
     let mut text = [0; SIGNATURE_BASE64_LEN];
-    base64::encode(bytes, &mut text).unwrap().to_string()
+    let length = STANDARD.encode_slice(bytes, &mut text).unwrap();
+    written(&text, length).to_string()
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use core::fmt;
 use core::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::{PREFIX, Resource, SIGNATURE_BASE64_LEN, SIGNATURE_LEN};
-use crate::foundation::base64;
 use crate::percent::{self, Escaped};
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -131,11 +132,11 @@ fn check_resource(resource: &str) -> Result<(), TokenError> {
 }
 
 fn check_signature(signature: &str) -> Result<(), TokenError> {
-    let mut text = Zeroizing::new([0; SIGNATURE_BASE64_LEN]);
-    let text =
-        percent::decode(signature, text.as_mut_slice()).map_err(|_| TokenError::BadSignature)?;
+    let mut base64 = Zeroizing::new([0; SIGNATURE_BASE64_LEN]);
+    let base64 =
+        percent::decode(signature, base64.as_mut_slice()).map_err(|_| TokenError::BadSignature)?;
     let mut bytes = Zeroizing::new([0; SIGNATURE_LEN]);
-    match base64::decode(text.as_bytes(), bytes.as_mut_slice()) {
+    match STANDARD.decode_slice(base64, bytes.as_mut_slice()) {
         Ok(SIGNATURE_LEN) => Ok(()),
         _ => Err(TokenError::BadSignature),
     }
