@@ -85,6 +85,17 @@ static bool record_too_long(const mbedtls_ssl_context *ssl)
 	       (header[3] << 8 | header[4]) > MBEDTLS_SSL_IN_CONTENT_LEN;
 }
 
+/*
+ * Whether the chain was read and found wanting. Usages and the key's curve are checked after the chain itself, with an
+ * error of their own and a flag; before all checks, every flag is set.
+ */
+static bool is_found_wanting(const mbedtls_ssl_context *ssl)
+{
+	uint32_t flags = mbedtls_ssl_get_verify_result(ssl);
+
+	return flags != 0 && flags != UINT32_MAX;
+}
+
 static uint32_t kind_of(const mbedtls_ssl_context *ssl, int code)
 {
 	/* A low-level code is added to a high-level one, which says what failed. */
@@ -119,6 +130,7 @@ static uint32_t kind_of(const mbedtls_ssl_context *ssl, int code)
 	case MBEDTLS_ERR_ECP_ALLOC_FAILED:
 		return AZURE_TLS_NO_MEMORY;
 	case MBEDTLS_ERR_SSL_BAD_CERTIFICATE:
+		return is_found_wanting(ssl) ? AZURE_TLS_VERIFY : AZURE_TLS_BAD_CERTIFICATE;
 	case MBEDTLS_ERR_X509_INVALID_FORMAT:
 	case MBEDTLS_ERR_X509_INVALID_EXTENSIONS:
 	case MBEDTLS_ERR_X509_INVALID_SIGNATURE:

@@ -123,6 +123,17 @@ def test_a_chain_through_a_certificate_that_must_not_sign_is_refused(device, hub
     impostor.close()
 
 
+def test_a_certificate_that_is_not_for_servers_is_refused(device, hub, tmp_path):
+    root = hub.certify("trusted-root", ca=True)
+    extensions = ["subjectAltName=DNS:localhost", "extendedKeyUsage=clientAuth"]
+    certificate, key = hub.certify("localhost", issuer=root, extensions=extensions)
+    impostor = PlainHub(tmp_path, hub.sntp, (root[0].read_text(), certificate, key))
+    device.provision(impostor, hub.create_sas("exact"))
+    device.wait("TLS: the certificate is not for servers .extended key usage lacks serverAuth")
+    assert impostor.joined == 0
+    impostor.close()
+
+
 def test_a_wrong_key_is_refused_by_the_hub_and_said_so(device, hub):
     hub.create_sas("mine")
     other = hub.create_sas("other").replace("DeviceId=other", "DeviceId=mine")
