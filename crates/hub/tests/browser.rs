@@ -255,6 +255,31 @@ fn everything_has_a_name_and_is_reached_by_the_keyboard() {
     browser.wait("document.querySelector('.twin')");
 }
 
+#[test]
+fn a_page_that_nobody_sees_holds_no_connection_and_misses_nothing() {
+    let Some((hub, browser)) = open() else { return };
+    let (device, mut client) = connected(&hub, "d");
+    browser.view("#/device/d/messages");
+    browser.wait_for("#live", "Live");
+    // As the browser says when another tab is in front.
+    let front = |hidden: bool| {
+        let script = "Object.defineProperty(document, 'hidden', { value: arguments[0], configurable: true });
+            document.dispatchEvent(new Event('visibilitychange'));";
+        browser.run(script, json!([hidden]));
+    };
+    front(true);
+    browser.wait_for("#live", "Paused");
+    send(&mut client, &device, 1, "{\"n\":1}");
+    browser.run(
+        "return new Promise((done) => setTimeout(done, 1000))",
+        json!([]),
+    );
+    assert_eq!(browser.count(".message"), 0);
+    front(false);
+    browser.wait_for("#live", "Live");
+    browser.wait_for(".message", "{\"n\":1}");
+}
+
 /// Devices that are connected while the page is looked at.
 const DEVICES: usize = 200;
 

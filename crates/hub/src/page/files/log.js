@@ -13,7 +13,7 @@ const HAPPENINGS = { connected: ["connected", "info"], ended: ["ended", "info"],
 
 const SOURCES = {
   log: {
-    none: "The program that runs this hub keeps no log here.",
+    none: "Nothing was logged yet, or the program that runs this hub keeps its log elsewhere.",
     searched: (entry) => entry.text,
     level: (entry) => entry.level,
     row: (entry) =>
