@@ -147,6 +147,10 @@ fn without_its_token_the_page_is_locked_and_shows_nothing() {
     browser.press("main", "Open");
     browser.wait_for("tbody tr", "secret-name");
     assert_eq!(browser.value("document.cookie"), json!(""));
+    // Another tab gets it from this one.
+    browser.new_tab();
+    browser.go(server);
+    browser.wait_for("tbody tr", "secret-name");
 }
 
 const VIEWS: [&str; 9] = [

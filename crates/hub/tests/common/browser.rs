@@ -142,6 +142,12 @@ impl Browser {
         self.command("POST", "/url", &json!({ "url": address }));
     }
 
+    /// Opens another tab, and turns to it.
+    pub fn new_tab(&self) {
+        let tab = self.command("POST", "/window/new", &json!({ "type": "tab" }));
+        self.command("POST", "/window", &json!({ "handle": tab["handle"] }));
+    }
+
     /// Shows another view of the page.
     pub fn view(&self, hash: &str) {
         self.run("location.hash = arguments[0]", json!([hash]));

@@ -55,7 +55,10 @@ function show(view) {
 
 function route() {
   takeToken();
-  if (!token()) return signIn();
+  if (!token()) {
+    tabs.postMessage("who has the token?");
+    return signIn();
+  }
   const [name, ...parameters] = parts();
   const make = VIEWS[name] ?? devicesView;
   const section = make === deviceView ? "devices" : name || "devices";
@@ -98,6 +101,18 @@ function signIn(text = "Open the address that the hub printed when it started, o
   show({ element: enter, title: "Locked" });
   document.title = "Locked – local-hub";
 }
+
+// Tabs of the same hub give each other the token: the browser keeps it for one tab only.
+const tabs = new BroadcastChannel("local-hub");
+tabs.addEventListener("message", ({ data }) => {
+  if (data === "who has the token?") {
+    if (token()) tabs.postMessage({ token: token() });
+  } else if (!token() && typeof data?.token === "string") {
+    setToken(data.token);
+    current = null;
+    route();
+  }
+});
 
 onUnauthorized(() => signIn("The hub does not take this token. Open the address that it printed when it started, or enter the token that is at its end."));
 document.getElementById("skip").addEventListener("click", () => content.focus());
