@@ -77,8 +77,8 @@ fn bind(name: &str, booleans: &[String]) -> Result<(), String> {
         .prepend_enum_name(false)
         .array_pointers_in_arguments(true)
         .derive_default(true)
-        // Its pointers would need unsafe code.
-        .no_default("azure_arguments")
+        // Their pointers would need unsafe code.
+        .no_default("azure_arguments|azure_scale")
         .parse_callbacks(Box::new(exports.clone()))
         .generate()
         .map_err(|error| format!("{header}: {error}"))?;

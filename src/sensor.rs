@@ -2,29 +2,24 @@
 
 use crate::port::{Reading, Sensor, SensorError};
 
-/// Physical quantity that a sensor measures.
+/// Ratio between the unit of a sensor's value and the unit that telemetry has: 10 and 1 make hPa of kPa.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantity {
-    /// Temperature. Sensors give °C, and so does telemetry.
-    Temperature,
-    /// Relative humidity. Sensors give %, and so does telemetry.
-    Humidity,
-    /// Air pressure. Sensors give kPa, telemetry gives hPa.
-    Pressure,
+pub struct Scale {
+    /// Factor, from 1 to 1,000.
+    pub multiplier: i32,
+    /// Divisor, 1 or more.
+    pub divisor: i32,
 }
 
-impl Quantity {
-    /// Reading of a value as Zephyr's sensors give it: an integer and millionths, both of the value's sign
-    /// (`struct sensor_value`). Digits beyond thousandths are dropped.
+impl Scale {
+    /// Thousandths of telemetry's unit, of a value as Zephyr's sensors give it: an integer and millionths, both of the
+    /// value's sign (`struct sensor_value`). Digits beyond thousandths are dropped. A value that does not fit becomes the
+    /// largest or smallest that does.
     #[must_use]
-    pub fn reading(self, integer: i32, millionths: i32) -> Reading {
+    pub fn thousandths(self, integer: i32, millionths: i32) -> i64 {
         let value = i64::from(integer) * 1_000_000 + i64::from(millionths);
-        let (name, thousandths) = match self {
-            Self::Temperature => ("temperature", value / 1000),
-            Self::Humidity => ("humidity", value / 1000),
-            Self::Pressure => ("pressure", value / 100),
-        };
-        Reading { name, thousandths }
+        let divisor = i64::from(self.divisor.max(1)) * 1000;
+        value.saturating_mul(self.multiplier.into()) / divisor
     }
 }
 
@@ -63,28 +58,50 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
+    fn scale(multiplier: i32, divisor: i32) -> Scale {
+        Scale {
+            multiplier,
+            divisor,
+        }
+    }
+
     #[test]
     fn a_value_of_zephyrs_sensors_becomes_thousandths_of_telemetrys_unit() {
-        for (quantity, integer, millionths, name, thousandths) in [
-            (Quantity::Temperature, 21, 345_678, "temperature", 21_345),
-            (Quantity::Temperature, -7, -250_000, "temperature", -7_250),
-            (Quantity::Temperature, 0, -999, "temperature", 0),
-            (Quantity::Humidity, 45, 500_000, "humidity", 45_500),
+        for (multiplier, divisor, integer, millionths, thousandths) in [
+            (1, 1, 21, 345_678, 21_345),
+            (1, 1, -7, -250_000, -7_250),
+            (1, 1, 0, -999, 0),
+            (1, 1, 45, 500_000, 45_500),
             // 101.325 kPa are 1013.25 hPa.
-            (Quantity::Pressure, 101, 325_000, "pressure", 1_013_250),
-            (Quantity::Pressure, 98, 7, "pressure", 980_000),
+            (10, 1, 101, 325_000, 1_013_250),
+            (10, 1, 98, 7, 980_000),
+            // 90 degrees in radians, as a fraction of a turn: 1.570796 / 6.283.
+            (1000, 6283, 1, 570_796, 250),
+            // 3.3 V in mV.
+            (1000, 1, 3, 300_001, 3_300_001),
         ] {
-            let reading = quantity.reading(integer, millionths);
-            assert_eq!(reading, Reading { name, thousandths }, "{quantity:?}");
+            let scale = scale(multiplier, divisor);
+            assert_eq!(
+                scale.thousandths(integer, millionths),
+                thousandths,
+                "{scale:?}"
+            );
         }
     }
 
     #[test]
     fn the_largest_values_of_a_sensor_do_not_overflow() {
-        let reading = Quantity::Pressure.reading(i32::MAX, 999_999);
-        assert_eq!(reading.thousandths, 21_474_836_479_999);
-        let reading = Quantity::Pressure.reading(i32::MIN, -999_999);
-        assert_eq!(reading.thousandths, -21_474_836_489_999);
+        assert_eq!(
+            scale(1000, 1).thousandths(i32::MAX, 999_999),
+            2_147_483_647_999_999
+        );
+        assert_eq!(
+            scale(1000, 1).thousandths(i32::MIN, -999_999),
+            -2_147_483_648_999_999
+        );
+        // Beyond what the devicetree may say.
+        assert_eq!(scale(i32::MAX, 1).thousandths(i32::MAX, 0), i64::MAX / 1000);
+        assert_eq!(scale(1, 0).thousandths(5, 0), 5000);
     }
 
     #[test]

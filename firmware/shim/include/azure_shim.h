@@ -221,20 +221,22 @@ void azure_memory(struct azure_memory *memory);
 void azure_memory_reset_peak(void);
 
 /* sensors.c */
+/* Name of a reading, and what its value is multiplied with and divided by to be in the unit that is sent. */
+struct azure_scale {
+	const char *name;
+	int32_t multiplier;
+	int32_t divisor;
+};
+/* A value in the unit of its sensor's channel: an integer and millionths, both of the value's sign. */
 struct azure_reading {
-	uint32_t quantity; /* enum azure_quantity */
 	int32_t integer;
 	int32_t millionths;
 };
-enum azure_quantity {
-	AZURE_TEMPERATURE = 0, /* degrees Celsius */
-	AZURE_HUMIDITY = 1,    /* per cent relative */
-	AZURE_PRESSURE = 2,    /* kPa */
-};
-/* Number of readings that there can be. */
-#define AZURE_READINGS 3
-/* Gives how many readings were written, or a negative errno; 0 if the board has no sensor. */
-int32_t azure_sensors_read(struct azure_reading *readings, uint32_t capacity);
+/* Number of readings of this board; 0 if its devicetree names none. */
+uint32_t azure_readings_count(void);
+const struct azure_scale *azure_reading_scale(uint32_t index);
+/* Measures, index by index from 0 on. Gives 0 or a negative errno. */
+int32_t azure_reading_measure(uint32_t index, struct azure_reading *reading);
 
 /* shell.c: called by Rust */
 struct shell;

@@ -4,14 +4,12 @@
 
 use core::ffi::CStr;
 
+use azure_device::sensor::Scale;
 use azure_device::time::{Instant, UnixTime};
 
 pub(crate) use super::c::azure_memory as Memory;
 pub(crate) use super::c::azure_reading as RawReading;
 use super::{Error, c, length, value};
-
-/// Number of readings that the board's sensors can give.
-pub(crate) const READINGS: usize = c::AZURE_READINGS as usize;
 
 /// Level of a log line: `enum azure_level`.
 #[derive(Clone, Copy, Debug)]
@@ -150,11 +148,33 @@ pub(crate) fn memory() -> Memory {
     memory
 }
 
-/// Reads the board's sensors; gives how many readings were written, or errno.
-pub(crate) fn read_sensors(readings: &mut [RawReading; READINGS]) -> Result<usize, i32> {
-    // SAFETY: at most `AZURE_READINGS` readings are written, and every bit pattern is a `RawReading`.
-    let result = unsafe { c::azure_sensors_read(readings.as_mut_ptr(), c::AZURE_READINGS) };
-    usize::try_from(result).map_err(|_| -result)
+/// Number of readings that the board's devicetree names.
+pub(crate) fn readings_count() -> u32 {
+    // SAFETY: gives a constant.
+    unsafe { c::azure_readings_count() }
+}
+
+/// Name and scale of the reading with this index.
+pub(crate) fn reading_scale(index: u32) -> (&'static str, Scale) {
+    // SAFETY: whatever the index, the shim gives a constant of the image.
+    let scale = unsafe { &*c::azure_reading_scale(index) };
+    // SAFETY: its name is a string constant.
+    let name = unsafe { CStr::from_ptr(scale.name) };
+    let scale = Scale {
+        multiplier: scale.multiplier,
+        divisor: scale.divisor,
+    };
+    (name.to_str().unwrap_or_default(), scale)
+}
+
+/// Measures the reading with this index, or gives errno. A round begins with the index 0 and leaves none out.
+pub(crate) fn measure(index: u32) -> Result<RawReading, i32> {
+    let mut reading = RawReading::default();
+    // SAFETY: a reading is written at most, and every bit pattern is a `RawReading`.
+    match unsafe { c::azure_reading_measure(index, &raw mut reading) } {
+        0 => Ok(reading),
+        error => Err(-error),
+    }
 }
 
 /// Options of the simulator's command line: connection string, address, port, time servers.

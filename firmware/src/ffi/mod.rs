@@ -24,9 +24,9 @@ pub(crate) use self::board::Memory;
 #[cfg(CONFIG_AZURE_DPS)]
 pub(crate) use self::board::hardware_id;
 pub(crate) use self::board::{
-    Led, Level, READINGS, RawReading, application_version, arguments, feed_watchdog, init_board,
-    last_fault, log, memory, random, read_sensors, reset_cause, restart, set_led, set_unix_time,
-    sleep_ms, start_watchdog, unix_time, uptime, zephyr_version,
+    Led, Level, application_version, arguments, feed_watchdog, init_board, last_fault, log,
+    measure, memory, random, reading_scale, readings_count, reset_cause, restart, set_led,
+    set_unix_time, sleep_ms, start_watchdog, unix_time, uptime, zephyr_version,
 };
 pub(crate) use self::credentials::{Arena, Kind, Refusal, Stored, add_credential, check_pair};
 #[cfg(CONFIG_AZURE_SHELL)]
