@@ -1,4 +1,5 @@
-//! Numbers in floating point, behind the feature `float`: reading and printing them takes kilobytes of flash.
+//! Numbers in floating point, behind the feature `float`: reading and printing them takes tens of
+//! kilobytes of code.
 
 use core::fmt::{self, Write};
 
