@@ -13,7 +13,7 @@ use super::steps::{self, AnyMachine, OldClock};
 use crate::failure::Failure;
 use crate::port::{AsyncPlatform, AsyncStream as _, Readings};
 use crate::report::Status;
-use crate::time::Instant;
+use crate::time::{Instant, Moment};
 
 /// The longest wait for each part of what the hub sent before the connection broke. It is here already, or on its last
 /// way: an executor may need a turn to see it.
@@ -62,7 +62,7 @@ pub async fn run_async<P: AsyncPlatform>(machine: &mut AnyMachine<'_, '_>, platf
                 opening = goes_on.then_some(begun);
                 stream = opened;
             }
-            Task::Exchange { .. } => exchange(machine, platform, &mut stream).await,
+            Task::Exchange { .. } => exchange(machine, platform, &mut stream, &at).await,
             Task::CloseConnection => {
                 stream = None;
                 machine.closed_cleanly(platform.now());
@@ -83,11 +83,12 @@ async fn exchange<P: AsyncPlatform>(
     machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut Option<P::Stream>,
+    at: &Moment,
 ) {
     let Some(open) = stream.as_mut() else {
         return steps::lost(machine, platform, Failure::Io);
     };
-    if let Err(failure) = turn(machine, platform, open).await {
+    if let Err(failure) = turn(machine, platform, open, at).await {
         if steps::leaves_bytes(&failure) {
             read_last_bytes(machine, platform, open).await;
         }
@@ -100,13 +101,14 @@ async fn turn<P: AsyncPlatform>(
     machine: &mut AnyMachine<'_, '_>,
     platform: &mut P,
     stream: &mut P::Stream,
+    start: &Moment,
 ) -> Result<(), Failure> {
     send(machine, platform, stream).await?;
-    let at = steps::moment(platform);
+    let at = start.later(platform.now());
     // Bytes that are here are taken also when something else is due.
     let until = steps::rest(machine, &at).unwrap_or(at.now);
     read(machine, platform, stream, until).await?;
-    machine.serve(&steps::moment(platform))?;
+    machine.serve(&start.later(platform.now()))?;
     send(machine, platform, stream).await
 }
 
