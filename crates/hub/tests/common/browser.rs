@@ -225,12 +225,14 @@ impl Browser {
             const found = all.find((one) => one.innerText === arguments[1]);
             if (found) found.dataset.pressed = '';
             return Boolean(found);";
-        let found = self.run(mark, json!([within, text]));
-        assert_eq!(
-            found,
-            json!(true),
-            "there is no button {text:?} in {within}"
-        );
+        let end = Instant::now() + PATIENCE;
+        while self.run(mark, json!([within, text])) != json!(true) {
+            assert!(
+                Instant::now() < end,
+                "there is no button {text:?} in {within}"
+            );
+            sleep(Duration::from_millis(50));
+        }
         let middle = "document.querySelector('[data-pressed]').scrollIntoView({ block: 'center' })";
         self.run(middle, json!([]));
         self.click("[data-pressed]");
@@ -253,10 +255,17 @@ impl Browser {
     pub fn labelled(&self, within: &str, label: &str) -> String {
         let script = "const label = [...document.querySelectorAll(arguments[0] + ' label')].find((one) => one.textContent === arguments[1]);
             return label ? label.htmlFor : null;";
-        let id = self.run(script, json!([within, label]));
-        let id = id
-            .as_str()
-            .unwrap_or_else(|| panic!("nothing is labelled {label:?} in {within}"));
+        let end = Instant::now() + PATIENCE;
+        let id = loop {
+            if let Value::String(id) = self.run(script, json!([within, label])) {
+                break id;
+            }
+            assert!(
+                Instant::now() < end,
+                "nothing is labelled {label:?} in {within}"
+            );
+            sleep(Duration::from_millis(50));
+        };
         format!("[id={}]", json!(id))
     }
 

@@ -22,11 +22,15 @@ const TABS = [
 function modulesPanel() {
   const body = h("tbody", {});
   const empty = h("p", { class: "empty" }, "This device has no modules.");
+  let shown = "";
   const columns = ["Module", "State", "Last message", "Messages", "Waiting"];
   const head = h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name))));
   return {
     element: h("div", { class: "tablebox" }, h("table", {}, head, body), empty),
     set(modules) {
+      const next = JSON.stringify(modules);
+      if (next === shown) return;
+      shown = next;
       empty.hidden = modules.length > 0;
       body.replaceChildren(
         ...modules.map((row) =>
@@ -35,7 +39,7 @@ function modulesPanel() {
             {},
             h("th", { scope: "row" }, h("a", { href: addressOf(row.id) }, line(row.id.split("/")[1]))),
             h("td", { "data-label": "State" }, badge(row)),
-            h("td", { "data-label": "Last message" }, ago(row.lastMessage)),
+            h("td", { "data-label": "Last message" }, when(row.lastMessage)),
             h("td", { "data-label": "Messages" }, count(row.messages)),
             h("td", { "data-label": "Waiting" }, count(row.queue)),
           ),

@@ -109,16 +109,25 @@ export function hubView(_, setLive) {
   const boxes = Object.fromEntries(["endpoints", "certificates", "quota", "rates", "limits", "enrolments", "registrations"].map((name) => [name, h("div", {}, h("p", { class: "muted" }, "…"))]));
   const totals = h("p", { class: "totals" });
   const open = new Set();
-  let enrolled = "";
+  const shown = new Map();
+
+  // What did not change stays as it is, with what is selected in it.
+  function put(name, data, build) {
+    const text = JSON.stringify(data);
+    if (shown.get(name) === text) return;
+    shown.set(name, text);
+    boxes[name].replaceChildren(build());
+  }
 
   async function showEnrolments() {
     try {
       const [individual, groups] = await Promise.all([hub("GET", "/enrollments"), hub("GET", "/enrollmentGroups")]);
-      const next = JSON.stringify([individual, groups]);
-      if (next !== enrolled) boxes.enrolments.replaceChildren(enrolments(individual, groups));
-      enrolled = next;
+      put("enrolments", [individual, groups], () => enrolments(individual, groups));
     } catch (error) {
-      if (error.status !== 0) boxes.enrolments.replaceChildren(h("p", { class: "outcome bad" }, line(error.message)));
+      // While the hub is gone, what it said last stays.
+      if (error.status === 0) return;
+      shown.delete("enrolments");
+      boxes.enrolments.replaceChildren(h("p", { class: "outcome bad" }, line(error.message)));
     }
   }
 
@@ -129,7 +138,8 @@ export function hubView(_, setLive) {
       hub(data) {
         const { endpoints } = data;
         setText(totals, `version ${data.version} · ${counted(data.devices.registered, "device")} · ${count(data.connected)} connected`);
-        boxes.endpoints.replaceChildren(
+        const { quota: used, throttling, limits, certificates: own, uploadedAuthorities } = data;
+        put("endpoints", [data.hostName, endpoints, data.idScope, data.stateDirectory, data.models], () =>
           pairs([
             ["Host name", line(data.hostName)],
             ["MQTT over TLS", endpoints.mqtt],
@@ -142,16 +152,16 @@ export function hubView(_, setLive) {
             ["Models", data.models ? line(data.models) : "none; `serve --models DIR`"],
           ]),
         );
-        boxes.certificates.replaceChildren(certificates(data));
-        boxes.quota.replaceChildren(quota(data));
-        boxes.rates.replaceChildren(rates(data));
-        boxes.limits.replaceChildren(
+        put("certificates", [own, uploadedAuthorities], () => certificates(data));
+        put("quota", used, () => quota(data));
+        put("rates", throttling, () => rates(data));
+        put("limits", limits, () =>
           pairs([
-            ["Messages that wait for a device", count(data.limits.c2dQueueDepth)],
-            ["Deliveries of a message", count(data.limits.c2dMaxDeliveryCount)],
-            ["Life of a message to a device", span(data.limits.c2dTimeToLiveSeconds * 1000)],
-            ["A token counts after its end for", span(data.limits.sasSkewSeconds * 1000)],
-            ["Telemetry that is kept", bytes(data.limits.eventBytes)],
+            ["Messages that wait for a device", count(limits.c2dQueueDepth)],
+            ["Deliveries of a message", count(limits.c2dMaxDeliveryCount)],
+            ["Life of a message to a device", span(limits.c2dTimeToLiveSeconds * 1000)],
+            ["A token counts after its end for", span(limits.sasSkewSeconds * 1000)],
+            ["Telemetry that is kept", bytes(limits.eventBytes)],
           ]),
         );
       },
