@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memcpy() and memset() for Rust and C, on processors of the profile M that load and store a word at any address.
+ * memcpy(), memmove() and memset() for Rust and C, on processors of the profile M that load and store a word at any
+ * address.
  *
  * Rust brings its own, made for processors that cannot, and the linker takes them for C too. They are three times the
  * code and twice the instructions. A message is copied half a dozen times on its way through TLS and TCP, most often
@@ -54,6 +55,53 @@ SECTION_SUBSEC_FUNC(TEXT, azure_memcpy, memcpy)
 	itt mi
 	ldrbmi r3, [r1]
 	strbmi r3, [ip]
+	bx lr
+
+GTEXT(memmove)
+GTEXT(__aeabi_memmove)
+GTEXT(__aeabi_memmove4)
+GTEXT(__aeabi_memmove8)
+SECTION_SUBSEC_FUNC(TEXT, azure_memmove, memmove)
+	.thumb_set __aeabi_memmove, memmove
+	.thumb_set __aeabi_memmove4, memmove
+	.thumb_set __aeabi_memmove8, memmove
+	/* memcpy() reads a word before it writes one, upwards: that is right unless to is within the bytes at from. */
+	subs r3, r0, r1
+	cmp r3, r2
+	bhs memcpy
+	/* Downwards, from the end: the same pieces. */
+	add r1, r2
+	add ip, r0, r2
+	subs r2, #16
+	blo 2f
+1:
+	ldr r3, [r1, #-4]!
+	str r3, [ip, #-4]!
+	ldr r3, [r1, #-4]!
+	str r3, [ip, #-4]!
+	ldr r3, [r1, #-4]!
+	str r3, [ip, #-4]!
+	ldr r3, [r1, #-4]!
+	str r3, [ip, #-4]!
+	subs r2, #16
+	bhs 1b
+2:
+	lsls r3, r2, #29
+	itttt cs
+	ldrcs r3, [r1, #-4]!
+	strcs r3, [ip, #-4]!
+	ldrcs r3, [r1, #-4]!
+	strcs r3, [ip, #-4]!
+	itt mi
+	ldrmi r3, [r1, #-4]!
+	strmi r3, [ip, #-4]!
+	lsls r3, r2, #31
+	itt cs
+	ldrhcs r3, [r1, #-2]!
+	strhcs r3, [ip, #-2]!
+	itt mi
+	ldrbmi r3, [r1, #-1]
+	strbmi r3, [ip, #-1]
 	bx lr
 
 GTEXT(memset)

@@ -14,6 +14,7 @@ void __aeabi_memclr(void *to, size_t size);
 
 /* The compiler knows what the functions do, and would not call them. */
 static void *(*volatile copy)(void *, const void *, size_t) = memcpy;
+static void *(*volatile move)(void *, const void *, size_t) = memmove;
 static void *(*volatile set)(void *, int, size_t) = memset;
 static void (*volatile abi_copy)(void *, const void *, size_t) = __aeabi_memcpy;
 static void (*volatile abi_set)(void *, size_t, int) = __aeabi_memset;
@@ -61,6 +62,29 @@ ZTEST(memory, test_bytes_are_copied_from_and_to_every_alignment)
 			prepare();
 			abi_copy(to, from, size);
 			check(to, from, 0, size);
+		}
+	}
+}
+
+ZTEST(memory, test_bytes_are_moved_to_where_they_overlap_themselves)
+{
+	static uint8_t before[sizeof(space)];
+
+	for (size_t size = 0; size <= MOST - MARGIN; size++) {
+		for (size_t pair = 0; pair < 2 * MARGIN * 2 * MARGIN; pair++) {
+			const size_t to = pair % (2 * MARGIN), from = pair / (2 * MARGIN);
+
+			for (size_t at = 0; at < sizeof(space); at++) {
+				before[at] = space[at] = at;
+			}
+			zassert_equal(move(space + to, space + from, size), space + to);
+			for (size_t at = 0; at < sizeof(space); at++) {
+				const bool moved = at >= to && at < to + size;
+				const uint8_t wanted = before[moved ? at - to + from : at];
+
+				zassert_equal(space[at], wanted, "%zu bytes from %zu to %zu: byte %zu is %u, not %u", size,
+					      from, to, at, space[at], wanted);
+			}
 		}
 	}
 }
