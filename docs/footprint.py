@@ -144,8 +144,8 @@ def parts(build):
 class Machine:
     """QEMU with an image, as a Console reads and writes it."""
 
-    def __init__(self, build):
-        network = ["-nic", "user,model=lan9118", "-kernel", str(build / "zephyr/zephyr.elf")]
+    def __init__(self, build, more=()):
+        network = [*more, "-nic", "user,model=lan9118", "-kernel", str(build / "zephyr/zephyr.elf")]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self.process = subprocess.Popen([*QEMU, *network], **pipes)
         self.lines = queue.Queue()

@@ -219,10 +219,10 @@ class Hub:
             time.sleep(1)
 
 
-def token(resource, key, policy=None):
-    """A SAS token ("Control access to IoT Hub by using shared access signatures")."""
+def token(resource, key, policy=None, life=600):
+    """A SAS token for so many seconds ("Control access to IoT Hub by using shared access signatures")."""
     resource = urllib.parse.quote(resource, safe="")
-    expiry = int(time.time()) + 600
+    expiry = int(time.time()) + life
     digest = hmac.new(base64.b64decode(key), f"{resource}\n{expiry}".encode(), hashlib.sha256)
     signature = urllib.parse.quote(base64.b64encode(digest.digest()), safe="")
     text = f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}"
