@@ -6,7 +6,7 @@
 //!
 //! The layers, top first:
 //!
-//! - [`app`]: what this product measures, sends and does with messages. Change this.
+//! - `bench`: tests of an application on a host, with the feature `bench`.
 //! - [`lifecycle`]: from switching on to switching off, provisioning included.
 //! - [`device`]: work on a hub. Telemetry, cloud-to-device messages, twin and methods. [`provisioning`]: work with the
 //!   Device Provisioning Service. From an id scope to a hub.
@@ -17,6 +17,7 @@
 //!   given up; [`paste`] takes them from a console; [`waiting`] is the time until there is something to connect with.
 //! - [`storage`]: guards what is kept. [`sensor`]: readings from a sensor's values.
 //! - [`port`]: traits for what touches the world.
+//! - [`outlet`]: messages from any thread.
 //! - [`report`]: what the device tells about itself.
 //! - [`failure`]: what follows from each failure.
 //! - [`mqtt`]: the session. Durable where MQTT is, mortal where connections are. [`json`]: the payloads' format.
@@ -43,13 +44,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-/// The guide's example must compile.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/application.md")]
-mod application_guide {}
-
-pub mod app;
 pub mod application;
+#[cfg(any(test, feature = "bench"))]
+pub mod bench;
 #[cfg(feature = "cbor")]
 pub mod cbor;
 pub mod connection;
@@ -60,6 +57,7 @@ mod iot_hub;
 pub mod json;
 pub mod lifecycle;
 pub mod mqtt;
+pub mod outlet;
 pub mod port;
 pub mod provisioning;
 pub mod report;

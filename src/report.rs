@@ -32,6 +32,8 @@ pub struct Report {
     pub dropped: Dropped,
     /// Cloud-to-device messages that the application took.
     pub messages_taken: u64,
+    /// Cloud-to-device messages that the application refused.
+    pub messages_rejected: u64,
     /// The device's state, whether the indicator shows it or not.
     pub status: Status,
     /// True if an operator keeps the indicator dark.
@@ -58,6 +60,19 @@ pub enum Status {
     Sending,
     /// Cannot go on without a person, or is waiting before the next attempt: red.
     Failed,
+}
+
+/// Facts that the platform knows about the device, for its twin. Each is empty if it is not known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// Version of the product's firmware.
+    pub firmware_version: &'static str,
+    /// Version of Zephyr; empty on a host.
+    pub zephyr_version: &'static str,
+    /// Reason why the device started: `power-on`, `watchdog`, `software`…
+    pub reset_cause: &'static str,
+    /// The fault or panic that ended the last run, with its addresses; empty if none did.
+    pub last_fault: &'static str,
 }
 
 /// Condition of the platform, for the twin and for a status command.
@@ -122,17 +137,20 @@ pub enum Cause {
     Reprovisioned,
     /// The message was still queued when the device was stopped or restarted.
     LeftBehind,
+    /// The message has QoS 0, and there was no connection for it.
+    NotConnected,
 }
 
 impl Cause {
     /// All causes, in the order in which they are reported.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OverflowOldest,
         Self::OverflowNewest,
         Self::TooLarge,
         Self::NotSampled,
         Self::Reprovisioned,
         Self::LeftBehind,
+        Self::NotConnected,
     ];
 
     /// The name in the twin, in `getStatus` and in the log.
@@ -144,6 +162,7 @@ impl Cause {
             Self::NotSampled => "notSampled",
             Self::Reprovisioned => "reprovisioned",
             Self::LeftBehind => "leftBehind",
+            Self::NotConnected => "notConnected",
         }
     }
 
@@ -156,6 +175,7 @@ impl Cause {
             Self::NotSampled => "they fell due while the device was busy, and were not measured",
             Self::Reprovisioned => "the outbox has no room for them with the new device id",
             Self::LeftBehind => "they were left behind when the device ended",
+            Self::NotConnected => "their QoS is 0, and there was no connection",
         }
     }
 

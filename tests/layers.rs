@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers of `src/`, top first, as `src/lib.rs` lists them. The modules of one layer are siblings.
 const LAYERS: &[&[&str]] = &[
-    &["app"],
+    &["bench"],
     &["lifecycle"],
     &["device", "provisioning"],
     &["application"],
@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["setup"],
     &["storage", "sensor"],
     &["port"],
+    &["outlet"],
     &["report"],
     &["failure"],
     &["mqtt", "json", "cbor"],

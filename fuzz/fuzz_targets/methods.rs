@@ -11,7 +11,7 @@ mod bench;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use azure_device::app::App;
+use azure_device_app::App;
 use azure_device::application::Application;
 use azure_device::device::{Config, Device};
 use azure_device::identity::{ConnectionString, Identity};

@@ -6,6 +6,7 @@ use crate::backoff::Merit;
 use crate::failure::{ClockError, ConnectError, Failure};
 use crate::logging::info;
 use crate::mqtt;
+use crate::outlet::{Delivery, Ticket};
 use crate::port::{Endpoint, Readings, Requests};
 use crate::report::{Condition, Report, Status};
 use crate::time::{Instant, Moment, UnixTime, earliest};
@@ -45,6 +46,13 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
 
     /// Step to be done now.
     pub fn task(&mut self, at: &Moment) -> Task {
+        let is_due = self.work.timer_due().is_some_and(|due| at.now >= due);
+        if is_due && !matches!(self.connection.state, State::Ended) {
+            self.work.timer(&mut self.connection, at);
+        }
+        if self.connection.is_offline() && self.work.is_done() {
+            self.stop(at);
+        }
         match self.connection.state {
             State::Ended => Task::End,
             State::Offline => self.task_offline(at),
@@ -96,9 +104,10 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         self.measurement_due().is_some_and(|due| now >= due)
     }
 
-    /// `until`, or earlier if a measurement is due.
+    /// `until`, or earlier if a measurement or the timer is due.
     fn earliest(&self, until: Instant) -> Instant {
-        self.measurement_due().map_or(until, |due| until.min(due))
+        let due = [self.measurement_due(), self.work.timer_due()];
+        due.into_iter().flatten().fold(until, Instant::min)
     }
 
     /// When [`Machine::serve`] has something to do although nothing came in.
@@ -129,8 +138,9 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         before: Option<UnixTime>,
         result: Result<UnixTime, ClockError>,
     ) {
-        if let Err(failure) = self.connection.attempts.clock_set(at, before, result) {
-            self.fail(at, failure, Merit::Useless);
+        match self.connection.attempts.clock_set(at, before, result) {
+            Ok(()) => self.work.clock_set(&mut self.connection, at),
+            Err(failure) => self.fail(at, failure, Merit::Useless),
         }
     }
 
@@ -172,8 +182,8 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
             State::Online(Link {
                 phase: Phase::Draining { then: next, .. } | Phase::Closing(next),
                 ..
-            }) => self.said_goodbye(at.now, next),
-            State::Online(_) if self.work.is_done() => self.said_goodbye(at.now, Next::Stop),
+            }) => self.said_goodbye(at, next),
+            State::Online(_) if self.work.is_done() => self.said_goodbye(at, Next::Stop),
             State::Online(link) => {
                 let merit = self.connection.link_ended(&link, at.now);
                 self.fail(at, failure, merit);
@@ -183,7 +193,7 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
     }
 
     /// The connection was closed after [`Task::CloseConnection`].
-    pub fn closed_cleanly(&mut self, now: Instant) {
+    pub fn closed_cleanly(&mut self, at: &Moment) {
         self.connection.report.joined = false;
         self.connection.session.disconnected();
         if let State::Online(
@@ -193,17 +203,18 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
             },
         ) = self.connection.state
         {
-            self.connection.link_ended(&link, now);
-            self.said_goodbye(now, next);
+            self.connection.link_ended(&link, at.now);
+            self.said_goodbye(at, next);
         }
     }
 
-    fn said_goodbye(&mut self, now: Instant, next: Next) {
+    fn said_goodbye(&mut self, at: &Moment, next: Next) {
+        self.work.closed(&mut self.connection, at);
         match next {
             Next::Reconnect => {
                 let renewals = &mut self.connection.report.renewals;
                 *renewals = renewals.saturating_add(1);
-                self.connection.attempts.start_at(now);
+                self.connection.attempts.start_at(at.now);
                 self.connection.state = State::Offline;
             }
             Next::Stop => self.end(),
@@ -211,23 +222,48 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
     }
 
     /// Takes what a person or another thread asked for.
-    pub fn requested(&mut self, now: Instant, requests: Requests) {
-        self.work.requested(&mut self.connection, now, requests);
+    pub fn requested(&mut self, at: &Moment, requests: Requests) {
+        self.work.requested(&mut self.connection, at, requests);
         if requests.retry_now || requests.reconnect {
-            self.connection.attempts.start_at(now);
+            self.connection.attempts.start_at(at.now);
         }
         if requests.stop {
-            self.stop(now);
+            self.stop(at);
         }
+    }
+
+    /// True if a message of another thread can be taken: give it to [`Machine::submitted`].
+    pub fn wants_submission(&self) -> bool {
+        !matches!(self.connection.state, State::Ended)
+            && self.work.wants_submission(&self.connection)
+    }
+
+    /// Space for the message of another thread.
+    pub const fn submission_space(&mut self) -> &mut [u8] {
+        self.connection.scratch
+    }
+
+    /// A message of another thread with this length is in [`Machine::submission_space`].
+    pub fn submitted(&mut self, at: &Moment, length: usize) {
+        self.work.submitted(&mut self.connection, at, length);
+    }
+
+    /// Takes an outcome that the sender of a message wants to know.
+    pub fn take_outcome(&mut self) -> Option<(Ticket, Delivery)> {
+        self.work.take_outcome()
     }
 
     /// Starts to end: nothing more is measured, and what is queued is sent while there is time, if there is a
     /// connection.
-    fn stop(&mut self, now: Instant) {
-        self.connection.stopping = true;
+    fn stop(&mut self, at: &Moment) {
+        if !core::mem::replace(&mut self.connection.stopping, true)
+            && !matches!(self.connection.state, State::Ended)
+        {
+            self.work.stopping(&mut self.connection, at);
+        }
         match self.connection.state {
             State::Offline => self.end(),
-            State::Online(_) => self.connection.stop_online(now),
+            State::Online(_) => self.connection.stop_online(at.now),
             State::Ended => {}
         }
     }
@@ -243,7 +279,7 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         connection.attempts.failed(at, failure, merit);
         connection.report.failures = connection.report.failures.saturating_add(1);
         connection.report.last_failure = connection.attempts.last_failure();
-        connection.state = match self.work.failed(connection, at.now, &failure) {
+        connection.state = match self.work.failed(connection, at, &failure) {
             true => State::Ended,
             false => State::Offline,
         };
@@ -259,7 +295,7 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         let connection = &mut self.connection;
         loop {
             match connection.session.poll(at.now) {
-                Ok(Some(event)) => self.work.handle(connection, event, at.now)?,
+                Ok(Some(event)) => self.work.handle(connection, event, at)?,
                 Ok(None) => break,
                 Err(mqtt::Error::Refused(code)) => {
                     return Err(Failure::Refused(code, connection.settings.credential));
@@ -268,12 +304,13 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
             }
         }
         self.work.poll(connection, at)?;
-        self.advance(at.now);
+        self.advance(at);
         Ok(())
     }
 
     /// Makes the planned changes of an open connection.
-    fn advance(&mut self, now: Instant) {
+    fn advance(&mut self, at: &Moment) {
+        let now = at.now;
         let State::Online(Link {
             phase, renew_at, ..
         }) = self.connection.state
@@ -285,7 +322,7 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
                 info!("SAS token: renewing it by a new connection");
                 self.connection.reconnect(now);
             }
-            Phase::Running if self.work.is_done() => self.stop(now),
+            Phase::Running if self.work.is_done() => self.stop(at),
             Phase::Draining { until, then } if self.connection.is_drained(then) || now >= until => {
                 self.connection.session.disconnect();
                 if let State::Online(link) = &mut self.connection.state {

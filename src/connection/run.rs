@@ -6,6 +6,7 @@ use embedded_io::{Read as _, ReadReady as _, Write as _};
 use super::Task;
 use super::steps::{self, AnyMachine, OldClock};
 use crate::failure::Failure;
+use crate::outlet::{Delivery, Ticket};
 use crate::port::{
     Entropy, EntropyError, Immediate, Indicator, Platform, Readings, Requests, Stream,
 };
@@ -31,7 +32,7 @@ pub fn run<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
         match task {
             Task::End => {
                 // How it ended.
-                platform.observe(machine.report());
+                steps::tell_counters(machine, &mut AtOnce(platform));
                 return;
             }
             Task::SetClock => {
@@ -46,7 +47,7 @@ pub fn run<P: Platform>(machine: &mut AnyMachine<'_, '_>, platform: &mut P) {
             Task::Exchange { .. } => exchange(machine, platform, &mut stream, &at),
             Task::CloseConnection => {
                 stream = None;
-                machine.closed_cleanly(platform.now());
+                machine.closed_cleanly(&steps::moment(&mut AtOnce(platform)));
             }
             Task::Sleep { until } => {
                 stream = None;
@@ -202,6 +203,14 @@ impl<P: Platform> Immediate for AtOnce<'_, P> {
 
     fn requests(&mut self) -> Requests {
         self.0.requests()
+    }
+
+    fn take_submission(&mut self, space: &mut [u8]) -> Option<usize> {
+        self.0.take_submission(space)
+    }
+
+    fn delivered(&mut self, ticket: Ticket, delivery: Delivery) {
+        self.0.delivered(ticket, delivery);
     }
 
     fn condition(&mut self) -> Condition {

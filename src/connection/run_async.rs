@@ -41,7 +41,7 @@ pub async fn run_async<P: AsyncPlatform>(machine: &mut AnyMachine<'_, '_>, platf
         match task {
             Task::End => {
                 // How it ended.
-                platform.observe(machine.report());
+                steps::tell_counters(machine, platform);
                 return;
             }
             Task::SetClock => {
@@ -65,7 +65,7 @@ pub async fn run_async<P: AsyncPlatform>(machine: &mut AnyMachine<'_, '_>, platf
             Task::Exchange { .. } => exchange(machine, platform, &mut stream, &at).await,
             Task::CloseConnection => {
                 stream = None;
-                machine.closed_cleanly(platform.now());
+                machine.closed_cleanly(&steps::moment(platform));
             }
             Task::Sleep { until } => {
                 stream = None;

@@ -10,6 +10,9 @@ use crate::time::{Instant, Moment, UnixTime};
 /// The most reads from a connection that can no longer be written to: its other end may go on talking.
 pub(super) const LAST_READS: u32 = 16;
 
+/// The most messages of other threads that are taken in one turn.
+const SUBMISSIONS: u32 = 16;
+
 /// A machine, whatever its work.
 pub(super) type AnyMachine<'m, 'b> = Machine<'b, dyn Work + 'm>;
 
@@ -20,9 +23,23 @@ pub(super) fn begin(
 ) -> (Task, Moment) {
     ports.progress();
     let requests = ports.requests();
-    machine.requested(ports.now(), requests);
     let at = moment(ports);
+    machine.requested(&at, requests);
+    take_submissions(machine, ports, &at);
     (machine.task(&at), at)
+}
+
+/// Takes messages of other threads, a few at a time: their senders may never end.
+fn take_submissions(machine: &mut AnyMachine<'_, '_>, ports: &mut impl Immediate, at: &Moment) {
+    for _ in 0..SUBMISSIONS {
+        if !machine.wants_submission() {
+            return;
+        }
+        match ports.take_submission(machine.submission_space()) {
+            Some(length) => machine.submitted(at, length),
+            None => return,
+        }
+    }
 }
 
 /// True if the task leaves a connection that is being opened as it is.
@@ -30,13 +47,21 @@ pub(super) const fn keeps_opening(task: &Task) -> bool {
     matches!(task, Task::OpenConnection { .. } | Task::Measure)
 }
 
-/// Tells the counters and the status that a turn left. `shown` is the status that was told last.
+/// Tells the outcomes and the counters that a turn left.
+pub(super) fn tell_counters(machine: &mut AnyMachine<'_, '_>, ports: &mut impl Immediate) {
+    while let Some((ticket, delivery)) = machine.take_outcome() {
+        ports.delivered(ticket, delivery);
+    }
+    ports.observe(machine.report());
+}
+
+/// Tells what a turn left: outcomes, counters, and the status. `shown` is the status that was told last.
 pub(super) fn tell(
-    machine: &AnyMachine<'_, '_>,
+    machine: &mut AnyMachine<'_, '_>,
     ports: &mut impl Immediate,
     shown: &mut Option<Status>,
 ) {
-    ports.observe(machine.report());
+    tell_counters(machine, ports);
     let status = machine.status(ports.now());
     if *shown != Some(status) {
         *shown = Some(status);

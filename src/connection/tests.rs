@@ -48,10 +48,10 @@ impl Work for Notes {
         &mut self,
         connection: &mut Connection<'_>,
         event: Event,
-        now: Instant,
+        at: &Moment,
     ) -> Result<(), Failure> {
         if let Event::Connected { .. } = event {
-            connection.joined(now);
+            connection.joined(at.now);
             assert!(connection.accepted(None), "nothing is subscribed to");
         }
         Ok(())
@@ -69,7 +69,7 @@ impl Work for Notes {
         self.is_done
     }
 
-    fn failed(&mut self, _: &mut Connection<'_>, _: Instant, failure: &Failure) -> bool {
+    fn failed(&mut self, _: &mut Connection<'_>, _: &Moment, failure: &Failure) -> bool {
         self.failures.push(*failure);
         self.ends_with_a_failure
     }
@@ -78,9 +78,9 @@ impl Work for Notes {
         self.ended += 1;
     }
 
-    fn requested(&mut self, connection: &mut Connection<'_>, now: Instant, requests: Requests) {
+    fn requested(&mut self, connection: &mut Connection<'_>, at: &Moment, requests: Requests) {
         if requests.reconnect {
-            connection.reconnect(now);
+            connection.reconnect(at.now);
         }
     }
 
@@ -217,7 +217,7 @@ fn a_measurement_is_asked_for_in_a_wait_and_on_a_connection_and_not_after_a_stop
         let until = at(20).now;
         assert_eq!(machine.task(&at(5)), Task::Exchange { until });
         assert_eq!(machine.task(&at(20)), Task::Measure);
-        machine.requested(at(20).now, STOP);
+        machine.requested(&at(20), STOP);
         assert!(matches!(machine.task(&at(20)), Task::Exchange { .. }));
     });
 }
@@ -242,7 +242,7 @@ fn failures_are_waited_for_unless_the_work_ends_with_one() {
         machine.not_opened(&at(0), DNS);
         assert!(matches!(machine.task(&at(0)), Task::Sleep { until } if until > at(0).now));
         machine.requested(
-            at(0).now,
+            &at(0),
             Requests {
                 retry_now: true,
                 ..Requests::default()
@@ -283,7 +283,7 @@ fn work_that_is_done_says_goodbye_and_ends() {
         machine.serve(&at(2)).expect("a connection");
         assert_eq!(send(machine, &at(2)), Some(0xe0), "DISCONNECT");
         assert_eq!(machine.task(&at(2)), Task::CloseConnection);
-        machine.closed_cleanly(at(2).now);
+        machine.closed_cleanly(&at(2));
         assert_eq!((machine.task(&at(2)), machine.work.ended), (Task::End, 1));
         assert_eq!(machine.report().failures, 0);
     });
@@ -296,7 +296,7 @@ fn a_connection_that_is_lost_when_the_work_is_done_or_stopping_is_no_failure() {
             join(machine, 1);
             machine.work.is_done = !stopping;
             if stopping {
-                machine.requested(at(2).now, STOP);
+                machine.requested(&at(2), STOP);
             }
             machine.lost(&at(2), Failure::Closed);
             assert_eq!((machine.task(&at(2)), machine.work.ended), (Task::End, 1));
@@ -314,7 +314,7 @@ fn a_planned_reconnect_is_counted_and_starts_at_once_and_a_loss_is_waited_for() 
         machine.serve(&at(3601)).expect("a connection");
         assert_eq!(send(machine, &at(3601)), Some(0xe0), "DISCONNECT");
         assert_eq!(machine.task(&at(3601)), Task::CloseConnection);
-        machine.closed_cleanly(at(3601).now);
+        machine.closed_cleanly(&at(3601));
         assert_eq!(
             (machine.report().renewals, machine.report().failures),
             (1, 0)
@@ -335,10 +335,10 @@ fn a_planned_reconnect_is_counted_and_starts_at_once_and_a_loss_is_waited_for() 
 fn a_stop_without_a_connection_ends_at_once_and_is_remembered() {
     with_machine(|machine| {
         assert!(!machine.was_stopped());
-        machine.requested(at(0).now, STOP);
+        machine.requested(&at(0), STOP);
         assert_eq!((machine.task(&at(0)), machine.work.ended), (Task::End, 1));
         assert!(machine.was_stopped());
-        machine.requested(at(0).now, STOP);
+        machine.requested(&at(0), STOP);
         assert_eq!(machine.work.ended, 1, "once");
     });
 }

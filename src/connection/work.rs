@@ -3,6 +3,7 @@
 use super::Connection;
 use crate::failure::Failure;
 use crate::mqtt::Event;
+use crate::outlet::{Delivery, Ticket};
 use crate::port::{Readings, Requests};
 use crate::report::Status;
 use crate::time::{Instant, Moment, UnixTime};
@@ -68,7 +69,7 @@ pub trait Work {
         &mut self,
         connection: &mut Connection<'_>,
         event: Event,
-        now: Instant,
+        at: &Moment,
     ) -> Result<(), Failure>;
 
     /// Does what is due on an open connection.
@@ -84,14 +85,45 @@ pub trait Work {
     /// True if nothing is left to do: the connection says goodbye, and the work ends.
     fn is_done(&self) -> bool;
 
-    /// Notes a failure. True if the work ends with it.
-    fn failed(&mut self, connection: &mut Connection<'_>, now: Instant, failure: &Failure) -> bool;
+    /// Notes that the clock was set.
+    fn clock_set(&mut self, _connection: &mut Connection<'_>, _at: &Moment) {}
+
+    /// Notes a failure of the connection that was open, or of an attempt to open one. True if the work ends with it.
+    fn failed(&mut self, connection: &mut Connection<'_>, at: &Moment, failure: &Failure) -> bool;
+
+    /// Notes that a connection ended by a planned goodbye.
+    fn closed(&mut self, _connection: &mut Connection<'_>, _at: &Moment) {}
+
+    /// Notes that the work is about to end: it was asked to stop.
+    fn stopping(&mut self, _connection: &mut Connection<'_>, _at: &Moment) {}
 
     /// Notes that the work has ended after a goodbye, or by a stop.
     fn ended(&mut self, _connection: &mut Connection<'_>) {}
 
     /// Takes what a person or another thread asked for. The connection itself handles a stop and a retry.
-    fn requested(&mut self, _connection: &mut Connection<'_>, _now: Instant, _requests: Requests) {}
+    fn requested(&mut self, _connection: &mut Connection<'_>, _at: &Moment, _requests: Requests) {}
+
+    /// True if a message of another thread can be taken.
+    fn wants_submission(&self, _connection: &Connection<'_>) -> bool {
+        false
+    }
+
+    /// Takes a message of another thread. It lies at the front of the connection's scratch buffer, as
+    /// [`Ring::pop`](crate::outlet::Ring::pop) put it there, with this length.
+    fn submitted(&mut self, _connection: &mut Connection<'_>, _at: &Moment, _length: usize) {}
+
+    /// Takes an outcome that a sender wants to know.
+    fn take_outcome(&mut self) -> Option<(Ticket, Delivery)> {
+        None
+    }
+
+    /// Time at which [`Work::timer`] is due, with or without a connection.
+    fn timer_due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does what was planned for this time.
+    fn timer(&mut self, _connection: &mut Connection<'_>, _at: &Moment) {}
 
     /// Time of the next measurement, with or without a connection.
     fn measurement_due(&self) -> Option<Instant> {

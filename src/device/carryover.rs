@@ -4,12 +4,15 @@
 //! The queued messages are the device's, not the hub's. For the same device of the same hub they go on as they were.
 //! For another hub they count as never sent, and for another id their topics are rewritten.
 
-use super::{Config, Device, Episode, MessageIds};
-use crate::application::Application;
+use alloc::boxed::Box;
+
+use super::{Awaited, Config, Device, Episode, MessageIds};
+use crate::application::{Application, Schedule};
 use crate::connection::{Buffers, Connection, Machine};
 use crate::identity::{DeviceId, HostName, Identity, ModuleId};
 use crate::logging::{info, warn};
 use crate::mqtt::{self, RequestError};
+use crate::outlet::{Delivery, Ticket};
 use crate::report::{Cause, Report, Status};
 use crate::text::render;
 use crate::time::Instant;
@@ -22,8 +25,10 @@ pub struct Carryover {
     backlog: mqtt::Backlog,
     origin: Option<Origin>,
     message_ids: MessageIds,
-    next_telemetry: Option<Instant>,
-    /// When a message was asked for that was not measured yet.
+    awaited: Awaited,
+    /// When messages are due.
+    schedules: Box<[Schedule]>,
+    /// When a message was asked for while there was no device.
     wanted: Option<Instant>,
     episode: Episode,
 }
@@ -62,7 +67,13 @@ impl Carryover {
         let left = core::mem::take(&mut self.report.queued);
         self.report.dropped.add(Cause::LeftBehind, left);
         self.backlog = mqtt::Backlog::default();
+        while self.awaited.next_left(Cause::LeftBehind).is_some() {}
         left
+    }
+
+    /// Takes an outcome that the sender of a message wants to know, after [`Carryover::leave_behind`].
+    pub fn take_outcome(&mut self) -> Option<(Ticket, Delivery)> {
+        self.awaited.take()
     }
 
     /// A message is wanted, and there is no device: the next one measures it when it starts.
@@ -99,14 +110,13 @@ impl<'b, A: Application> Device<'b, A> {
             mut report,
             origin,
             message_ids,
-            next_telemetry,
+            awaited,
+            schedules,
             wanted,
             episode,
             ..
         } = core::mem::take(carryover);
         (report.joined, report.status) = (false, Status::Starting);
-        let next_telemetry = next_telemetry.filter(|_| config.telemetry_interval.is_some());
-        let next_telemetry = next_telemetry.into_iter().chain(wanted).min();
         report.dropped.add(Cause::Reprovisioned, lost);
         let spaces = (buffers.scratch, buffers.twin);
         // Field by field: a device that is made of another one is on the stack twice.
@@ -116,11 +126,25 @@ impl<'b, A: Application> Device<'b, A> {
             work: device,
         } = &mut machine;
         device.message_ids = message_ids;
-        device.next_telemetry = next_telemetry;
+        device.awaited = awaited.resume(config.most_awaited);
+        for (schedule, earlier) in device.control.schedules.iter_mut().zip(schedules) {
+            schedule.next = earlier
+                .next
+                .filter(|_| schedule.own.is_some() || earlier.asked);
+            schedule.asked = earlier.asked;
+        }
+        if let Some(wanted) = wanted {
+            device.control.send(0, wanted);
+        }
         device.episode = episode;
         connection.report = report;
         if origin.is_some_and(|origin| origin != Origin::of(identity)) {
             move_queue(connection, identity);
+            while device
+                .awaited
+                .next_dropped(&connection.session, Cause::Reprovisioned)
+                .is_some()
+            {}
         }
         device.observe_session(connection);
         Ok(machine)
@@ -136,8 +160,9 @@ impl<A: Application> Machine<'_, Device<'_, A>> {
             report: self.connection.report,
             origin: Some(Origin::of(device.identity)),
             message_ids: device.message_ids,
-            next_telemetry: device.next_telemetry,
-            wanted: device.wanted,
+            awaited: device.awaited,
+            schedules: device.control.schedules,
+            wanted: None,
             episode: device.episode,
             backlog: self.connection.session.into_backlog(),
         };

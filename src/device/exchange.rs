@@ -2,13 +2,15 @@
 
 use super::large::Large;
 use super::subscription::Subscription;
+use super::twin::WRITABLE;
 use super::{BLINK_HALF, Device};
-use crate::application::{Application, CloudMessage};
+use crate::application::{self, Application, CloudMessage, Context, Receipt};
 use crate::connection::{Connection, Scratch, Work};
 use crate::failure::Failure;
 use crate::identity::Credential;
 use crate::logging::{info, warn};
 use crate::mqtt::{Event, Granted, Message, PacketId, QoS};
+use crate::outlet::{Delivery, Ticket};
 use crate::port::{Readings, Requests};
 use crate::report::Status;
 use crate::time::{Instant, Moment, UnixTime};
@@ -37,30 +39,28 @@ impl<A: Application> Work for Device<'_, A> {
         &mut self,
         connection: &mut Connection<'_>,
         event: Event,
-        now: Instant,
+        at: &Moment,
     ) -> Result<(), Failure> {
         match event {
             Event::Connected { session_present } => {
-                self.handle_connack(connection, session_present, now)?;
+                self.handle_connack(connection, session_present, at)?;
             }
             Event::Subscribed { packet_id, granted } => {
-                self.handle_suback(connection, packet_id, granted, now);
+                self.handle_suback(connection, packet_id, granted, at);
             }
-            Event::Message(message) => self.handle_message(connection, &message, now),
-            Event::Published(_) => {
+            Event::Message(message) => self.handle_message(connection, &message, at),
+            Event::Published(id) => {
                 connection.made_progress();
-                let acknowledged = &mut connection.report.telemetry_acknowledged;
-                *acknowledged = acknowledged.saturating_add(1);
-                self.observe_session(connection);
+                self.acknowledged(connection, at, id);
                 if connection.session.is_drained() && connection.report.status == Status::Sending {
                     connection.report.status = Status::Connected;
                 }
             }
             Event::LargeMessage { message, size } => {
-                self.begin_large_message(connection, &message, size, now);
+                self.begin_large_message(connection, &message, size, at);
             }
-            Event::Piece => self.feed_large_message(connection, now),
-            Event::LargeMessageEnd { ack } => self.end_large_message(connection, ack, now),
+            Event::Piece => self.feed_large_message(connection, at.now),
+            Event::LargeMessageEnd { ack } => self.end_large_message(connection, ack, at),
             Event::MessageTooLarge { size } => {
                 count_ignored(connection);
                 warn!(
@@ -73,9 +73,9 @@ impl<A: Application> Work for Device<'_, A> {
     }
 
     fn poll(&mut self, connection: &mut Connection<'_>, at: &Moment) -> Result<(), Failure> {
-        self.poll_methods(connection, at.now);
+        self.poll_methods(connection, at);
         self.apply_control(connection, at.now);
-        self.poll_twin(connection, at.now);
+        self.poll_twin(connection, at);
         if connection.is_running() {
             self.poll_episode(connection, at.now);
         }
@@ -99,12 +99,33 @@ impl<A: Application> Work for Device<'_, A> {
         self.control.restart
     }
 
-    fn failed(&mut self, connection: &mut Connection<'_>, now: Instant, failure: &Failure) -> bool {
+    fn clock_set(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        if let Some(unix) = at.unix {
+            self.tell(connection, at, application::Event::TimeSet(unix));
+        }
+    }
+
+    fn failed(&mut self, connection: &mut Connection<'_>, at: &Moment, failure: &Failure) -> bool {
         connection.report.status = Status::Failed;
-        self.patience.failed(now, failure);
+        self.patience.failed(at.now, failure);
         let limits = self.options.gives_up.as_ref();
-        self.has_given_up = limits.is_some_and(|limits| self.patience.is_exhausted(now, limits));
+        self.has_given_up = limits.is_some_and(|limits| self.patience.is_exhausted(at.now, limits));
+        let event = match core::mem::take(&mut self.joined) {
+            true => application::Event::Disconnected(Some(failure)),
+            false => application::Event::NotConnected(failure),
+        };
+        self.tell(connection, at, event);
         self.has_given_up
+    }
+
+    fn closed(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        if core::mem::take(&mut self.joined) {
+            self.tell(connection, at, application::Event::Disconnected(None));
+        }
+    }
+
+    fn stopping(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        self.tell(connection, at, application::Event::Stopping);
     }
 
     /// Says how many messages it leaves.
@@ -117,17 +138,41 @@ impl<A: Application> Work for Device<'_, A> {
         }
     }
 
-    fn requested(&mut self, connection: &mut Connection<'_>, now: Instant, requests: Requests) {
+    fn requested(&mut self, connection: &mut Connection<'_>, at: &Moment, requests: Requests) {
         if requests.send_now {
-            self.send_now(connection, now);
+            self.control.send(0, at.now);
         }
         if requests.reconnect {
-            connection.reconnect(now);
+            connection.reconnect(at.now);
         }
     }
 
+    /// Not while it would be refused: its sender keeps it until there is room.
+    fn wants_submission(&self, connection: &Connection<'_>) -> bool {
+        connection.session.drops_oldest()
+            || connection.session.outbox_free() >= connection.scratch.len()
+            || connection.session.outbox_count() == 0
+    }
+
+    fn submitted(&mut self, connection: &mut Connection<'_>, at: &Moment, length: usize) {
+        self.queue_submission(connection, at, length);
+    }
+
+    fn take_outcome(&mut self) -> Option<(Ticket, Delivery)> {
+        self.awaited.take()
+    }
+
+    fn timer_due(&self) -> Option<Instant> {
+        self.control.timer
+    }
+
+    fn timer(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        self.control.timer = None;
+        self.tell(connection, at, application::Event::Timer);
+    }
+
     fn measurement_due(&self) -> Option<Instant> {
-        self.next_telemetry
+        self.telemetry_due()
     }
 
     fn measured(&mut self, connection: &mut Connection<'_>, at: &Moment, readings: &Readings) {
@@ -151,7 +196,7 @@ impl<A: Application> Device<'_, A> {
         &mut self,
         connection: &mut Connection<'_>,
         session_present: bool,
-        now: Instant,
+        at: &Moment,
     ) -> Result<(), Failure> {
         let subscribing = self.subscribe(connection)?;
         self.twin.connected(self.options.twin);
@@ -163,11 +208,12 @@ impl<A: Application> Device<'_, A> {
             self.identity.client_id(),
             if session_present { "stored" } else { "new" }
         );
-        connection.joined(now);
+        connection.joined(at.now);
+        self.joined = true;
         connection.report.status = Status::Connected;
         self.patience.accepted();
         if connection.accepted(subscribing) {
-            self.set_up(now);
+            self.set_up(connection, at);
         }
         Ok(())
     }
@@ -194,7 +240,7 @@ impl<A: Application> Device<'_, A> {
         connection: &mut Connection<'_>,
         packet_id: PacketId,
         granted: Granted,
-        now: Instant,
+        at: &Moment,
     ) {
         if !connection.subscribed(packet_id) {
             return;
@@ -210,27 +256,67 @@ impl<A: Application> Device<'_, A> {
                 }
             }
         }
-        self.set_up(now);
+        self.set_up(connection, at);
     }
 
     /// The connection can be used.
-    fn set_up(&mut self, now: Instant) {
-        if self.telemetry_interval.is_some() {
-            self.next_telemetry.get_or_insert(now);
+    fn set_up(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        for schedule in &mut self.control.schedules {
+            schedule.start(at.now);
         }
+        self.tell(connection, at, application::Event::Connected);
     }
 
-    fn handle_message(&mut self, connection: &mut Connection<'_>, message: &Message, now: Instant) {
+    /// Tells the application what happened.
+    pub(super) fn tell(
+        &mut self,
+        connection: &Connection<'_>,
+        at: &Moment,
+        event: application::Event<'_>,
+    ) {
+        let mut context = Context::new(&mut self.control, &connection.report, at.now, at.unix);
+        self.application.handle(event, &mut context);
+    }
+
+    /// Has the application take a cloud-to-device message. True if it is done with it.
+    fn handle_cloud_message(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        message: &CloudMessage<'_>,
+    ) -> bool {
+        connection.made_progress();
+        let mut context = Context::new(&mut self.control, &connection.report, at.now, at.unix);
+        match self.application.receive(message, &mut context) {
+            Receipt::Accepted => {
+                let taken = &mut connection.report.messages_taken;
+                *taken = taken.saturating_add(1);
+            }
+            Receipt::Rejected(reason) => {
+                let rejected = &mut connection.report.messages_rejected;
+                *rejected = rejected.saturating_add(1);
+                warn!(
+                    "a cloud-to-device message of {} bytes was refused: {reason}",
+                    message.body.len()
+                );
+            }
+            Receipt::Later => return false,
+        }
+        true
+    }
+
+    fn handle_message(&mut self, connection: &mut Connection<'_>, message: &Message, at: &Moment) {
         match Inbound::parse(message.topic(), self.identity) {
             Inbound::CloudToDevice { bag } => {
-                self.application.cloud_message(&CloudMessage {
+                let message = CloudMessage {
                     body: message.payload(),
                     properties: bag,
                     redelivered: message.dup(),
-                });
-                let taken = &mut connection.report.messages_taken;
-                *taken = taken.saturating_add(1);
-                connection.made_progress();
+                    token: message.ack(),
+                };
+                if !self.handle_cloud_message(connection, at, &message) {
+                    return;
+                }
             }
             Inbound::TwinResponse {
                 status,
@@ -238,21 +324,21 @@ impl<A: Application> Device<'_, A> {
                 version,
             } => {
                 if let Some(request) =
-                    self.handle_twin_response(connection, now, (status, request_id, version))
+                    self.handle_twin_response(connection, at.now, (status, request_id, version))
                 {
-                    self.twin.feed(now, message.payload());
-                    self.handle_whole_twin(connection, now, request);
+                    self.twin.feed(at.now, message.payload());
+                    self.handle_whole_twin(connection, at, request);
                 }
             }
             Inbound::DesiredUpdate { version } => {
                 connection.made_progress();
                 self.twin.begin_desired();
-                self.twin.feed(now, message.payload());
-                self.handle_desired(connection, version);
+                self.twin.feed(at.now, message.payload());
+                self.handle_desired(connection, at, version);
             }
             Inbound::MethodRequest { name, request_id } => {
                 connection.made_progress();
-                self.handle_call(connection, now, name, request_id, message.payload());
+                self.handle_call(connection, at, name, request_id, message.payload());
             }
             _ => ignore(connection, "a message on an unknown topic"),
         }
@@ -263,16 +349,21 @@ impl<A: Application> Device<'_, A> {
 
     /// Applies what properties and methods changed.
     fn apply_control(&mut self, connection: &mut Connection<'_>, now: Instant) {
-        let interval = self.control.telemetry_interval();
-        // What has fallen due is measured by the interval that was in force then.
-        let is_due = self.next_telemetry.is_some_and(|due| now >= due);
-        if interval != self.telemetry_interval && (!is_due || connection.is_stopping()) {
-            self.telemetry_interval = interval;
-            self.next_telemetry = interval.map(|interval| now.after(interval));
+        for schedule in &mut self.control.schedules {
+            schedule.apply(now, connection.is_stopping());
         }
-        if core::mem::take(&mut self.control.send_now) {
-            self.send_now(connection, now);
+        for place in &mut self.control.acknowledged {
+            if let Some(token) = place.take() {
+                connection.session.acknowledge(token);
+                let taken = &mut connection.report.messages_taken;
+                *taken = taken.saturating_add(1);
+            }
         }
+        if core::mem::take(&mut self.control.settings_changed) {
+            self.twin.changed(WRITABLE);
+        }
+        self.twin
+            .changed(core::mem::take(&mut self.control.changed));
         if self.control.blink_until.is_some_and(|end| end <= now) {
             self.control.blink_until = None;
         }

@@ -11,7 +11,7 @@ use crate::application::Application;
 use crate::connection::Connection;
 use crate::logging::warn;
 use crate::mqtt::{AckToken, Message};
-use crate::time::Instant;
+use crate::time::{Instant, Moment};
 use crate::topic::Inbound;
 
 /// Purpose of the pieces of the large message that is under way.
@@ -33,7 +33,7 @@ impl<A: Application> Device<'_, A> {
         connection: &mut Connection<'_>,
         message: &Message,
         size: usize,
-        now: Instant,
+        at: &Moment,
     ) {
         self.large = Large::Nobody;
         match Inbound::parse(message.topic(), self.identity) {
@@ -43,7 +43,7 @@ impl<A: Application> Device<'_, A> {
                 version,
             } => {
                 if let Some(request) =
-                    self.handle_twin_response(connection, now, (status, request_id, version))
+                    self.handle_twin_response(connection, at.now, (status, request_id, version))
                 {
                     self.large = Large::Twin(request);
                 }
@@ -53,7 +53,7 @@ impl<A: Application> Device<'_, A> {
                 self.large = Large::Desired(version);
             }
             Inbound::MethodRequest { name, request_id } => {
-                self.refuse_large_call(connection, name, request_id, size);
+                self.refuse_large_call(connection, at, name, request_id, size);
             }
             Inbound::CloudToDevice { .. } => {
                 let ignored = &mut connection.report.messages_ignored;
@@ -80,12 +80,12 @@ impl<A: Application> Device<'_, A> {
         &mut self,
         connection: &mut Connection<'_>,
         ack: Option<AckToken>,
-        now: Instant,
+        at: &Moment,
     ) {
         match core::mem::take(&mut self.large) {
             Large::Nobody => {}
-            Large::Twin(request) => self.handle_whole_twin(connection, now, request),
-            Large::Desired(version) => self.handle_desired(connection, version),
+            Large::Twin(request) => self.handle_whole_twin(connection, at, request),
+            Large::Desired(version) => self.handle_desired(connection, at, version),
         }
         if let Some(token) = ack {
             connection.session.acknowledge(token);

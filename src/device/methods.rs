@@ -6,12 +6,12 @@
 use core::fmt::Display;
 
 use super::Device;
-use crate::application::{Application, Call, Outcome};
+use crate::application::{Application, Call, Context, Outcome};
 use crate::connection::Connection;
-use crate::json::{Object, TooLong, Value};
+use crate::json::{Object, TooLong, Value, write_value};
 use crate::logging::{info, warn};
 use crate::text::{Text, Visible, render};
-use crate::time::Instant;
+use crate::time::{Instant, Moment};
 use crate::topic::Outbound;
 
 /// Slow calls under way at a time. One more is answered with 429.
@@ -81,7 +81,7 @@ impl<A: Application> Device<'_, A> {
     pub(super) fn handle_call(
         &mut self,
         connection: &mut Connection<'_>,
-        now: Instant,
+        at: &Moment,
         name: &str,
         request_id: &str,
         payload: &[u8],
@@ -95,7 +95,7 @@ impl<A: Application> Device<'_, A> {
             bytes => Value::parse(bytes).map(|value| Some(value).filter(|value| !value.is_null())),
         };
         match payload {
-            Ok(payload) => self.run(connection, method, payload, false, now, request_id),
+            Ok(payload) => self.run(connection, method, payload, false, at, request_id),
             Err(error) => {
                 warn!("method \"{}\": bad payload: {error}", Visible(name));
                 respond(connection, request_id, 400, &error);
@@ -107,13 +107,14 @@ impl<A: Application> Device<'_, A> {
     pub(super) fn refuse_large_call(
         &mut self,
         connection: &mut Connection<'_>,
+        at: &Moment,
         name: &str,
         request_id: &str,
         size: usize,
     ) {
         if !A::METHODS.iter().any(|method| method.name == name) {
             // It is unknown with any payload.
-            return self.handle_call(connection, Instant::default(), name, request_id, b"");
+            return self.handle_call(connection, at, name, request_id, b"");
         }
         warn!(
             "method \"{}\": its call of {size} bytes does not fit the receive buffer (CONFIG_AZURE_RX_BUFFER_SIZE)",
@@ -127,11 +128,11 @@ impl<A: Application> Device<'_, A> {
     }
 
     /// Asks slow calls that are due.
-    pub(super) fn poll_methods(&mut self, connection: &mut Connection<'_>, now: Instant) {
+    pub(super) fn poll_methods(&mut self, connection: &mut Connection<'_>, at: &Moment) {
         for index in 0..SLOW_CALLS {
             let slot = self.calls.0.get_mut(index);
-            if let Some(call) = slot.and_then(|slot| slot.take_if(|call| call.due <= now)) {
-                self.run(connection, call.method, None, true, now, call.request_id());
+            if let Some(call) = slot.and_then(|slot| slot.take_if(|call| call.due <= at.now)) {
+                self.run(connection, call.method, None, true, at, call.request_id());
             }
         }
     }
@@ -142,7 +143,7 @@ impl<A: Application> Device<'_, A> {
         method: usize,
         passed: Option<Value<'_>>,
         again: bool,
-        now: Instant,
+        at: &Moment,
         request_id: &str,
     ) {
         self.observe_session(connection);
@@ -153,21 +154,23 @@ impl<A: Application> Device<'_, A> {
             return warn!("method: the scratch buffer is too small for an answer");
         };
         let mut payload = Text::new(payload);
-        let mut result = Object::new(&mut payload);
         let call = Call {
             payload: passed,
             again,
-            now,
-            report: &connection.report,
         };
-        let outcome = (entry.run)(&mut self.application, call, &mut self.control, &mut result);
-        let written = result.finish();
+        let mut context = Context::new(&mut self.control, &connection.report, at.now, at.unix);
+        let mut outcome = Outcome::Done(500);
+        let written = write_value(&mut payload, |result| {
+            outcome = entry.call(&mut self.application, call, &mut context, result);
+        });
         match (outcome, written) {
             (Outcome::Later(due), _) => match self.calls.keep(method, due, request_id) {
                 Ok(()) => {}
                 Err((status, reason)) => respond(connection, request_id, status, &reason),
             },
-            (Outcome::BadPayload(reason), _) => respond(connection, request_id, 400, &reason),
+            (Outcome::Refused(status, reason), _) => {
+                respond(connection, request_id, status, &reason)
+            }
             (Outcome::Done(_), Err(TooLong)) => respond(connection, request_id, 500, &TooLong),
             (Outcome::Done(status), Ok(())) => {
                 info!("method \"{}\": answered with status {status}", entry.name);
@@ -181,9 +184,6 @@ impl<A: Application> Device<'_, A> {
                     warn!("method \"{}\": the answer could not be sent", entry.name);
                 }
             }
-        }
-        if core::mem::take(&mut self.control.changed) {
-            self.twin.properties_changed();
         }
     }
 }

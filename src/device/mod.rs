@@ -6,9 +6,11 @@
 //! Limits: messages live in the session's outbox, which outlives connections but not a restart; the ready-made SAS token
 //! cannot be renewed here.
 
+mod awaited;
 mod carryover;
 mod connect;
 mod dropped;
+mod envelope;
 mod exchange;
 mod large;
 mod methods;
@@ -22,28 +24,33 @@ mod twin;
 
 use core::time::Duration;
 
+use self::awaited::Awaited;
 pub use self::carryover::Carryover;
 use self::connect::credential_kind;
 use self::dropped::Episode;
+use self::envelope::{MessageIds, TopicStart};
 use self::large::Large;
 use self::methods::Calls;
 pub use self::patience::GiveUp;
 use self::patience::Patience;
-use self::properties::name_of;
+use self::properties::names;
 use self::twin::Twin;
-use crate::application::{Application, Control, can_serve};
+use crate::application::{Application, Control};
 use crate::backoff;
 use crate::connection::{Buffers, Connection, Machine, Settings};
 use crate::identity::Identity;
 use crate::mqtt::{self, RequestError};
-use crate::port::Endpoint;
-use crate::time::Instant;
+use crate::port::{Endpoint, SensorError};
+use crate::report::Facts;
 
 /// Milliseconds of light, and of darkness, while the indicator blinks.
 const BLINK_HALF: u64 = 250;
 
 /// Default of [`Config::stop_timeout`].
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Default of [`Config::most_awaited`].
+const MOST_AWAITED: usize = 8;
 
 /// Settings that an engineer makes.
 #[derive(Clone, Debug)]
@@ -55,8 +62,13 @@ pub struct Config<'a> {
     /// Life of a SAS token that the device signs. Default 24 h: each renewal is a full TLS handshake, and
     /// IoT Hub does not limit the expiry.
     pub token_life: Duration,
-    /// Time between telemetry messages; `None` sends on request only. Default 60 s.
+    /// Time between the messages of each stream that has no interval of its own; `None` sends them on request only.
+    /// Default 60 s.
     pub telemetry_interval: Option<Duration>,
+    /// Messages of other threads whose outcome may be awaited at a time. Default 8.
+    pub most_awaited: usize,
+    /// Facts that the platform knows about the device. Default none.
+    pub facts: Facts,
     /// DTMI of the device's Plug and Play model.
     pub model_id: Option<&'a str>,
     /// Telemetry that the hub sends in the device's name when the connection breaks (MQTT's will).
@@ -83,6 +95,8 @@ impl Default for Config<'_> {
             port: 8883,
             token_life: Duration::from_secs(24 * 3600),
             telemetry_interval: Some(Duration::from_secs(60)),
+            most_awaited: MOST_AWAITED,
+            facts: Facts::default(),
             model_id: None,
             will: None,
             twin: true,
@@ -99,15 +113,16 @@ impl Default for Config<'_> {
 pub struct Device<'b, A> {
     identity: &'b Identity,
     options: Options<'b>,
-    telemetry_interval: Option<Duration>,
-    next_telemetry: Option<Instant>,
-    /// When a message was wanted after the device had ended.
-    wanted: Option<Instant>,
+    /// True from CONNACK to the end of the connection.
+    joined: bool,
     control: Control,
     twin: Twin<'b>,
     calls: Calls,
     large: Large,
     message_ids: MessageIds,
+    topic_start: TopicStart,
+    awaited: Awaited,
+    sensor_failed: Option<SensorError>,
     patience: Patience,
     has_given_up: bool,
     episode: Episode,
@@ -122,13 +137,6 @@ struct Options<'b> {
     will: Option<&'b [u8]>,
     twin: bool,
     gives_up: Option<GiveUp>,
-}
-
-/// Ids of telemetry messages: unique for this start by its random part.
-#[derive(Clone, Copy, Debug, Default)]
-struct MessageIds {
-    start: Option<u64>,
-    count: u64,
 }
 
 impl<'b, A: Application> Device<'b, A> {
@@ -161,12 +169,6 @@ impl<'b, A: Application> Device<'b, A> {
         (scratch, twin_space): (&'b mut [u8], &'b mut [u8]),
         application: A,
     ) -> Machine<'b, Self> {
-        const {
-            assert!(
-                can_serve(A::PROPERTIES),
-                "16 properties at most, with names of 64 bytes at most"
-            );
-        }
         let host_name = identity.server_name().as_str();
         let settings = Settings {
             endpoint: Endpoint {
@@ -182,11 +184,9 @@ impl<'b, A: Application> Device<'b, A> {
             connection: Connection::new(settings, config.backoff, session, scratch),
             work: Self {
                 identity,
-                telemetry_interval: config.telemetry_interval,
-                next_telemetry: None,
-                wanted: None,
-                control: Control::new(config.telemetry_interval),
-                twin: Twin::new(twin_space, name_of::<A>),
+                joined: false,
+                control: Control::new::<A>(config.telemetry_interval, config.facts),
+                twin: Twin::new(twin_space, names::<A>()),
                 calls: Calls::default(),
                 large: Large::default(),
                 options: Options {
@@ -197,6 +197,9 @@ impl<'b, A: Application> Device<'b, A> {
                     gives_up: config.gives_up,
                 },
                 message_ids: MessageIds::default(),
+                topic_start: TopicStart::default(),
+                awaited: Awaited::new(config.most_awaited),
+                sensor_failed: None,
                 patience: Patience::default(),
                 has_given_up: false,
                 episode: Episode::default(),

@@ -2,55 +2,64 @@
 
 use super::Device;
 use super::exchange::ignore;
-use super::twin::{Properties, ResponseKind};
-use crate::application::{Application, Control};
+use super::twin::{Names, Properties, ResponseKind};
+use crate::application::{Application, Context, MAX_PROPERTIES, Refusal, Reported, Table, name_of};
 use crate::connection::Connection;
-use crate::json::{Object, TooLong, Value};
+use crate::json::{Slot, TooLong, Value};
 use crate::logging::warn;
-use crate::report::Report;
-use crate::time::Instant;
+use crate::time::{Instant, Moment};
 
 /// The application's side of the twin.
-struct Table<'t, A> {
+struct Values<'t, A> {
     application: &'t mut A,
-    control: &'t mut Control,
-    report: &'t Report,
+    device: Context<'t>,
 }
 
-impl<A: Application> Properties for Table<'_, A> {
-    fn apply(&mut self, index: usize, value: Value<'_>) -> Result<(), &'static str> {
-        let Some(property) = A::PROPERTIES.get(index) else {
-            return Ok(());
-        };
-        let result = (property.apply)(self.application, value, self.control);
-        // It is acknowledged anyway.
-        self.control.changed = false;
-        result
-    }
-
-    fn write_value(&self, index: usize, acknowledgement: &mut Object<'_, '_>) {
-        if let Some(property) = A::PROPERTIES.get(index) {
-            (property.value)(self.application, self.control, acknowledgement);
+impl<A: Application> Properties for Values<'_, A> {
+    fn apply(&mut self, index: usize, value: Value<'_>) -> Result<(), Refusal> {
+        match A::PROPERTIES.get(index) {
+            Some(property) => {
+                let result = property.apply(self.application, value, &mut self.device);
+                // It is acknowledged anyway.
+                self.device.settings_are_reported();
+                result
+            }
+            None => Ok(()),
         }
     }
 
-    fn report(&mut self, reported: &mut Object<'_, '_>) {
-        self.application.report(self.report, reported);
+    fn is_present(&mut self, index: usize) -> bool {
+        reported::<A>(index).is_some_and(|property| property.is_present(&self.device))
     }
 
-    fn report_counters(&mut self, reported: &mut Object<'_, '_>) {
-        self.application.report_counters(self.report, reported);
+    fn write(&mut self, index: usize, value: Slot<'_, '_>) {
+        match (A::PROPERTIES.get(index), reported::<A>(index)) {
+            (Some(property), _) => property.write(self.application, &self.device, value),
+            (None, Some(property)) => property.write(self.application, &self.device, value),
+            (None, None) => {}
+        }
     }
 }
 
-/// The name of an entry of an application's table.
-pub(super) fn name_of<A: Application>(index: usize) -> Option<&'static str> {
-    Some(A::PROPERTIES.get(index)?.name)
+/// The entry of this number in the table of properties that only the device sets.
+fn reported<A: Application>(index: usize) -> Option<&'static Reported<A>> {
+    A::REPORTED.get(index.checked_sub(MAX_PROPERTIES)?)
+}
+
+/// The names of an application's properties.
+pub(super) fn names<A: Application>() -> Names {
+    let counting = A::REPORTED.iter().enumerate();
+    let counting = counting.filter(|(_, property)| property.counts);
+    Names {
+        writable: |index| name_of::<A>(Table::Properties, index),
+        reported: |index| name_of::<A>(Table::Reported, index),
+        counting: counting.fold(0, |mask, (index, _)| mask | 1 << (MAX_PROPERTIES + index)),
+    }
 }
 
 impl<A: Application> Device<'_, A> {
     /// Sends the twin's request that is due, if any.
-    pub(super) fn poll_twin(&mut self, connection: &mut Connection<'_>, now: Instant) {
+    pub(super) fn poll_twin(&mut self, connection: &mut Connection<'_>, at: &Moment) {
         if !connection.is_running() {
             return;
         }
@@ -60,17 +69,16 @@ impl<A: Application> Device<'_, A> {
             report,
             ..
         } = connection;
-        let mut table = Table {
+        let mut values = Values {
             application: &mut self.application,
-            control: &mut self.control,
-            report,
+            device: Context::new(&mut self.control, report, at.now, at.unix),
         };
-        match self.twin.poll(now, &mut table, scratch) {
+        match self.twin.poll(at.now, &mut values, scratch) {
             None => {}
             Some(Ok((topic, payload))) => {
                 if let Err(error) = session.publish_now(topic, payload.as_bytes()) {
                     warn!("twin: {error}");
-                    self.twin.failed(now);
+                    self.twin.failed(at.now);
                 }
             }
             Some(Err(TooLong)) => {
@@ -98,27 +106,30 @@ impl<A: Application> Device<'_, A> {
     pub(super) fn handle_whole_twin(
         &mut self,
         connection: &mut Connection<'_>,
-        now: Instant,
+        at: &Moment,
         request: u32,
     ) {
-        let mut table = Table {
+        let mut values = Values {
             application: &mut self.application,
-            control: &mut self.control,
-            report: &connection.report,
+            device: Context::new(&mut self.control, &connection.report, at.now, at.unix),
         };
-        if let Err(what) = self.twin.read_whole(now, request, &mut table) {
+        if let Err(what) = self.twin.read_whole(at.now, request, &mut values) {
             ignore(connection, what);
         }
     }
 
     /// A change of desired properties has been read. `version` is the topic's.
-    pub(super) fn handle_desired(&mut self, connection: &mut Connection<'_>, version: Option<u64>) {
-        let mut table = Table {
+    pub(super) fn handle_desired(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        version: Option<u64>,
+    ) {
+        let mut values = Values {
             application: &mut self.application,
-            control: &mut self.control,
-            report: &connection.report,
+            device: Context::new(&mut self.control, &connection.report, at.now, at.unix),
         };
-        if let Err(what) = self.twin.read_desired(version, &mut table) {
+        if let Err(what) = self.twin.read_desired(version, &mut values) {
             ignore(connection, what);
         }
     }

@@ -1,215 +1,360 @@
-//! Telemetry: when it is due, what it consists of, and where it waits.
+//! Telemetry: messages of the application's streams and of other threads, on their way into the outbox.
 //!
-//! From the first time that the device has joined, a message is measured and time-stamped when it is due, connected
-//! or not, and then waits in the session's outbox, which is bounded and drops by the configured policy. Messages are
-//! due at fixed times, an interval apart; one that could not be measured at its time is counted
-//! ([`Cause::NotSampled`]).
+//! A message is due at a fixed time, also without a connection. One that falls due while the device is busy is counted as
+//! not measured ([`Cause::NotSampled`]).
 
 use core::fmt::{self, Display};
 
-use super::{Device, MessageIds};
-use crate::application::Application;
+use super::Device;
+use super::envelope::{Created, TOPIC_SIZE};
+use crate::application::{Application, Context, Event, Message, MessageError};
 use crate::connection::Connection;
-use crate::identity::Identity;
-use crate::json::Object;
-use crate::logging::debug;
-use crate::mqtt::RequestError;
+use crate::logging::{debug, info, warn};
+use crate::mqtt::{PacketId, RequestError, Session};
+use crate::outlet::{Delivery, Part, Record, Ticket};
 use crate::port::Readings;
-use crate::properties::{BagWriter, CREATION_TIME_UTC, SystemProperty, WriteError};
+use crate::properties::SystemProperty;
 use crate::report::{Cause, Status};
-use crate::text::{Text, render};
+use crate::text::Text;
 use crate::time::{Instant, Moment, UnixTime};
-use crate::topic::Outbound;
-
-/// The part of the scratch buffer, in bytes, that a telemetry topic may take: 46 for the fixed parts, 128 for
-/// the device's id, 143 for the properties, and room for a module's id.
-const TOPIC_SIZE: usize = 448;
-
-/// A message id or a time, in bytes: 24 for an ISO 8601 time, 37 for the longest id.
-const VALUE_SIZE: usize = 40;
 
 /// Reason why a message was not queued.
 enum Unsent {
-    /// The topic or the payload does not fit its part of the scratch buffer.
-    TooLong,
+    /// It could not be written.
+    Unwritten(MessageError),
     /// The outbox did not take it.
     Outbox(RequestError),
+    /// It has QoS 0, and there is no connection.
+    NotConnected,
+    /// It is longer than the scratch buffer.
+    Truncated(usize),
 }
 
 impl Unsent {
-    fn cause(&self) -> Cause {
+    const fn cause(&self) -> Cause {
         match self {
             Self::Outbox(RequestError::OutboxFull { .. } | RequestError::NoPacketId) => {
                 Cause::OverflowNewest
             }
-            Self::TooLong | Self::Outbox(_) => Cause::TooLarge,
+            Self::NotConnected => Cause::NotConnected,
+            Self::Unwritten(_) | Self::Outbox(_) | Self::Truncated(_) => Cause::TooLarge,
         }
+    }
+}
+
+impl From<MessageError> for Unsent {
+    fn from(error: MessageError) -> Self {
+        Self::Unwritten(error)
     }
 }
 
 impl Display for Unsent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong => {
-                f.write_str("a message does not fit the scratch buffer; raise its size")
-            }
+            Self::Unwritten(error) => write!(f, "{error}"),
             Self::Outbox(error) => write!(f, "{error}"),
+            Self::NotConnected => f.write_str(Cause::NotConnected.explanation()),
+            Self::Truncated(bytes) => write!(
+                f,
+                "a message of {bytes} bytes does not fit the scratch buffer; raise its size (CONFIG_AZURE_SCRATCH_SIZE)"
+            ),
         }
     }
 }
 
+/// Place of a message that was written.
+enum Queued {
+    /// The application had nothing to send.
+    Nothing,
+    /// The outbox.
+    Outbox(PacketId),
+    /// The connection, at QoS 0.
+    Connection,
+}
+
 impl<A: Application> Device<'_, A> {
-    /// Makes the next message due now, if it is not due already.
-    pub(super) fn send_now(&mut self, connection: &Connection<'_>, now: Instant) {
-        if connection.is_stopping() || self.has_given_up {
-            self.wanted = Some(now);
-            return;
-        }
-        self.next_telemetry = Some(self.next_telemetry.map_or(now, |due| due.min(now)));
+    /// The earliest time at which a message is due.
+    pub(super) fn telemetry_due(&self) -> Option<Instant> {
+        let schedules = self.control.schedules.iter();
+        schedules.filter_map(|schedule| schedule.next).min()
     }
 
-    /// Sets when the message after this one is due. Those that fell due while the device was busy are counted:
-    /// their readings are lost. Their numbers are left out, so that the gap is visible.
-    fn schedule(&mut self, connection: &mut Connection<'_>, now: Instant) {
-        let due = self.next_telemetry.take().unwrap_or(now);
-        let Some(interval) = self.telemetry_interval else {
-            return;
-        };
-        let interval = Instant::default().after(interval).as_millis().max(1);
-        let late = now.as_millis().saturating_sub(due.as_millis());
-        let missed = late / interval;
-        let next = due
-            .as_millis()
-            .saturating_add((missed + 1).saturating_mul(interval));
-        self.next_telemetry = Some(Instant::from_millis(next));
-        if missed > 0 {
-            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-            let due = &mut connection.report.telemetry_due;
-            *due = due.saturating_add(missed.into());
-            self.message_ids.skip(missed);
-            self.application.not_measured(missed);
-            self.dropped(connection, now, Cause::NotSampled, missed);
-        }
-    }
-
-    /// Writes and queues one message.
+    /// Measures and queues the messages that are due.
     pub(super) fn send_telemetry(
         &mut self,
         connection: &mut Connection<'_>,
         at: &Moment,
         readings: &Readings,
     ) {
-        let now = at.now;
-        self.schedule(connection, now);
+        self.observe_sensor(readings);
+        for index in 0..self.control.schedules.len() {
+            let schedule = self.control.schedules.get_mut(index);
+            if let Some(missed) = schedule.and_then(|schedule| schedule.take(at.now)) {
+                self.not_measured(connection, at, index, missed);
+                self.queue(connection, at, None, &|device, connection| {
+                    device.sample(connection, at, index, readings)
+                });
+            }
+        }
+    }
+
+    /// Logs that the sensor fails or answers again: once, not with each message.
+    fn observe_sensor(&mut self, readings: &Readings) {
+        let failed = readings.error();
+        match failed.filter(|_| failed != self.sensor_failed) {
+            Some(error) => warn!("sensor: no reading (error {})", error.0),
+            None if failed != self.sensor_failed => info!("sensor: it answers again"),
+            None => {}
+        }
+        self.sensor_failed = failed;
+    }
+
+    /// Counts messages that fell due while the device was busy: their readings are lost. Their numbers are left out, so
+    /// that the gap is visible.
+    fn not_measured(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        stream: usize,
+        messages: u32,
+    ) {
+        let Some(stream) = A::STREAMS.get(stream).filter(|_| messages > 0) else {
+            return;
+        };
+        let due = &mut connection.report.telemetry_due;
+        *due = due.saturating_add(messages.into());
+        self.message_ids.skip(messages);
+        let stream = stream.name;
+        self.tell(connection, at, Event::NotMeasured { stream, messages });
+        self.dropped(connection, at.now, Cause::NotSampled, messages);
+    }
+
+    /// Writes and queues one message, and counts what becomes of it.
+    fn queue(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        ticket: Option<Ticket>,
+        write: &dyn Fn(&mut Self, &mut Connection<'_>) -> Result<Queued, Unsent>,
+    ) {
         let overwritten = connection.session.statistics().dropped;
-        let queued = self.queue_telemetry(connection, at, readings);
+        let queued = write(self, connection);
         let overwritten = connection.session.statistics().dropped - overwritten;
-        self.dropped(connection, now, Cause::OverflowOldest, overwritten);
-        if !matches!(queued, Ok(false)) {
+        self.dropped(connection, at.now, Cause::OverflowOldest, overwritten);
+        if overwritten > 0 {
+            self.settle_dropped(connection, at, Cause::OverflowOldest);
+        }
+        if !matches!(queued, Ok(Queued::Nothing)) {
             let due = &mut connection.report.telemetry_due;
             *due = due.saturating_add(1);
         }
-        match queued {
-            Ok(true) => {
+        let outcome = match queued {
+            Ok(Queued::Outbox(id)) => {
                 if connection.report.status == Status::Connected {
                     connection.report.status = Status::Sending;
                 }
+                if ticket.is_some_and(|ticket| !self.awaited.queued(ticket, id)) {
+                    warn!("telemetry: a sender will not be told what becomes of its message");
+                }
+                None
             }
-            Ok(false) => debug!("telemetry: the application had nothing to send"),
-            Err(unsent) => match unsent.cause() {
-                Cause::TooLarge => self.dropped_for(connection, now, Cause::TooLarge, 1, &unsent),
-                cause => self.dropped(connection, now, cause, 1),
-            },
+            Ok(Queued::Connection) => {
+                let acknowledged = &mut connection.report.telemetry_acknowledged;
+                *acknowledged = acknowledged.saturating_add(1);
+                Some(Delivery::Delivered)
+            }
+            Ok(Queued::Nothing) => {
+                debug!("telemetry: the application had nothing to send");
+                self.message_ids.put_back();
+                None
+            }
+            Err(unsent) => {
+                let cause = unsent.cause();
+                match cause {
+                    Cause::TooLarge => self.dropped_for(connection, at.now, cause, 1, &unsent),
+                    cause => self.dropped(connection, at.now, cause, 1),
+                }
+                Some(Delivery::Dropped(cause))
+            }
+        };
+        if let (Some(delivery), Some(ticket)) = (outcome, ticket) {
+            self.awaited.known(ticket, delivery);
+            self.tell(connection, at, Event::Outcome(ticket, delivery));
         }
         self.observe_session(connection);
     }
 
-    fn queue_telemetry(
+    /// Has the application write a message of a stream, and queues it.
+    fn sample(
         &mut self,
         connection: &mut Connection<'_>,
         at: &Moment,
+        stream: usize,
         readings: &Readings,
-    ) -> Result<bool, Unsent> {
-        let Some(payload_space) = connection.scratch.len().checked_sub(TOPIC_SIZE) else {
-            return Err(Unsent::TooLong);
+    ) -> Result<Queued, Unsent> {
+        let Some(stream) = A::STREAMS.get(stream) else {
+            return Ok(Queued::Nothing);
         };
-        let (payload_space, topic_space) = connection.scratch.split_at_mut(payload_space);
-        let mut payload = Text::new(payload_space);
-        let mut object = Object::new(&mut payload);
-        self.application.telemetry(readings, &mut object);
-        let is_empty = object.is_empty();
-        object.finish().map_err(|_| Unsent::TooLong)?;
-        if is_empty {
-            return Ok(false);
+        let Connection {
+            session,
+            scratch,
+            report,
+            ..
+        } = connection;
+        let (space, topic) = scratch
+            .len()
+            .checked_sub(TOPIC_SIZE)
+            .and_then(|space| scratch.split_at_mut_checked(space))
+            .ok_or(MessageError::BodyTooLong)?;
+        let mut topic = Text::new(topic);
+        let id = self.message_ids.next(at.random);
+        let before_id = self.topic_start.write(&mut topic, self.identity, id);
+        let before_id = before_id.map_err(MessageError::from)?;
+        let mut message = Message::new(readings, space, topic, before_id);
+        message.at_most_once = stream.at_most_once;
+        let mut context = Context::new(&mut self.control, report, at.now, at.unix);
+        (stream.sample)(&mut self.application, &mut message, &mut context);
+        if let Some(component) = stream.component {
+            message.component(component);
         }
-        let mut topic = Text::new(topic_space);
-        write_topic(
-            &mut topic,
-            self.identity,
-            self.message_ids.next(at.random),
-            at.unix,
-        )
-        .map_err(|_| Unsent::TooLong)?;
-        connection
-            .session
-            .publish(topic.as_str(), payload.as_str().as_bytes())
-            .map_err(Unsent::Outbox)
-            .map(|_| true)
-    }
-}
-
-/// The telemetry topic of this device with the properties of one message.
-fn write_topic(
-    topic: &mut Text<'_>,
-    identity: &Identity,
-    id: MessageId,
-    unix: Option<UnixTime>,
-) -> Result<(), WriteError> {
-    let mut value = [0; VALUE_SIZE];
-    topic
-        .append(Outbound::Telemetry(identity))
-        .map_err(WriteError::Overflow)?;
-    let mut bag = BagWriter::new(topic);
-    bag.system(
-        SystemProperty::MessageId,
-        render(&mut value, id).map_err(WriteError::Overflow)?,
-    )?
-    .system(SystemProperty::ContentType, "application/json")?
-    .system(SystemProperty::ContentEncoding, "utf-8")?;
-    if let Some(unix) = unix {
-        bag.application(
-            CREATION_TIME_UTC,
-            Some(render(&mut value, unix).map_err(WriteError::Overflow)?),
-        )?;
-    }
-    Ok(())
-}
-
-impl MessageIds {
-    /// Passes over the ids of messages that were not measured.
-    fn skip(&mut self, messages: u32) {
-        self.count = self.count.wrapping_add(messages.into());
-    }
-
-    /// The next id: 64 random bits of this start, and a count.
-    pub(super) fn next(&mut self, random: u64) -> MessageId {
-        self.count = self.count.wrapping_add(1);
-        MessageId {
-            start: *self.start.get_or_insert(random),
-            count: self.count,
+        match message.take_body() {
+            Some(body) => {
+                let (topic, at_most_once) = finish(message, at.unix)?;
+                publish(session, topic, body, at_most_once)
+            }
+            None => message
+                .check()
+                .map(|()| Queued::Nothing)
+                .map_err(Unsent::from),
         }
     }
+
+    /// Queues a message of another thread, which lies at the front of the scratch buffer.
+    pub(super) fn queue_submission(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        length: usize,
+    ) {
+        let ticket = Record::parse(connection.scratch).and_then(|record| record.ticket);
+        self.queue(connection, at, ticket, &|device, connection| {
+            device.forward(connection, at, length)
+        });
+    }
+
+    fn forward(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        length: usize,
+    ) -> Result<Queued, Unsent> {
+        let Connection {
+            session, scratch, ..
+        } = connection;
+        let truncated = Unsent::Truncated(length);
+        let Some((record, topic)) = scratch.split_at_mut_checked(length) else {
+            return Err(truncated);
+        };
+        let Some(record) = Record::parse(record) else {
+            return Err(truncated);
+        };
+        let mut topic = Text::new(topic);
+        let id = self.message_ids.next(at.random);
+        let before_id = self.topic_start.write(&mut topic, self.identity, id);
+        let before_id = before_id.map_err(MessageError::from)?;
+        let readings = Readings::default();
+        let mut message = Message::new(&readings, &mut [], topic, before_id);
+        message.at_most_once = record.at_most_once;
+        // The id comes first, since it takes the place of another.
+        for part in record.parts() {
+            if let Part::MessageId(id) = part {
+                message.message_id(id);
+            }
+        }
+        let (mut key, mut body) = ("", &[][..]);
+        for part in record.parts() {
+            match part {
+                Part::Component(text) => message.system(SystemProperty::Component, text),
+                Part::ContentType(text) => message.system(SystemProperty::ContentType, text),
+                Part::ContentEncoding(text) => {
+                    message.system(SystemProperty::ContentEncoding, text)
+                }
+                Part::CorrelationId(text) => message.system(SystemProperty::CorrelationId, text),
+                Part::MessageId(_) => {}
+                Part::Key(text) => key = text,
+                Part::Value(text) => message.property(key, text),
+                Part::Body(bytes) => body = bytes,
+            }
+        }
+        let created = at.unix.map(|unix| {
+            let age = at.now.since(record.created);
+            UnixTime::from_millis(
+                unix.as_millis()
+                    .saturating_sub(Instant::default().after(age).as_millis()),
+            )
+        });
+        let (topic, at_most_once) = finish(message, created)?;
+        publish(session, topic, body, at_most_once)
+    }
+
+    /// A message of the outbox was acknowledged.
+    pub(super) fn acknowledged(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        id: PacketId,
+    ) {
+        let acknowledged = &mut connection.report.telemetry_acknowledged;
+        *acknowledged = acknowledged.saturating_add(1);
+        self.observe_session(connection);
+        if let Some(ticket) = self.awaited.delivered(id) {
+            self.tell(connection, at, Event::Outcome(ticket, Delivery::Delivered));
+        }
+    }
+
+    /// Some messages have left the outbox for this cause: tells those who wait for them.
+    pub(super) fn settle_dropped(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        cause: Cause,
+    ) {
+        while let Some(ticket) = self.awaited.next_dropped(&connection.session, cause) {
+            self.tell(
+                connection,
+                at,
+                Event::Outcome(ticket, Delivery::Dropped(cause)),
+            );
+        }
+    }
 }
 
-/// Unique among this device's messages.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct MessageId {
-    start: u64,
-    count: u64,
+/// Adds the time of its creation to a message. Gives its topic, and whether it has QoS 0.
+fn finish(
+    mut message: Message<'_>,
+    created: Option<UnixTime>,
+) -> Result<(&str, bool), MessageError> {
+    if let Some(created) = created {
+        message.append_encoded(Created(created));
+    }
+    message.finish()
 }
 
-impl Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}-{}", self.start, self.count)
+fn publish(
+    session: &mut Session<'_>,
+    topic: &str,
+    body: &[u8],
+    at_most_once: bool,
+) -> Result<Queued, Unsent> {
+    if !at_most_once {
+        let id = session.publish(topic, body).map_err(Unsent::Outbox)?;
+        return Ok(Queued::Outbox(id));
+    }
+    match session.publish_now(topic, body) {
+        Ok(()) => Ok(Queued::Connection),
+        Err(RequestError::NotConnected | RequestError::TransmitBufferFull { .. }) => {
+            Err(Unsent::NotConnected)
+        }
+        Err(error) => Err(Unsent::Outbox(error)),
     }
 }

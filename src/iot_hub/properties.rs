@@ -259,39 +259,63 @@ impl<'t, 'b> BagWriter<'t, 'b> {
 
     /// Appends a property of the application; without a value, its key alone.
     pub fn application(&mut self, key: &str, value: Option<&str>) -> Result<&mut Self, WriteError> {
-        if key.is_empty() {
-            return Err(WriteError::EmptyKey);
-        }
-        if key.starts_with("$.") {
-            return Err(WriteError::ReservedKey);
-        }
+        check_key(key)?;
         self.application = true;
         self.append(key, value)
     }
 
     fn append(&mut self, key: &str, value: Option<&str>) -> Result<&mut Self, WriteError> {
-        let before = self.topic.len();
-        if self.write(key, value).is_err() {
-            self.topic.truncate(before);
-            return Err(WriteError::Overflow(Overflow {
-                capacity: self.topic.capacity(),
-            }));
-        }
+        let separator = if self.first { "" } else { "&" };
+        append(self.topic, separator, key, value).map_err(WriteError::Overflow)?;
         self.first = false;
         Ok(self)
     }
+}
 
-    fn write(&mut self, key: &str, value: Option<&str>) -> fmt::Result {
-        if !self.first {
-            self.topic.write_str("&")?;
-        }
-        Encoder(&mut *self.topic).write_str(key)?;
-        if let Some(value) = value {
-            self.topic.write_str("=")?;
-            Encoder(&mut *self.topic).write_str(value)?;
-        }
-        Ok(())
+/// Checks the key of an application property.
+///
+/// # Errors
+///
+/// [`WriteError::EmptyKey`] and [`WriteError::ReservedKey`].
+pub(crate) fn check_key(key: &str) -> Result<(), WriteError> {
+    if key.is_empty() {
+        return Err(WriteError::EmptyKey);
     }
+    if key.starts_with("$.") {
+        return Err(WriteError::ReservedKey);
+    }
+    Ok(())
+}
+
+/// Appends one property to a topic, after a separator.
+///
+/// # Errors
+///
+/// The topic's buffer is too small; the topic is as it was.
+pub(crate) fn append(
+    topic: &mut Text<'_>,
+    separator: &str,
+    key: &str,
+    value: Option<&str>,
+) -> Result<(), Overflow> {
+    let before = topic.len();
+    if write(topic, separator, key, value).is_err() {
+        topic.truncate(before);
+        return Err(Overflow {
+            capacity: topic.capacity(),
+        });
+    }
+    Ok(())
+}
+
+fn write(topic: &mut Text<'_>, separator: &str, key: &str, value: Option<&str>) -> fmt::Result {
+    topic.write_str(separator)?;
+    Encoder(&mut *topic).write_str(key)?;
+    if let Some(value) = value {
+        topic.write_str("=")?;
+        Encoder(&mut *topic).write_str(value)?;
+    }
+    Ok(())
 }
 
 /// Reason why a property was not written.

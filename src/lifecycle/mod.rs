@@ -259,6 +259,9 @@ fn take_apart<A: Application>(
 /// Gives up what is queued, since nothing follows in this memory, and keeps the number for the next start to tell.
 pub fn leave_behind<P: Platform>(carryover: &mut Carryover, platform: &mut P) {
     let left = carryover.leave_behind();
+    while let Some((ticket, delivery)) = carryover.take_outcome() {
+        platform.delivered(ticket, delivery);
+    }
     if left > 0
         && let Err(error) = storage::store(platform, LEFT_KEY, &left.to_le_bytes())
     {

@@ -5,15 +5,14 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::*;
-use crate::app::App;
-use crate::application::CloudMessage;
+use crate::application::{CloudMessage, Context, Event, Receipt, Stream};
 use crate::device::Config;
+use crate::device::tests::application::App;
 use crate::device::tests::sim::World;
 use crate::device::tests::{Memory, buffers};
 use crate::failure::{Code, ConnectError, TcpFailure};
 use crate::identity::{DeviceId, HostName, SharedAccessKey};
-use crate::json::Object;
-use crate::port::{Readings, Requests};
+use crate::port::Requests;
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
 use crate::report::{Cause, Report};
 use crate::storage;
@@ -42,20 +41,19 @@ struct Site {
 }
 
 impl Application for Site {
-    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
-        self.app.telemetry(readings, message);
+    const STREAMS: &'static [Stream<Self>] = &[Stream::new("telemetry", |site, message, _| {
+        site.app.sample(message)
+    })];
+
+    fn receive(&mut self, message: &CloudMessage<'_>, device: &mut Context<'_>) -> Receipt {
+        self.app.receive(message, device)
     }
 
-    fn not_measured(&mut self, messages: u32) {
-        self.app.not_measured(messages);
-    }
-
-    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
-        self.app.cloud_message(message);
+    fn handle(&mut self, event: Event<'_>, device: &mut Context<'_>) {
+        self.app.handle(event, device);
     }
 
     fn assigned(&mut self, payload: Value<'_>) {
-        self.app.assigned(payload);
         self.given.borrow_mut().push(payload.text().into());
     }
 }

@@ -263,6 +263,11 @@ impl<'b> Session<'b> {
         self.outbox.count()
     }
 
+    /// True if the message of this identifier is in the outbox.
+    pub fn has_queued(&self, id: PacketId) -> bool {
+        self.outbox.contains(id)
+    }
+
     /// Messages in the outbox that were never given to a transport.
     pub fn unsent_count(&self) -> usize {
         self.outbox.unsent()
@@ -271,6 +276,11 @@ impl<'b> Session<'b> {
     /// Bytes of the outbox, free or not.
     pub const fn outbox_size(&self) -> usize {
         self.outbox.size()
+    }
+
+    /// True if a full outbox makes room by dropping its oldest messages.
+    pub const fn drops_oldest(&self) -> bool {
+        matches!(self.config.overflow, OverflowPolicy::DropOldest)
     }
 
     /// Bytes that are free in the outbox.

@@ -16,6 +16,7 @@ pub use self::asynchronous::{AsyncPlatform, AsyncStream};
 
 use crate::failure::{ClockError, Code, ConnectError, TlsFailure};
 use crate::logging::warn;
+use crate::outlet::{Delivery, Ticket};
 use crate::report::{Condition, Report, Status};
 use crate::time::{Instant, UnixTime};
 
@@ -103,7 +104,7 @@ pub trait Indicator {
 }
 
 /// One reading: a JSON member of the telemetry message.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The member's name, also the name of the DTDL telemetry, such as `temperature`.
     pub name: &'static str,
@@ -113,7 +114,7 @@ pub struct Reading {
 }
 
 /// The readings of one measurement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Readings {
     list: [Reading; Self::MAX],
     count: usize,
@@ -126,7 +127,7 @@ impl Readings {
 
     /// Reads the sensor. May block as [`Sensor::sample`] does.
     pub fn of(sensor: &mut dyn Sensor) -> Self {
-        let mut readings = Self::none();
+        let mut readings = Self::default();
         let error = sensor.sample(&mut |reading| readings.push(reading)).err();
         readings.error = error;
         readings
@@ -135,23 +136,11 @@ impl Readings {
     /// Reads the sensor of a platform on an executor.
     #[cfg(feature = "async")]
     pub async fn of_async<P: AsyncPlatform>(platform: &mut P) -> Self {
-        let mut readings = Self::none();
+        let mut readings = Self::default();
         let mut push = |reading| readings.push(reading);
         let error = platform.sample(&mut push).await.err();
         readings.error = error;
         readings
-    }
-
-    const fn none() -> Self {
-        let nothing = Reading {
-            name: "",
-            thousandths: 0,
-        };
-        Self {
-            list: [nothing; Self::MAX],
-            count: 0,
-            error: None,
-        }
     }
 
     fn push(&mut self, reading: Reading) {
@@ -221,6 +210,14 @@ pub trait Immediate: Entropy + Indicator {
     /// Takes what was asked for since the last call.
     fn requests(&mut self) -> Requests;
 
+    /// Takes a message of another thread: see [`Platform::take_submission`].
+    fn take_submission(&mut self, _space: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    /// Tells the sender of a message what became of it.
+    fn delivered(&mut self, _ticket: Ticket, _delivery: Delivery) {}
+
     /// Condition of the platform now. Called after each connect.
     fn condition(&mut self) -> Condition {
         Condition::default()
@@ -240,6 +237,15 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
 
     /// Takes what was asked for since the last call.
     fn requests(&mut self) -> Requests;
+
+    /// Moves the oldest message of other threads into `space` and gives its length, as
+    /// [`Ring::pop`](crate::outlet::Ring::pop) does; `None` if there is none. A new one ends [`Platform::wait`].
+    fn take_submission(&mut self, _space: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    /// Tells the sender of a message what became of it.
+    fn delivered(&mut self, _ticket: Ticket, _delivery: Delivery) {}
 
     /// Condition of the platform now. Called after each connect.
     fn condition(&mut self) -> Condition {

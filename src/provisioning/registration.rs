@@ -209,7 +209,7 @@ impl Work for Registration<'_> {
         &mut self,
         connection: &mut Connection<'_>,
         event: Event,
-        now: Instant,
+        at: &Moment,
     ) -> Result<(), Failure> {
         match event {
             Event::Connected { .. } => {
@@ -223,15 +223,15 @@ impl Work for Registration<'_> {
                 return Err(Failure::SubscriptionRefused);
             }
             Event::Subscribed { packet_id, .. } if connection.subscribed(packet_id) => {
-                self.deadline = now.after(REGISTRATION_TIMEOUT);
+                self.deadline = at.now.after(REGISTRATION_TIMEOUT);
                 self.operation_id = None;
-                self.state = State::Waiting { until: now };
+                self.state = State::Waiting { until: at.now };
             }
             Event::Message(message) => {
                 if let Some(token) = message.ack() {
                     connection.session.acknowledge(token);
                 }
-                self.handle_answer(connection, &message, now)?;
+                self.handle_answer(connection, &message, at.now)?;
             }
             Event::LargeMessage { message, size } => {
                 return self.refuse_large_answer(connection, &message, size);
@@ -276,7 +276,7 @@ impl Work for Registration<'_> {
     fn failed(
         &mut self,
         _connection: &mut Connection<'_>,
-        _now: Instant,
+        _at: &Moment,
         failure: &Failure,
     ) -> bool {
         self.patience = self.patience.map(|failures| failures.saturating_sub(1));
@@ -285,7 +285,7 @@ impl Work for Registration<'_> {
         })
     }
 
-    fn requested(&mut self, _connection: &mut Connection<'_>, _now: Instant, requests: Requests) {
+    fn requested(&mut self, _connection: &mut Connection<'_>, _at: &Moment, requests: Requests) {
         self.asked_to_send |= requests.send_now;
     }
 

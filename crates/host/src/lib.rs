@@ -27,6 +27,7 @@ pub mod clock;
 pub mod connector;
 pub mod error;
 pub mod indicator;
+pub mod outlet;
 pub mod platform;
 mod poller;
 pub mod roots;

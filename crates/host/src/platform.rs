@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use azure_device::failure::{ClockError, ConnectError};
+use azure_device::outlet::{Delivery, Outlet, SendError, Submission, Ticket};
 use azure_device::port::{
     Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
     Sensor, SensorError, Storage, StorageError, Wake,
@@ -20,6 +21,7 @@ use crate::clock::{HostClock, Source};
 use crate::connector::{Opening, Timeouts, TlsConnector};
 use crate::error::SetupError;
 use crate::indicator::StatusLine;
+use crate::outlet::{Letters, Notify};
 use crate::poller::Poller;
 use crate::storage::FileStorage;
 use crate::stream::TlsStream;
@@ -84,7 +86,7 @@ impl HostPlatform {
             what: "making an event queue",
             cause,
         })?;
-        let remote = Remote(Arc::new(Asked::new(waker)));
+        let remote = Remote(Arc::new(Asked::new(waker, clock.clone())));
         Ok(Self {
             clock,
             connector: TlsConnector {
@@ -127,6 +129,20 @@ impl Remote {
         self.0.ask(&self.0.retry_now);
     }
 
+    /// Queues a message with its data; `notify` is called with its outcome, in the device's thread.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]. `notify` is not called then.
+    pub fn send_confirmed(
+        &self,
+        message: &Submission<'_>,
+        notify: impl FnOnce(Delivery) + Send + 'static,
+    ) -> Result<(), SendError> {
+        let notify: Notify = Box::new(notify);
+        self.0.submit(&message.confirmed(), Some(notify)).map(drop)
+    }
+
     /// True if something was asked for that the device has not seen yet.
     pub(crate) fn is_asked(&self) -> bool {
         self.0.any()
@@ -138,7 +154,16 @@ impl Remote {
     }
 }
 
+impl Outlet for Remote {
+    fn send(&self, message: &Submission<'_>) -> Result<Option<Ticket>, SendError> {
+        self.0.submit(message, None)
+    }
+}
+
 struct Asked {
+    letters: Letters,
+    clock: HostClock,
+    submitted: AtomicBool,
     send_now: AtomicBool,
     stop: AtomicBool,
     retry_now: AtomicBool,
@@ -146,8 +171,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(waker: Waker) -> Self {
+    fn new(waker: Waker, clock: HostClock) -> Self {
         Self {
+            letters: Letters::new(),
+            clock,
+            submitted: AtomicBool::new(false),
             send_now: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             retry_now: AtomicBool::new(false),
@@ -160,6 +188,16 @@ impl Asked {
         self.wake();
     }
 
+    fn submit(
+        &self,
+        message: &Submission<'_>,
+        notify: Option<Notify>,
+    ) -> Result<Option<Ticket>, SendError> {
+        let ticket = self.letters.push(message, self.clock.now(), notify)?;
+        self.ask(&self.submitted);
+        Ok(ticket)
+    }
+
     fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("a request will be seen late: waking the device failed: {error}");
@@ -167,7 +205,7 @@ impl Asked {
     }
 
     fn any(&self) -> bool {
-        [&self.send_now, &self.stop, &self.retry_now]
+        [&self.submitted, &self.send_now, &self.stop, &self.retry_now]
             .iter()
             .any(|flag| flag.load(Ordering::Acquire))
     }
@@ -209,6 +247,7 @@ impl Platform for HostPlatform {
     fn requests(&mut self) -> Requests {
         let asked = &self.remote.0;
         let take = |flag: &AtomicBool| flag.swap(false, Ordering::AcqRel);
+        take(&asked.submitted);
         Requests {
             send_now: take(&asked.send_now),
             stop: take(&asked.stop),
@@ -216,6 +255,14 @@ impl Platform for HostPlatform {
             // The program reads its certificate once.
             reconnect: false,
         }
+    }
+
+    fn take_submission(&mut self, space: &mut [u8]) -> Option<usize> {
+        self.remote.0.letters.pop(space)
+    }
+
+    fn delivered(&mut self, ticket: Ticket, delivery: Delivery) {
+        self.remote.0.letters.settle(ticket, delivery);
     }
 
     fn observe(&mut self, report: &Report) {

@@ -10,10 +10,11 @@ use azure_device::connection::Buffers;
 use azure_device::device::{Carryover, Config};
 use azure_device::lifecycle::{self, End};
 use azure_device::mqtt;
-use azure_device::report::Report;
+use azure_device::report::{Facts, Report};
 
 use crate::access::OwnedAccess;
 use crate::error::SetupError;
+use crate::outlet;
 use crate::platform::{HostPlatform, Options, Remote};
 
 /// IoT Hub's largest cloud-to-device message is 64 KB; its topic and properties need some more.
@@ -89,6 +90,11 @@ impl Settings {
             will: self.will.as_deref().map(str::as_bytes),
             backoff: self.backoff,
             mqtt: self.mqtt.clone(),
+            most_awaited: outlet::MOST_AWAITED,
+            facts: Facts {
+                firmware_version: env!("CARGO_PKG_VERSION"),
+                ..Facts::default()
+            },
             // What only the core sets, such as when it asks to be provisioned again.
             ..Config::default()
         }

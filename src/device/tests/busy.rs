@@ -7,11 +7,10 @@ use std::vec::Vec;
 use super::lines::{containing, logged};
 use super::sim::World;
 use super::{KEY, MINUTE, Memory, Recorder, buffers, identity};
-use crate::application::{Application, CloudMessage};
+use crate::application::{Application, Context, Event, Stream};
 use crate::connection::run;
 use crate::device::{Config, Device};
-use crate::json::Object;
-use crate::port::{Readings, Requests};
+use crate::port::Requests;
 use crate::report::{Cause, Report};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,17 +23,15 @@ struct Numbering {
 }
 
 impl Application for Numbering {
-    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
-        self.recorder.telemetry(readings, message);
-    }
+    const STREAMS: &'static [Stream<Self>] = &[Stream::new("telemetry", |this, message, _| {
+        this.recorder.sample(message);
+    })];
 
-    fn not_measured(&mut self, messages: u32) {
-        self.recorder.count += i64::from(messages);
-        self.missed += messages;
-    }
-
-    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
-        self.recorder.cloud_message(message);
+    fn handle(&mut self, event: Event<'_>, _: &mut Context<'_>) {
+        if let Event::NotMeasured { messages, .. } = event {
+            self.recorder.count += i64::from(messages);
+            self.missed += messages;
+        }
     }
 }
 

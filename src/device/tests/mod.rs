@@ -1,5 +1,6 @@
 //! A device's life on a virtual clock: hours pass in milliseconds.
 
+pub(crate) mod application;
 mod busy;
 mod dropped;
 pub(crate) mod lines;
@@ -19,14 +20,13 @@ use std::vec::Vec;
 
 use self::sim::World;
 use super::{Config, Device};
-use crate::application::{Application, CloudMessage};
+use crate::application::{Application, CloudMessage, Context, Message, Receipt, Stream};
 use crate::connection::{Buffers, run};
 use crate::failure::{ClockError, Code, ConnectError, TcpFailure, TlsFailure};
 use crate::failure::{CredentialKind, Failure};
 use crate::identity::{ConnectionString, Identity};
-use crate::json::Object;
 use crate::mqtt::{self, ConnectReturnCode};
-use crate::port::{Readings, Requests};
+use crate::port::Requests;
 use crate::report::{Report, Status};
 
 const KEY: &str = "HostName=contoso.azure-devices.net;DeviceId=MyDevice01;\
@@ -42,21 +42,31 @@ struct Recorder {
     taken: Vec<(String, bool)>,
 }
 
-impl Application for Recorder {
-    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
+impl Recorder {
+    fn sample(&mut self, message: &mut Message<'_>) {
         self.count += 1;
-        message.integer("count", self.count);
+        let readings = message.readings();
         assert_eq!(readings.error(), None);
-        for reading in readings.iter() {
-            message.thousandths(reading.name, reading.thousandths);
-        }
+        message.object(|object| {
+            object.integer("count", self.count);
+            for reading in readings.iter() {
+                object.thousandths(reading.name, reading.thousandths);
+            }
+        });
     }
+}
 
-    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
+impl Application for Recorder {
+    const STREAMS: &'static [Stream<Self>] = &[Stream::new("telemetry", |recorder, message, _| {
+        recorder.sample(message)
+    })];
+
+    fn receive(&mut self, message: &CloudMessage<'_>, _: &mut Context<'_>) -> Receipt {
         self.taken.push((
             String::from_utf8_lossy(message.body).into_owned(),
             message.redelivered,
         ));
+        Receipt::Accepted
     }
 }
 

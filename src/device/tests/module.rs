@@ -1,7 +1,7 @@
 //! A module on a device, and subscriptions that a hub does not grant.
 
 use super::*;
-use crate::app::App;
+use crate::device::tests::application::App;
 
 const MODULE: &str = "HostName=contoso.azure-devices.net;DeviceId=MyDevice01;ModuleId=gps;\
                       SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

@@ -6,12 +6,10 @@ use std::vec::Vec;
 
 use super::sim::World;
 use super::{MINUTE, buffers, identity};
-use crate::app::App;
-use crate::application::{Application, CloudMessage, Property};
+use crate::application::{Application, Property, Reported};
 use crate::connection::run;
+use crate::device::tests::application::App;
 use crate::device::{Config, Device};
-use crate::json::Object;
-use crate::port::Readings;
 use crate::report::Report;
 use crate::report::Status;
 
@@ -204,13 +202,11 @@ fn what_a_method_changed_is_reported_whether_it_was_desired_or_not() {
 struct Many;
 
 const fn property(name: &'static str) -> Property<Many> {
-    Property {
+    Property::new(
         name,
-        apply: |_, _, _| Ok(()),
-        value: |_, _, ack| {
-            ack.string("value", "a value that takes some room");
-        },
-    }
+        |_, _, _| Ok(()),
+        |_, _, value| value.string("a value that takes some room"),
+    )
 }
 
 impl Application for Many {
@@ -230,16 +226,9 @@ impl Application for Many {
         property("fourteen"),
         property("fifteen"),
         property("sixteen"),
-        property("seventeen"),
     ];
 
-    fn telemetry(&mut self, _: &Readings, _: &mut Object<'_, '_>) {}
-
-    fn cloud_message(&mut self, _: &CloudMessage<'_>) {}
-
-    fn report(&mut self, _: &Report, reported: &mut Object<'_, '_>) {
-        reported.string("own", "yes");
-    }
+    const REPORTED: &'static [Reported<Self>] = &[Reported::constant("own", "yes")];
 }
 
 #[test]

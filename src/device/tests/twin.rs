@@ -9,8 +9,8 @@ use super::lines::logged;
 use super::operator::{TWIN, answer, live_for, patches, requests};
 use super::sim::{World, publish};
 use super::{HOUR, MINUTE, buffers, identity};
-use crate::app::App;
 use crate::connection::run;
+use crate::device::tests::application::App;
 use crate::device::{Config, Device};
 
 const DESIRED: &[u8] = b"$iothub/twin/PATCH/properties/desired/?$version=9";

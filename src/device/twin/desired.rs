@@ -1,7 +1,9 @@
 //! Desired properties: a document of the twin that has ended is applied, or passed over as a whole.
 
 use super::document::{Desired, Document};
-use super::{PassedOver, Properties, Refusal, Twin, Verdict};
+use super::patch::Patch;
+use super::{PassedOver, Properties, Refusal, Twin, Verdict, WRITABLE, bit};
+use crate::application;
 use crate::json::Value;
 use crate::logging::{debug, info, warn};
 use crate::time::Instant;
@@ -11,7 +13,9 @@ const BAD_REQUEST: u16 = 400;
 /// A value that does not fit [`Buffers::twin`](crate::connection::Buffers::twin).
 const TOO_LONG: Refusal = Refusal {
     status: 413,
-    reason: "longer than the space for desired values; raise CONFIG_AZURE_TWIN_SIZE",
+    reason: application::Refusal::new(
+        "longer than the space for desired values; raise CONFIG_AZURE_TWIN_SIZE",
+    ),
 };
 
 impl Twin<'_> {
@@ -46,7 +50,7 @@ impl Twin<'_> {
         self.desired_version = version;
         self.apply_document(true, version, properties);
         // What is reported may be what another device said, or nothing if the device was registered again.
-        self.properties_changed();
+        self.changed(WRITABLE);
         Ok(())
     }
 
@@ -96,7 +100,7 @@ impl Twin<'_> {
                 if let Some(place) = self.verdicts.get_mut(index) {
                     *place = verdict;
                 }
-                self.due.properties |= 1 << index;
+                self.due = self.due.with(Patch(bit(index)));
             }
         }
     }

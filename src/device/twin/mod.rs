@@ -30,8 +30,8 @@ use core::time::Duration;
 
 use self::document::{Document, NameOf, Unknown};
 use self::patch::Patch;
-use crate::application::MAX_PROPERTIES;
-use crate::json::{Object, TooLong, Value};
+use crate::application::{self, MAX_PROPERTIES, MAX_REPORTED};
+use crate::json::{Slot, TooLong, Value};
 use crate::logging::{debug, info, warn};
 use crate::text::{render, written};
 use crate::time::Instant;
@@ -46,22 +46,50 @@ const RETRY_MAX: Duration = Duration::from_secs(600);
 /// The part of the space for a request, in bytes, that its topic takes.
 const TOPIC_SIZE: usize = 64;
 
-/// The application's side of the twin: its writable properties, by their number in the table, and what it reports
-/// besides.
+/// The application's side of the twin: its properties, by their numbers. Writable ones begin at 0, those that only the
+/// device sets at [`MAX_PROPERTIES`].
 pub(super) trait Properties {
     /// Takes a desired value; `null` if it was deleted.
     ///
     /// # Errors
     ///
     /// The reason why the application refuses it.
-    fn apply(&mut self, index: usize, value: Value<'_>) -> Result<(), &'static str>;
+    fn apply(&mut self, index: usize, value: Value<'_>) -> Result<(), application::Refusal>;
+    /// True if there is a value to report.
+    fn is_present(&mut self, index: usize) -> bool;
     /// Writes the value in force.
-    fn write_value(&self, index: usize, acknowledgement: &mut Object<'_, '_>);
-    /// Writes the properties that only the device sets.
-    fn report(&mut self, reported: &mut Object<'_, '_>);
-    /// Writes the properties that count.
-    fn report_counters(&mut self, reported: &mut Object<'_, '_>);
+    fn write(&mut self, index: usize, value: Slot<'_, '_>);
 }
+
+/// Names of an application's properties.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names {
+    /// Of the writable ones.
+    pub(super) writable: NameOf,
+    /// Of those that only the device sets.
+    pub(super) reported: NameOf,
+    /// Those that are reported when messages are dropped, one bit each.
+    pub(super) counting: u64,
+}
+
+impl Names {
+    /// All properties, with their numbers: first those that only the device sets.
+    fn all(self) -> impl Iterator<Item = (usize, &'static str)> + Clone + use<> {
+        let writable =
+            (0..MAX_PROPERTIES).map_while(move |index| Some((index, (self.writable)(index)?)));
+        let reported = (0..MAX_REPORTED)
+            .map_while(move |index| Some((MAX_PROPERTIES + index, (self.reported)(index)?)));
+        reported.chain(writable)
+    }
+}
+
+/// A bit for a property, by its number.
+const fn bit(index: usize) -> u64 {
+    1 << index
+}
+
+/// All writable properties.
+pub(super) const WRITABLE: u64 = bit(MAX_PROPERTIES) - 1;
 
 /// Kind of a response of the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +110,7 @@ pub(super) type PassedOver = &'static str;
 pub(super) struct Twin<'b> {
     /// For the desired values of a document, until it has ended.
     space: &'b mut [u8],
-    /// Names of the application's writable properties.
-    names: NameOf,
+    names: Names,
     /// The hub serves it on this connection.
     is_served: bool,
     /// The version of the desired properties that were applied last.
@@ -118,7 +145,7 @@ struct Verdict {
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
     status: u16,
-    reason: &'static str,
+    reason: application::Refusal,
 }
 
 /// A request that waits for its answer.
@@ -131,8 +158,8 @@ struct Request {
 }
 
 impl<'b> Twin<'b> {
-    /// A twin that was never read, of an application whose table has these names.
-    pub(super) fn new(space: &'b mut [u8], names: NameOf) -> Self {
+    /// A twin that was never read, of an application whose properties have these names.
+    pub(super) fn new(space: &'b mut [u8], names: Names) -> Self {
         Self {
             space,
             names,
@@ -156,7 +183,7 @@ impl<'b> Twin<'b> {
         self.abandon();
         self.is_served = is_served;
         self.current = false;
-        (self.due.report, self.due.counters) = (true, true);
+        self.changed(!WRITABLE);
         self.not_before = None;
         self.failures = 0;
     }
@@ -168,20 +195,21 @@ impl<'b> Twin<'b> {
 
     /// Marks that the device's counters have changed.
     pub(super) const fn counters_changed(&mut self) {
-        self.due.counters = true;
+        self.due = self.due.with(Patch(self.names.counting));
     }
 
-    /// Marks all writable properties: any of them may have changed.
-    pub(super) fn properties_changed(&mut self) {
-        for (index, _) in self.table() {
-            self.due.properties |= 1 << index;
-        }
+    /// Marks these properties, as far as they exist: their values may have changed.
+    pub(super) fn changed(&mut self, properties: u64) {
+        let all = self.names.all().map(|(index, _)| bit(index));
+        self.due = self
+            .due
+            .with(Patch(properties & all.fold(0, |all, bit| all | bit)));
     }
 
-    /// The entries of the application's table, with their numbers.
+    /// The writable properties, with their numbers.
     fn table(&self) -> impl Iterator<Item = (usize, &'static str)> + Clone + use<> {
-        let names = self.names;
-        (0..MAX_PROPERTIES).map_while(move |index| Some((index, names(index)?)))
+        let names = self.names.all();
+        names.filter(|(index, _)| *index < MAX_PROPERTIES)
     }
 
     /// Marks again what the request under way wanted to report.
@@ -355,6 +383,6 @@ impl<'b> Twin<'b> {
             request.until = now.after(TIMEOUT);
         }
         self.document
-            .feed(bytes, self.space, self.names, &mut self.unknown);
+            .feed(bytes, self.space, self.names.writable, &mut self.unknown);
     }
 }

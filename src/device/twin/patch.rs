@@ -1,6 +1,6 @@
 //! Patches of the reported properties: the device's own, and the acknowledgements of desired ones.
 
-use super::{Properties, Twin};
+use super::{Properties, Twin, WRITABLE, bit};
 use crate::application::path;
 use crate::json::{Object, TooLong};
 use crate::text::Text;
@@ -10,62 +10,40 @@ const INITIAL: i64 = 203;
 /// Status of a desired value that is in force.
 const APPLIED: i64 = 200;
 
-/// Properties to report.
+/// Properties to report, one bit for each by its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Patch {
-    /// The device's own properties.
-    pub(super) report: bool,
-    /// The counters.
-    pub(super) counters: bool,
-    /// Writable properties, one bit for each entry of the table.
-    pub(super) properties: u16,
-}
+pub(super) struct Patch(pub(super) u64);
 
 impl Patch {
     pub(super) const fn is_empty(self) -> bool {
-        !self.report && !self.counters && self.properties == 0
+        self.0 == 0
     }
 
     /// Both together.
     pub(super) const fn with(self, other: Self) -> Self {
-        Self {
-            report: self.report || other.report,
-            counters: self.counters || other.counters,
-            properties: self.properties | other.properties,
-        }
+        Self(self.0 | other.0)
     }
 
     /// Rest after the other one.
     pub(super) const fn without(self, other: Self) -> Self {
-        Self {
-            report: self.report && !other.report,
-            counters: self.counters && !other.counters,
-            properties: self.properties & !other.properties,
-        }
+        Self(self.0 & !other.0)
     }
 
-    /// Less than this: the device's own properties alone, its counters alone, or half of the others. `None` for a
-    /// single one.
+    /// Less than this: those that only the device sets, or half of one kind; `None` for a single one.
     pub(super) fn smaller(self) -> Option<Self> {
-        let rest = self.counters || self.properties != 0;
-        if self.report && rest {
-            return Some(Self {
-                counters: false,
-                properties: 0,
-                ..self
-            });
+        let own = self.0 & !WRITABLE;
+        if own != 0 && own != self.0 {
+            return Some(Self(own));
         }
-        if self.counters && self.properties != 0 {
-            return Some(Self {
-                properties: 0,
-                ..self
-            });
-        }
-        let mut properties = self.properties;
-        for _ in 0..self.properties.count_ones() / 2 {
+        let mut properties = self.0;
+        for _ in 0..self.0.count_ones() / 2 {
             properties &= properties - 1;
         }
-        (properties != self.properties).then_some(Self { properties, ..self })
+        (properties != self.0).then_some(Self(properties))
+    }
+
+    const fn has(self, index: usize) -> bool {
+        self.0 & bit(index) != 0
     }
 }
 
@@ -79,26 +57,20 @@ impl Twin<'_> {
     ) -> Result<usize, TooLong> {
         let mut payload = Text::new(space);
         let mut reported = Object::new(&mut payload);
-        if patch.report {
-            properties.report(&mut reported);
-        }
-        if patch.counters {
-            properties.report_counters(&mut reported);
-        }
-        let due = |index: usize| patch.properties & 1 << index != 0;
-        for (index, name) in self.table().filter(|(index, _)| due(*index)) {
+        let due = self.names.all().filter(move |(index, _)| patch.has(*index));
+        for (index, name) in due.clone() {
             let (component, _) = path(name);
             let Some(component) = component else {
-                self.acknowledge((index, name), properties, &mut reported);
+                self.write_property((index, name), properties, &mut reported);
                 continue;
             };
-            let all = self
-                .table()
-                .filter(|(index, other)| due(*index) && path(other).0 == Some(component));
+            let all = due
+                .clone()
+                .filter(|(_, other)| path(other).0 == Some(component));
             // All of a component are one object, written with its first.
             if all.clone().next().is_some_and(|(first, _)| first == index) {
                 reported.component(component, |reported| {
-                    all.for_each(|entry| self.acknowledge(entry, properties, reported));
+                    all.for_each(|entry| self.write_property(entry, properties, reported));
                 });
             }
         }
@@ -106,22 +78,28 @@ impl Twin<'_> {
         Ok(payload.len())
     }
 
-    /// Writes the acknowledgement of a writable property (IoT Plug and Play conventions, "Acknowledgment
-    /// responses").
-    fn acknowledge(
+    /// Writes a property of the device, or the acknowledgement of a writable one (IoT Plug and Play conventions,
+    /// "Acknowledgment responses").
+    fn write_property(
         &self,
         (index, name): (usize, &'static str),
-        properties: &dyn Properties,
+        properties: &mut dyn Properties,
         reported: &mut Object<'_, '_>,
     ) {
-        let verdict = self.verdicts.get(index).copied().unwrap_or_default();
+        let name = path(name).1;
+        let Some(verdict) = self.verdicts.get(index) else {
+            if properties.is_present(index) {
+                properties.write(index, reported.slot(name));
+            }
+            return;
+        };
         let status = match (verdict.refusal, verdict.version) {
             (Some(refusal), _) => refusal.status.into(),
             (None, 0) => INITIAL,
             (None, _) => APPLIED,
         };
-        reported.object(path(name).1, |ack| {
-            properties.write_value(index, ack);
+        reported.object(name, |ack| {
+            properties.write(index, ack.slot("value"));
             ack.integer("ac", status);
             ack.integer("av", i64::try_from(verdict.version).unwrap_or(i64::MAX));
             match verdict.refusal {

@@ -7,6 +7,13 @@ use std::vec::Vec;
 
 const NAMES: [&str; 3] = ["interval", "led*on", "led*colour"];
 
+/// Number of the text among the device's own properties. The other one counts.
+const OWN: usize = 0;
+
+fn own_name_of(index: usize) -> Option<&'static str> {
+    ["own", "queued"].get(index).copied()
+}
+
 fn name_of(index: usize) -> Option<&'static str> {
     NAMES.get(index).copied()
 }
@@ -15,32 +22,30 @@ fn name_of(index: usize) -> Option<&'static str> {
 #[derive(Debug)]
 struct Numbers {
     values: [i64; NAMES.len()],
-    /// Members of the device's own properties.
+    /// Length of the device's own text.
     own: usize,
 }
 
 impl Properties for Numbers {
-    fn apply(&mut self, index: usize, value: Value<'_>) -> Result<(), &'static str> {
+    fn apply(&mut self, index: usize, value: Value<'_>) -> Result<(), application::Refusal> {
         self.values[index] = match value.as_i64() {
             Some(value) => value,
             None if value.is_null() => 0,
-            None => return Err("not a number"),
+            None => return Err("not a number".into()),
         };
         Ok(())
     }
 
-    fn write_value(&self, index: usize, acknowledgement: &mut Object<'_, '_>) {
-        acknowledgement.integer("value", self.values[index]);
+    fn is_present(&mut self, _: usize) -> bool {
+        true
     }
 
-    fn report(&mut self, reported: &mut Object<'_, '_>) {
-        for _ in 0..self.own {
-            reported.boolean("own", true);
+    fn write(&mut self, index: usize, value: Slot<'_, '_>) {
+        match index.checked_sub(MAX_PROPERTIES) {
+            None => value.integer(self.values[index]),
+            Some(OWN) => value.string("x".repeat(self.own)),
+            Some(_) => value.integer(0),
         }
-    }
-
-    fn report_counters(&mut self, reported: &mut Object<'_, '_>) {
-        reported.integer("queued", 0);
     }
 }
 
@@ -54,7 +59,14 @@ struct Bench<'b> {
 
 impl<'b> Bench<'b> {
     fn new(space: &'b mut [u8]) -> Self {
-        let mut twin = Twin::new(space, name_of);
+        let mut twin = Twin::new(
+            space,
+            Names {
+                writable: name_of,
+                reported: own_name_of,
+                counting: bit(MAX_PROPERTIES + 1),
+            },
+        );
         twin.connected(true);
         Self {
             twin,
@@ -129,7 +141,7 @@ fn a_connection_begins_with_a_read_and_then_reports_everything_in_one_patch() {
         )
         .expect("a twin");
     assert_eq!(bench.application.values, [5, 0, 0]);
-    let patch = r#"{"own":true,"queued":0,"interval":{"value":5,"ac":200,"av":7,"ad":null},"led":{"__t":"c","on":{"value":0,"ac":400,"av":7,"ad":"not a number"},"colour":{"value":0,"ac":203,"av":0,"ad":null}}}"#;
+    let patch = r#"{"own":"x","queued":0,"interval":{"value":5,"ac":200,"av":7,"ad":null},"led":{"__t":"c","on":{"value":0,"ac":400,"av":7,"ad":"not a number"},"colour":{"value":0,"ac":203,"av":0,"ad":null}}}"#;
     assert_eq!(
         bench.asked(),
         Some((
@@ -219,7 +231,7 @@ fn a_hub_that_is_busy_or_silent_is_asked_again_after_ever_longer_waits() {
 fn what_a_cut_or_failed_patch_reported_is_reported_again_and_what_was_refused_is_not() {
     let mut space = [0; 64];
     let mut bench = Bench::settled(&mut space);
-    bench.twin.properties_changed();
+    bench.twin.changed(WRITABLE);
     let (_, patch) = bench.asked().expect("a patch");
     // It fails, and is repeated as it was.
     bench.answer(500, 3);
@@ -239,7 +251,7 @@ fn what_a_cut_or_failed_patch_reported_is_reported_again_and_what_was_refused_is
         .expect("a twin");
     let (_, whole) = bench.asked().expect("a patch");
     assert!(
-        whole.starts_with(r#"{"own":true,"#) && whole.ends_with(&patch[1..]),
+        whole.starts_with(r#"{"own":"x","#) && whole.ends_with(&patch[1..]),
         "{whole}"
     );
     // Refused, the same would be refused again.
@@ -252,6 +264,7 @@ fn what_does_not_fit_one_patch_is_reported_in_several() {
     let mut space = [0; 64];
     let mut bench = Bench::new(&mut space);
     bench.scratch.truncate(TOPIC_SIZE + 70);
+    bench.application.own = 55;
     bench.asked().expect("a read");
     bench
         .read(1, r#"{"desired":{"$version":1}}"#)
@@ -280,7 +293,7 @@ fn a_property_that_alone_is_too_long_is_tried_again_later() {
     let mut space = [0; 64];
     let mut bench = Bench::settled(&mut space);
     bench.scratch.truncate(TOPIC_SIZE + 20);
-    bench.twin.properties_changed();
+    bench.twin.changed(WRITABLE);
     let now = bench.now();
     let request = bench
         .twin

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn model_ids_are_taken_by_the_grammar_of_dtdl() {
         for text in [
-            crate::app::MODEL_ID,
+            "dtmi:azure_device:Device;1",
             "dtmi:com:example:Thermostat;1",
             "dtmi:a;999999999",
             "dtmi:a_b:c__d1;10",

@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use azure_device::app::App;
-use azure_device::application::{Application, CloudMessage, Method, Property};
+use azure_device::application::{
+    Application, CloudMessage, Context, Event, Property, Receipt, Stream,
+};
 use azure_device::backoff;
 use azure_device::identity::ConnectionString;
-use azure_device::json::Object;
 use azure_device::mqtt;
-use azure_device::port::Readings;
-use azure_device::report::{Cause, Report};
+use azure_device::report::Cause;
+use azure_device_app::App;
 use azure_device_host::Options;
 use azure_device_host::clock::Source;
 use azure_device_host::connector::Timeouts;
@@ -139,34 +139,31 @@ fn say(line: &str) {
 struct Watched(App);
 
 impl Application for Watched {
-    const PROPERTIES: &'static [Property<Self>] = &[Property {
-        name: "probe",
-        apply: |_, _, _| Ok(()),
-        value: |_, _, ack| {
-            ack.boolean("value", true);
-        },
-    }];
+    const STREAMS: &'static [Stream<Self>] = &[Stream::new("telemetry", |watched, message, _| {
+        watched.0.sample(message)
+    })];
 
-    const METHODS: &'static [Method<Self>] = &[];
+    const PROPERTIES: &'static [Property<Self>] = &[Property::new(
+        "probe",
+        |_, _, _| Ok(()),
+        |_, _, value| value.boolean(true),
+    )];
 
-    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
-        self.0.telemetry(readings, message);
-    }
-
-    fn not_measured(&mut self, messages: u32) {
-        self.0.not_measured(messages);
-    }
-
-    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
+    fn receive(&mut self, message: &CloudMessage<'_>, _: &mut Context<'_>) -> Receipt {
         let body = String::from_utf8_lossy(message.body);
         let again = if message.redelivered { " again" } else { "" };
         say(&format!("took {body}{again}"));
+        Receipt::Accepted
     }
 
-    fn report(&mut self, report: &Report, _: &mut Object<'_, '_>) {
-        say(&format!(
-            "connection {} failures {}",
-            report.connections, report.failures
-        ));
+    fn handle(&mut self, event: Event<'_>, device: &mut Context<'_>) {
+        self.0.handle(event, device);
+        if let Event::Connected = event {
+            let report = device.report();
+            say(&format!(
+                "connection {} failures {}",
+                report.connections, report.failures
+            ));
+        }
     }
 }

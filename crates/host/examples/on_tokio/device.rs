@@ -4,13 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use azure_device::application::{Application, CloudMessage};
+use azure_device::application::{Application, CloudMessage, Context, Message, Receipt, Stream};
 use azure_device::connection::{Buffers, run_async};
 use azure_device::device::{Config, Device};
 use azure_device::identity::ConnectionString;
-use azure_device::json::Object;
 use azure_device::mqtt;
-use azure_device::port::Readings;
 use azure_device::report::Report;
 
 use super::platform::Platform;
@@ -23,17 +21,25 @@ pub(crate) struct Counting {
     pub(crate) taken: Rc<RefCell<Vec<Vec<u8>>>>,
 }
 
-impl Application for Counting {
-    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
+impl Counting {
+    fn sample(&mut self, message: &mut Message<'_>, _: &mut Context<'_>) {
         self.count += 1;
-        message.integer("count", self.count);
-        for reading in readings.iter() {
-            message.thousandths(reading.name, reading.thousandths);
-        }
+        let readings = message.readings();
+        message.object(|object| {
+            object.integer("count", self.count);
+            for reading in readings.iter() {
+                object.thousandths(reading.name, reading.thousandths);
+            }
+        });
     }
+}
 
-    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
+impl Application for Counting {
+    const STREAMS: &'static [Stream<Self>] = &[Stream::new("telemetry", Self::sample)];
+
+    fn receive(&mut self, message: &CloudMessage<'_>, _: &mut Context<'_>) -> Receipt {
         self.taken.borrow_mut().push(message.body.to_vec());
+        Receipt::Accepted
     }
 }
 

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anstyle::AnsiColor;
-use azure_device::app::{App, MODEL_ID};
 use azure_device::identity::ConnectionString;
+use azure_device_app::{App, MODEL_ID};
 use azure_device_host::Options;
 use azure_device_host::indicator::print_line;
 use azure_device_host::runner::{DeviceThread, Settings};

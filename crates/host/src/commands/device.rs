@@ -3,10 +3,10 @@
 use std::env;
 
 use anstyle::AnsiColor;
-use azure_device::app::{App, MODEL_ID};
 use azure_device::identity::{ConnectionString, Credential, Identity};
 use azure_device::mqtt;
 use azure_device::report::Report;
+use azure_device_app::{App, MODEL_ID};
 use azure_device_host::Options;
 use azure_device_host::access::OwnedAccess;
 use azure_device_host::clock::Source;

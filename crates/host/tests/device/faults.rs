@@ -4,11 +4,11 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azure_device::app::App;
 use azure_device::backoff;
 use azure_device::failure::Failure;
 use azure_device::mqtt::{self, Awaited};
 use azure_device::report::{Cause, Report};
+use azure_device_app::App;
 use azure_device_host::runner::{DeviceThread, Settings};
 use local_hub::{Fault, Hub, Message};
 use serde_json::json;

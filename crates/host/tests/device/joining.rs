@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azure_device::app::App;
+use azure_device_app::App;
 use azure_device_host::runner::Settings;
 use local_hub::{Ack, Event, Hub, Message, Outcome};
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azure_device::app::App;
+use azure_device_app::App;
 use local_hub::{DeviceCertificate, Hub};
 use serde_json::{Value, json};
 

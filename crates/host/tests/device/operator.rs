@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azure_device::app::App;
+use azure_device_app::App;
 use azure_device_host::runner::{DeviceThread, Settings};
 use local_hub::{Close, Hub, MethodResponse};
 use serde_json::{Value, json};

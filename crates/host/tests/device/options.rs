@@ -1,6 +1,6 @@
 //! Options that make no sense, or would be passed over, are refused; files are read as people have them.
 
-use azure_device::app::MODEL_ID;
+use azure_device_app::MODEL_ID;
 use local_hub::Hub;
 use serde_json::json;
 

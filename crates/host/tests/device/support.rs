@@ -4,11 +4,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azure_device::app::App;
-use azure_device::application::{Application, CloudMessage};
+use azure_device::application::{self, Application, CloudMessage, Context, Receipt, Stream};
 use azure_device::identity::ConnectionString;
-use azure_device::json::Object;
-use azure_device::port::Readings;
+use azure_device_app::App;
 use azure_device_host::Options;
 use azure_device_host::access::OwnedAccess;
 use azure_device_host::runner::{DeviceThread, Settings};
@@ -44,16 +42,16 @@ impl Tested {
 }
 
 impl Application for Tested {
-    fn telemetry(&mut self, readings: &Readings, message: &mut Object<'_, '_>) {
-        self.app.telemetry(readings, message);
+    const STREAMS: &'static [Stream<Self>] = &[Stream::new("telemetry", |tested, message, _| {
+        tested.app.sample(message)
+    })];
+
+    fn handle(&mut self, event: application::Event<'_>, device: &mut Context<'_>) {
+        self.app.handle(event, device);
     }
 
-    fn not_measured(&mut self, messages: u32) {
-        self.app.not_measured(messages);
-    }
-
-    fn cloud_message(&mut self, message: &CloudMessage<'_>) {
-        self.app.cloud_message(message);
+    fn receive(&mut self, message: &CloudMessage<'_>, device: &mut Context<'_>) -> Receipt {
+        let receipt = self.app.receive(message, device);
         let properties = message
             .properties
             .properties()
@@ -72,6 +70,7 @@ impl Application for Tested {
             properties,
             redelivered: message.redelivered,
         });
+        receipt
     }
 }
 

@@ -1,6 +1,6 @@
 //! The twin and what goes with it against the hub: larger than the receive buffer, deleted, made again.
 
-use azure_device::app::{App, MODEL_ID};
+use azure_device_app::{App, MODEL_ID};
 use azure_device_host::runner::Settings;
 use local_hub::{Authentication, Chain, Config, Fault, Hub, Message, SymmetricKeys};
 use serde_json::{Value, json};

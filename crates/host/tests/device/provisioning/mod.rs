@@ -8,11 +8,11 @@ mod options;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use azure_device::app::App;
 use azure_device::backoff;
 use azure_device::identity::SharedAccessKey;
 use azure_device::provisioning::{Attestation as Proof, Enrollment as Registration};
 use azure_device::provisioning::{IdScope, RegistrationId};
+use azure_device_app::App;
 use azure_device_host::access::{OwnedAccess, Provisioning};
 use azure_device_host::runner::DeviceThread;
 use local_hub::{Attestation, Enrollment, Event, Hub, SymmetricKeys};

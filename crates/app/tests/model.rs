@@ -3,16 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use azure_device::app::{App, MODEL_ID};
 use azure_device::application::Application;
+use azure_device::bench::{Bench, Memory};
+use azure_device::device::Config;
+use azure_device::report::{Cause, Facts};
+use azure_device_app::{App, MODEL_ID};
 use serde_json::Value;
 
 fn model() -> Value {
-    serde_json::from_str(include_str!("../docs/device.dtdl.json")).unwrap()
+    serde_json::from_str(include_str!("../../../docs/device.dtdl.json")).unwrap()
 }
 
 /// The interfaces of its components, by their ids.
-const COMPONENTS: &[&str] = &[include_str!("../docs/indicator.dtdl.json")];
+const COMPONENTS: &[&str] = &[include_str!("../../../docs/indicator.dtdl.json")];
 
 fn component(schema: &Value) -> Value {
     COMPONENTS
@@ -109,56 +112,54 @@ fn every_property_of_the_table_is_writable_in_the_model_and_the_other_way_round(
     assert_eq!(names(&writable), table);
 }
 
-#[test]
-fn what_the_application_sends_is_in_the_model() {
-    use azure_device::json::Object;
-    use azure_device::port::{Reading, Readings, Sensor, SensorError};
-    use azure_device::text::Text;
+/// Names of the members of a JSON object.
+fn members(text: &str) -> BTreeSet<String> {
+    let value: Value = serde_json::from_str(text).unwrap();
+    value.as_object().unwrap().keys().cloned().collect()
+}
 
-    struct Climate;
-    impl Sensor for Climate {
-        fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
-            for name in ["temperature", "humidity", "pressure"] {
-                take(Reading {
-                    name,
-                    thousandths: 1,
-                });
-            }
-            Ok(())
-        }
-    }
-    let mut application = App::new(azure_device::app::Facts {
-        zephyr_version: "4.2.0",
-        reset_cause: "software",
-        last_fault: "a panic (4) at 0x08012344 from 0x08001235",
-    });
-    let written = |write: &mut dyn FnMut(&mut Object<'_, '_>)| -> BTreeSet<String> {
-        let mut buffer = [0; 512];
-        let mut text = Text::new(&mut buffer);
-        let mut object = Object::new(&mut text);
-        write(&mut object);
-        object.finish().unwrap();
-        let value: Value = serde_json::from_str(text.as_str()).unwrap();
-        value.as_object().unwrap().keys().cloned().collect()
+#[test]
+fn what_the_application_sends_and_reports_is_in_the_model() {
+    let config = Config {
+        facts: Facts {
+            firmware_version: "1.0.0",
+            zephyr_version: "4.2.0",
+            reset_cause: "software",
+            last_fault: "a panic (4) at 0x08012344 from 0x08001235",
+        },
+        ..Config::default()
     };
-    let telemetry =
-        written(&mut |object| application.telemetry(&Readings::of(&mut Climate), object));
-    assert_eq!(telemetry, names(&contents("Telemetry")));
-    let report = azure_device::report::Report::default();
-    let reported = written(&mut |object| {
-        application.report(&report, object);
-        application.report_counters(&report, object);
-    });
+    let mut memory = Memory::default();
+    let mut bench = Bench::with(&mut memory, App::default(), config);
+    for name in ["temperature", "humidity", "pressure"] {
+        bench.sense(name, 1);
+    }
+    bench.sent();
+    bench.press_button();
+    assert_eq!(
+        members(bench.sent()[0].text()),
+        names(&contents("Telemetry"))
+    );
     let known = names(&contents("Property"));
-    assert!(
-        reported.is_subset(&known) && reported.len() >= 5,
-        "{reported:?}"
+    for property in App::REPORTED {
+        assert!(known.contains(property.name), "{}", property.name);
+        let expected = property.name != "lastFailure";
+        assert_eq!(
+            bench.reported(property.name).is_some(),
+            expected,
+            "{}",
+            property.name
+        );
+    }
+    assert_eq!(
+        bench.reported("lastFault"),
+        Some(r#""a panic (4) at 0x08012344 from 0x08001235""#)
     );
 }
 
 #[test]
 fn every_cause_of_a_dropped_message_is_in_the_model() {
-    let causes: BTreeSet<String> = azure_device::report::Cause::ALL
+    let causes: BTreeSet<String> = Cause::ALL
         .iter()
         .map(|cause| cause.name().to_owned())
         .collect();
@@ -168,32 +169,12 @@ fn every_cause_of_a_dropped_message_is_in_the_model() {
 
 #[test]
 fn what_a_status_answers_is_in_the_model() {
-    use azure_device::application::{Call, Control};
-    use azure_device::json::Object;
-    use azure_device::text::Text;
-
-    let method = App::METHODS.iter().find(|m| m.name == "getStatus").unwrap();
-    let call = Call {
-        payload: None,
-        again: false,
-        now: azure_device::time::Instant::default(),
-        report: &azure_device::report::Report::default(),
-    };
-    let mut buffer = [0; 512];
-    let mut text = Text::new(&mut buffer);
-    let mut object = Object::new(&mut text);
-    (method.run)(
-        &mut App::default(),
-        call,
-        &mut Control::for_tests(),
-        &mut object,
-    );
-    object.finish().unwrap();
-    let answer: Value = serde_json::from_str(text.as_str()).unwrap();
+    let mut memory = Memory::default();
+    let mut bench = Bench::new(&mut memory, App::default());
+    let answer = bench.call("getStatus", "");
     let command = contents("Command")
         .into_iter()
         .find(|c| c["name"] == "getStatus");
     let fields = command.unwrap()["response"]["schema"]["fields"].clone();
-    let answered: BTreeSet<String> = answer.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(answered, names(fields.as_array().unwrap()));
+    assert_eq!(members(&answer.body), names(fields.as_array().unwrap()));
 }

@@ -1,0 +1,150 @@
+//! Application of a product on its connection: the one interface that an application's author implements.
+//!
+//! An application is four tables and two functions. A table's entry gives a name and its functions, and the device does
+//! the rest: intervals, versions, Plug and Play acknowledgements, retries, status codes, order and bounds.
+//!
+//! - [`Application::STREAMS`]: telemetry, at intervals or on request ([`Stream`], [`Message`]).
+//! - [`Application::PROPERTIES`]: twin properties that an operator may set ([`Property`]).
+//! - [`Application::REPORTED`]: twin properties that only the device sets ([`Reported`]).
+//! - [`Application::METHODS`]: direct methods that an operator may call ([`Method`]).
+//! - [`Application::receive`]: cloud-to-device messages ([`CloudMessage`]).
+//! - [`Application::handle`]: everything else that happens ([`Event`]).
+//!
+//! [`standard`] has entries that most devices need, one line each. [`Context`] is what a function may ask of the device.
+//!
+//! All functions run in the device's thread, one at a time. They must not block for long: the keep-alive waits.
+
+mod context;
+mod event;
+mod message;
+mod method;
+mod property;
+mod refusal;
+pub mod standard;
+mod stream;
+
+pub use self::context::Context;
+pub(crate) use self::context::Control;
+pub use self::event::{CloudMessage, Event, Receipt};
+pub use self::message::{Message, MessageError};
+pub use self::method::{Call, Method, Outcome};
+pub use self::property::{Property, Reported};
+pub use self::refusal::Refusal;
+pub use self::stream::Stream;
+pub(crate) use self::stream::{Rate, Schedule};
+
+use crate::json::{MAX_NAME, Value};
+
+/// The application on top of the device loop. See the [module](self).
+pub trait Application: Sized + 'static {
+    /// Telemetry streams. The first is the one that a button or `azure send` asks for.
+    const STREAMS: &'static [Stream<Self>] = &[];
+
+    /// Properties of the device twin that an operator may set. At most [`MAX_PROPERTIES`].
+    const PROPERTIES: &'static [Property<Self>] = &[];
+
+    /// Properties of the device twin that only the device sets. At most [`MAX_REPORTED`]. All are reported after each
+    /// connect, and one by one when [`Context::report_changed`] says so.
+    const REPORTED: &'static [Reported<Self>] = &[];
+
+    /// Direct methods that an operator may call.
+    const METHODS: &'static [Method<Self>] = &[];
+
+    /// Takes a cloud-to-device message. Modules get none.
+    fn receive(&mut self, _message: &CloudMessage<'_>, _device: &mut Context<'_>) -> Receipt {
+        Receipt::Rejected("this device takes no messages")
+    }
+
+    /// Takes what a custom allocation policy of the provisioning service gave this device with its hub: JSON
+    /// of the operator's own. Called before the device joins, also with a kept assignment.
+    fn assigned(&mut self, _payload: Value<'_>) {}
+
+    /// Takes what happened.
+    fn handle(&mut self, _event: Event<'_>, _device: &mut Context<'_>) {}
+}
+
+/// The most entries of [`Application::PROPERTIES`]. A device with more does not compile.
+pub const MAX_PROPERTIES: usize = 16;
+
+/// The most entries of [`Application::REPORTED`]. A device with more does not compile.
+pub const MAX_REPORTED: usize = 32;
+
+/// A table of an application, to find an entry by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Table {
+    Streams,
+    Properties,
+    Reported,
+}
+
+impl Table {
+    /// Kind of its entries, for a log line.
+    const fn entry(self) -> &'static str {
+        match self {
+            Self::Streams => "stream",
+            Self::Properties | Self::Reported => "property",
+        }
+    }
+}
+
+/// The name of an entry of an application's table.
+pub(crate) fn name_of<A: Application>(table: Table, index: usize) -> Option<&'static str> {
+    match table {
+        Table::Streams => A::STREAMS.get(index).map(|stream| stream.name),
+        Table::Properties => A::PROPERTIES.get(index).map(|property| property.name),
+        Table::Reported => A::REPORTED.get(index).map(|property| property.name),
+    }
+}
+
+/// Gives the name of an entry, of whichever application.
+pub(crate) type NameOf = fn(Table, usize) -> Option<&'static str>;
+
+/// The component, if an entry of a table is of one, and the name there.
+pub(crate) fn path(name: &'static str) -> (Option<&'static str>, &'static str) {
+    match name.split_once('*') {
+        Some((component, name)) => (Some(component), name),
+        None => (None, name),
+    }
+}
+
+/// Stops the compilation of a device for an application whose tables it cannot serve.
+pub(crate) const fn check<A: Application>() {
+    assert!(
+        A::PROPERTIES.len() <= MAX_PROPERTIES,
+        "an application has 16 writable properties at most"
+    );
+    assert!(
+        A::REPORTED.len() <= MAX_REPORTED,
+        "an application has 32 reported properties at most"
+    );
+    let mut index = 0;
+    while index < A::PROPERTIES.len() {
+        assert!(
+            is_short(A::PROPERTIES[index].name),
+            "the name of a property has 64 bytes at most"
+        );
+        index += 1;
+    }
+    index = 0;
+    while index < A::REPORTED.len() {
+        assert!(
+            is_short(A::REPORTED[index].name),
+            "the name of a property has 64 bytes at most"
+        );
+        index += 1;
+    }
+}
+
+/// True if neither the component nor the name in it is too long.
+const fn is_short(name: &str) -> bool {
+    let name = name.as_bytes();
+    let (mut at, mut length) = (0, 0);
+    while at < name.len() {
+        length = if name[at] == b'*' { 0 } else { length + 1 };
+        if length > MAX_NAME {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
