@@ -26,6 +26,12 @@ fn main() -> ExitCode {
     };
     println!("cargo::rerun-if-env-changed=DOTCONFIG");
     println!("cargo::rerun-if-changed={}", dotconfig.display());
+    // Where cmake/credentials.cmake writes them.
+    let credentials = dotconfig.with_file_name("azure-credentials");
+    println!(
+        "cargo::rustc-env=AZURE_CREDENTIALS={}",
+        credentials.display()
+    );
     zephyr_build::export_kconfig_bool_options();
     zephyr_build::build_kconfig_mod();
     let headers = booleans(&dotconfig).and_then(|booleans| {

@@ -13,6 +13,8 @@ from pathlib import Path
 LOG_TEMPLATE = "Kconfig.template.log_config"
 LOG_LEVELS = ("OFF", "ERR", "WRN", "INF", "DBG", "DEFAULT")
 TYPES = ("bool", "int", "hex", "string")
+# The symbol that brings the device into an image.
+WHOLE = "AZURE_IOT_DEVICE"
 
 
 @dataclass
@@ -159,7 +161,7 @@ def unquoted(text):
 def parse(root):
     """Reads the Kconfig of the application in `root`."""
     reader = Reader(root)
-    reader.read(Path(root) / "Kconfig")
+    reader.read(Path(root) / "firmware" / "Kconfig")
     return reader.tree
 
 
@@ -207,7 +209,8 @@ def row(symbol):
     text = f"**{symbol.prompt}.**"
     if symbol.help:
         text += f" {cell(symbol.help)}"
-    conditions = [condition for condition in symbol.depends if "$(" not in condition]
+    # All of them depend on the first one.
+    conditions = [condition for condition in symbol.depends if "$(" not in condition and condition != WHOLE]
     if conditions:
         text += f"<br>Only with `{'` and `'.join(conditions)}`.".replace("|", "\\|")
     return f"| `CONFIG_{symbol.name}` | {values} | {default_of(symbol)} | {text} |"

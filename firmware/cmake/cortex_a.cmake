@@ -2,10 +2,6 @@
 #
 # Rust on 32-bit Cortex-A, which zephyr-lang-rust does not know. Kconfig.platform declares it supported.
 
-if(NOT CONFIG_CPU_AARCH32_CORTEX_A)
-  return()
-endif()
-
 # Replaces the module's function of this name: it ends the configure step for this architecture.
 function(_rust_map_target)
   if(CONFIG_FP_HARDABI)
@@ -21,9 +17,10 @@ endfunction()
 if(CONFIG_TIMER_READS_ITS_FREQUENCY_AT_RUNTIME)
   file(READ ${DOTCONFIG} azure_dotconfig)
   string(REPLACE "CONFIG_TIMER_READS_ITS_FREQUENCY_AT_RUNTIME=y\n" "" azure_dotconfig "${azure_dotconfig}")
-  set(DOTCONFIG ${CMAKE_CURRENT_BINARY_DIR}/rust.config)
-  file(WRITE ${DOTCONFIG}.new "${azure_dotconfig}")
-  configure_file(${DOTCONFIG}.new ${DOTCONFIG} COPYONLY)
+  set(azure_rust_dotconfig ${PROJECT_BINARY_DIR}/rust.config)
+  file(WRITE ${azure_rust_dotconfig}.new "${azure_dotconfig}")
+  configure_file(${azure_rust_dotconfig}.new ${azure_rust_dotconfig} COPYONLY)
+  set(AZURE_RUST_DOTCONFIG ${azure_rust_dotconfig} CACHE INTERNAL "")
 endif()
 
 # Rust's objects have a note about their stack that Zephyr's linker script for this architecture does not name.

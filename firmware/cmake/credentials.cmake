@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Turns the credentials that Kconfig names into files in the build directory that the Rust crate includes:
-# certificates and the key as DER, the identity as a connection string. Runs at every configure step.
+# certificates and the key as DER, the identity as a connection string. They lie beside Kconfig's values, where
+# firmware/build.rs looks for them. Runs at every configure step.
 
 set(azure_embed ${CMAKE_CURRENT_SOURCE_DIR}/scripts/embed.py)
 
@@ -9,7 +10,7 @@ execute_process(
   COMMAND ${PYTHON_EXECUTABLE} ${azure_embed}
     --config ${DOTCONFIG}
     --base ${APPLICATION_SOURCE_DIR}
-    --out ${CMAKE_CURRENT_BINARY_DIR}/credentials
+    --out ${PROJECT_BINARY_DIR}/azure-credentials
   OUTPUT_VARIABLE azure_inputs
   ERROR_VARIABLE azure_error
   RESULT_VARIABLE azure_result

@@ -51,3 +51,13 @@ time_t azure_mbedtls_time(time_t *now)
 	}
 	return seconds;
 }
+
+uint32_t azure_lock(void)
+{
+	return irq_lock();
+}
+
+void azure_unlock(uint32_t key)
+{
+	irq_unlock(key);
+}

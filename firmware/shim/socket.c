@@ -218,7 +218,20 @@ int32_t azure_wait(int32_t socket, uint32_t timeout_ms)
 	return result;
 }
 
+static void wake_work_handler(struct k_work *work)
+{
+	ARG_UNUSED(work);
+	(void)zvfs_eventfd_write(wake_fd, 1);
+}
+
+static K_WORK_DEFINE(wake_work, wake_work_handler);
+
 void azure_wake(void)
 {
-	(void)zvfs_eventfd_write(wake_fd, 1);
+	/* An event file descriptor has a mutex, which an interrupt cannot wait for. */
+	if (k_is_in_isr()) {
+		(void)k_work_submit(&wake_work);
+	} else {
+		(void)zvfs_eventfd_write(wake_fd, 1);
+	}
 }

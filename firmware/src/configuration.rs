@@ -28,7 +28,7 @@ use crate::storage;
 
 /// Content of the image: written by firmware/scripts/embed.py at configure time.
 pub(crate) mod built_in {
-    include!(concat!(env!("BUILD_DIR"), "/credentials/credentials.rs"));
+    include!(concat!(env!("AZURE_CREDENTIALS"), "/credentials.rs"));
 }
 
 const _: () = assert!(
@@ -154,6 +154,10 @@ impl Configuration {
     /// Configuration for the device loop.
     pub(crate) fn device(&self) -> Config<'_> {
         Config {
+            #[cfg(CONFIG_AZURE_OUTLET)]
+            most_awaited: crate::outlet::MOST_AWAITED,
+            #[cfg(not(CONFIG_AZURE_OUTLET))]
+            most_awaited: 0,
             address: self.address.as_deref(),
             port: self.port,
             token_life: seconds(kconfig::CONFIG_AZURE_TOKEN_LIFE_S),

@@ -1,5 +1,12 @@
 //! The device over Zephyr: what the core asks of a platform, done with Zephyr's sockets, settings, GPIO
-//! and shell.
+//! and shell. A library: [`run`] runs an application.
+//!
+//! ```text
+//! #[unsafe(no_mangle)]
+//! extern "C" fn rust_main() {
+//!     azure_device_zephyr::run(&MyApplication::default());
+//! }
+//! ```
 //!
 //! ```text
 //! start ─ banner, identity, network ─┬─ azure_device::lifecycle::run ─┐
@@ -36,6 +43,8 @@ mod kconfig {
 mod logger;
 mod main_loop;
 mod mutex;
+#[cfg(CONFIG_AZURE_OUTLET)]
+mod outlet;
 mod platform;
 #[cfg(CONFIG_AZURE_DPS)]
 mod provisioning;
@@ -46,3 +55,18 @@ mod shell;
 mod status;
 mod storage;
 mod tls_failure;
+
+/// The core: what an application is written with.
+pub use azure_device;
+use azure_device::application::Application;
+#[cfg(CONFIG_AZURE_OUTLET)]
+pub use outlet::Outlet;
+
+/// Runs the device with this application, in the calling thread: Zephyr's main thread, or another one with a stack of
+/// `CONFIG_AZURE_STACK_SIZE` bytes. A clone of the application begins each life of the device: after each change of its
+/// provisioning too.
+///
+/// Comes back only if a part of the image is missing, which is said on the console, or when it is called again.
+pub fn run<A: Application + Clone>(application: &A) {
+    main_loop::start(application);
+}

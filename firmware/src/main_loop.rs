@@ -6,13 +6,13 @@ use core::fmt::Display;
 use core::time::Duration;
 
 use crate::kconfig;
-use azure_device::app::{App, Facts};
+use azure_device::application::Application;
 use azure_device::connection::Buffers;
-use azure_device::device::Carryover;
+use azure_device::device::{self, Carryover};
 use azure_device::lifecycle::{self, Access, End};
 use azure_device::logging::{error, info, warn};
 use azure_device::mqtt;
-use azure_device::report::Status;
+use azure_device::report::{Facts, Status};
 use azure_device::waiting::{News, Reminder};
 
 use crate::configuration::{self, Configuration};
@@ -38,7 +38,7 @@ const REMINDER: Duration = Duration::from_secs(30);
 const REPETITION: Duration = Duration::from_secs(300);
 
 /// The whole life of the image. Comes back only if a part of it is missing, which is said.
-pub(crate) fn start() {
+pub(crate) fn start<A: Application + Clone>(application: &A) {
     logger::init();
     let facts = banner();
     if ffi::wait_init().is_err() {
@@ -65,7 +65,7 @@ pub(crate) fn start() {
     loop {
         #[cfg(CONFIG_AZURE_WIFI)]
         join_wifi(&mut lasting.wifi);
-        arena = run(buffers, arena, facts, &mut lasting);
+        arena = run(buffers, arena, facts, application, &mut lasting);
     }
 }
 
@@ -73,6 +73,7 @@ pub(crate) fn start() {
 #[inline(never)]
 fn banner() -> Facts {
     let facts = Facts {
+        firmware_version: ffi::application_version(),
         zephyr_version: ffi::zephyr_version(),
         reset_cause: ffi::reset_cause(),
         last_fault: ffi::last_fault(),
@@ -180,12 +181,18 @@ impl Told {
 }
 
 /// One life of the device: from its provisioning to the next.
-fn run(buffers: &mut ffi::Buffers, mut arena: Arena, facts: Facts, lasting: &mut Lasting) -> Arena {
+fn run<A: Application + Clone>(
+    buffers: &mut ffi::Buffers,
+    mut arena: Arena,
+    facts: Facts,
+    application: &A,
+    lasting: &mut Lasting,
+) -> Arena {
     arena.clear();
     status::clear();
     match Configuration::load() {
         Ok(Some(configuration)) => {
-            arena = serve(buffers, arena, &configuration, facts, lasting);
+            arena = serve(buffers, arena, &configuration, facts, application, lasting);
         }
         Ok(None) => {
             forget_queue(&mut lasting.carryover);
@@ -199,33 +206,48 @@ fn run(buffers: &mut ffi::Buffers, mut arena: Arena, facts: Facts, lasting: &mut
 /// The identity was forgotten: the messages of the last one are not sent under the next.
 fn forget_queue(carryover: &mut Carryover) {
     let left = carryover.leave_behind();
+    #[cfg(CONFIG_AZURE_OUTLET)]
+    while let Some((ticket, delivery)) = carryover.take_outcome() {
+        crate::outlet::settle(ticket, delivery);
+    }
     if left > 0 {
         warn!("telemetry: {left} queued messages were forgotten with the identity");
     }
 }
 
 /// Runs the device, and gives the arena back.
-fn serve(
+fn serve<A: Application + Clone>(
     buffers: &mut ffi::Buffers,
     arena: Arena,
     configuration: &Configuration,
     facts: Facts,
+    application: &A,
     lasting: &mut Lasting,
 ) -> Arena {
     let mut credentials = Credentials::new(arena, configuration.access.is_x509());
     match credentials.prepare() {
-        Ok(_) => credentials = operate(buffers, credentials, configuration, facts, lasting),
+        Ok(_) => {
+            credentials = operate(
+                buffers,
+                credentials,
+                configuration,
+                facts,
+                application,
+                lasting,
+            )
+        }
         Err(problem) if problem.is_missing_part() => wait_for_more(&problem, &mut lasting.told),
         Err(problem) => cannot_go_on(&problem),
     }
     credentials.into_arena()
 }
 
-fn operate(
+fn operate<A: Application + Clone>(
     buffers: &mut ffi::Buffers,
     credentials: Credentials,
     configuration: &Configuration,
     facts: Facts,
+    application: &A,
     lasting: &mut Lasting,
 ) -> Credentials {
     let (access, servers) = match (configuration.access(), configuration::time_servers()) {
@@ -253,9 +275,12 @@ fn operate(
     let mut platform = ZephyrPlatform::new(servers, credentials);
     match lifecycle::run(
         &access,
-        &configuration.device(),
+        &device::Config {
+            facts,
+            ..configuration.device()
+        },
         &mut memory,
-        App::new(facts),
+        application.clone(),
         &mut platform,
         &mut lasting.carryover,
     ) {

@@ -9,6 +9,8 @@ use azure_device::connection::silence::Silence;
 use azure_device::failure::{ClockError, ConnectError};
 #[cfg(CONFIG_NET_L2_PPP)]
 use azure_device::logging::warn;
+#[cfg(CONFIG_AZURE_OUTLET)]
+use azure_device::outlet::{Delivery, Ticket};
 use azure_device::port::{
     Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
     Sensor, SensorError, Storage, StorageError, Wake,
@@ -21,6 +23,8 @@ use zeroize::Zeroizing;
 use crate::connector::{self, TlsStream};
 use crate::credentials::Credentials;
 use crate::ffi;
+#[cfg(CONFIG_AZURE_OUTLET)]
+use crate::outlet;
 use crate::sensor::Sensors;
 use crate::storage::DeviceValues;
 use crate::{clock, indicator, requests, status};
@@ -134,6 +138,10 @@ impl Platform for ZephyrPlatform {
         if requests::pending() {
             return Wake::Request;
         }
+        #[cfg(CONFIG_AZURE_OUTLET)]
+        if outlet::is_noticed() {
+            return Wake::Request;
+        }
         let timeout = until.as_millis().saturating_sub(ffi::uptime().as_millis());
         let timeout = u32::try_from(timeout).unwrap_or(u32::MAX);
         let socket = stream.map(|stream| &*stream).map(TlsStream::socket);
@@ -146,7 +154,19 @@ impl Platform for ZephyrPlatform {
         }
     }
 
+    #[cfg(CONFIG_AZURE_OUTLET)]
+    fn take_submission(&mut self, space: &mut [u8]) -> Option<usize> {
+        outlet::take(space)
+    }
+
+    #[cfg(CONFIG_AZURE_OUTLET)]
+    fn delivered(&mut self, ticket: Ticket, delivery: Delivery) {
+        outlet::settle(ticket, delivery);
+    }
+
     fn requests(&mut self) -> Requests {
+        #[cfg(CONFIG_AZURE_OUTLET)]
+        outlet::take_notice();
         let mut asked = requests::take();
         // A device with a token shows no certificate.
         asked.reconnect &= self.credentials.is_x509();

@@ -46,6 +46,12 @@ extern size_t azure_tls_out_content_len;
 		MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,                                            \
 		MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
 
+/* What IoT Hub does not speak, or TLS 1.3 alone: mbedTLS's Kconfig has it by default. */
+#undef MBEDTLS_KEY_EXCHANGE_RSA_ENABLED
+#undef MBEDTLS_CIPHER_MODE_CBC
+#undef MBEDTLS_PKCS1_V21
+#undef MBEDTLS_X509_RSASSA_PSS_SUPPORT
+
 /* GCM only encrypts. */
 #define MBEDTLS_BLOCK_CIPHER_NO_DECRYPT
 #define MBEDTLS_SHA512_SMALLER

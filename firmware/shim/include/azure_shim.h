@@ -45,6 +45,9 @@ void azure_log_format(uint32_t level, const char *format, ...) __attribute__((fo
 
 /* clock.c */
 uint64_t azure_uptime_ms(void);
+/* Keeps interrupts and other threads off; gives the key for azure_unlock(). Nests. */
+uint32_t azure_lock(void);
+void azure_unlock(uint32_t key);
 /* Milliseconds since 1970, or 0 before the clock has been set. */
 uint64_t azure_unix_ms(void);
 void azure_set_unix_ms(uint64_t unix_ms);
@@ -126,7 +129,7 @@ void azure_close(int32_t socket);
 #define AZURE_NO_SOCKET     (-1)
 /* Waits for a socket (or AZURE_NO_SOCKET) to be readable, for azure_wake(), or for the time to pass. */
 int32_t azure_wait(int32_t socket, uint32_t timeout_ms);
-/* Ends azure_wait() in another thread. Not from an interrupt. */
+/* Ends azure_wait() in another thread, also from an interrupt. */
 void azure_wake(void);
 int32_t azure_wait_init(void);
 

@@ -17,13 +17,6 @@ use crate::ffi::{RawShell, Shell};
 
 include!(concat!(env!("OUT_DIR"), "/azure_shim_exports.rs"));
 
-/// Zephyr's main thread comes here.
-// SAFETY: the name is the one that zephyr-lang-rust's main() calls, and nothing else has it.
-#[unsafe(no_mangle)]
-extern "C" fn rust_main() {
-    crate::main_loop::start();
-}
-
 // SAFETY: the name is declared in azure_shim.h, and nothing else has it.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn azure_rust_button_pressed() {

@@ -107,6 +107,33 @@ struct StaticCell<T>(UnsafeCell<T>);
 // time to it and say how; and it holds plain bytes, which any thread may own.
 unsafe impl<T: Send> Sync for StaticCell<T> {}
 
+/// A value that threads and interrupts share. One core: with interrupts off, nothing else runs.
+#[cfg(CONFIG_AZURE_OUTLET)]
+pub(crate) struct InterruptMutex<T>(UnsafeCell<T>);
+
+// SAFETY: the content is only reached in `with_locked`, by one at a time.
+#[cfg(CONFIG_AZURE_OUTLET)]
+unsafe impl<T: Send> Sync for InterruptMutex<T> {}
+
+#[cfg(CONFIG_AZURE_OUTLET)]
+impl<T> InterruptMutex<T> {
+    /// A value to share.
+    pub(crate) const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Works with the value while nothing else runs. `work` must be short, and must not come here again.
+    pub(crate) fn with_locked<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: takes nothing; its key goes to azure_unlock below.
+        let key = unsafe { c::azure_lock() };
+        // SAFETY: until azure_unlock nothing else runs, and `work` does not come here again: this is the only reference.
+        let result = work(unsafe { &mut *self.0.get() });
+        // SAFETY: the key is that of the azure_lock above.
+        unsafe { c::azure_unlock(key) };
+        result
+    }
+}
+
 /// A size from Kconfig.
 const fn size(configured: isize) -> usize {
     configured.unsigned_abs()

@@ -148,9 +148,9 @@ pub(crate) fn wait(socket: Option<&Socket>, timeout_ms: u32) -> Result<Woken, Er
     })
 }
 
-/// Ends [`wait`] in the device's thread. Not for interrupts.
+/// Ends [`wait`] in the device's thread, from another thread or from an interrupt.
 pub(crate) fn wake() {
-    // SAFETY: takes nothing; an event file descriptor can be written from every thread.
+    // SAFETY: takes nothing; it knows an interrupt from a thread.
     unsafe { c::azure_wake() }
 }
 
