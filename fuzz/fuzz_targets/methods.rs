@@ -11,11 +11,11 @@ mod bench;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use azure_device_app::App;
 use azure_device::application::Application;
 use azure_device::device::{Config, Device};
 use azure_device::identity::{ConnectionString, Identity};
 use azure_device::json::Value;
+use azure_device_app::App;
 use bench::{Bench, Memory, publish};
 use libfuzzer_sys::fuzz_target;
 
