@@ -156,7 +156,7 @@ def build_image(build, source, *arguments):
     subprocess.run(command, check=True)
 
 
-def build_sample(build, hub, quiet):
+def build_sample(build, hub):
     """Builds Zephyr's C sample for a hub: with its certificate instead of Azure's, its address instead of DNS."""
     source = build.with_name("mqtt_azure_source")
     shutil.rmtree(source, ignore_errors=True)
@@ -174,20 +174,19 @@ def build_sample(build, hub, quiet):
     }
     settings = [f'CONFIG_SAMPLE_CLOUD_AZURE_{name}="{value}"' for name, value in texts.items()]
     settings += [f"CONFIG_SAMPLE_CLOUD_AZURE_SERVER_PORT={hub.port}", *SAMPLE_SETTINGS]
-    settings += ["CONFIG_LOG=n"] if quiet else []
     overlay = build.with_name(f"{build.name}.conf")
     overlay.write_text("\n".join(settings) + "\n", encoding="utf-8")
     build_image(build, source, f"-DEXTRA_CONF_FILE={overlay}")
 
 
-def measure_sample(build, plugin, quiet):
+def measure_sample(build, plugin):
     """Instructions of one message of Zephyr's C sample, which sends one each 10 to 15 seconds."""
     with tempfile.TemporaryDirectory() as folder:
         counts = Counts(plugin, folder)
         hub = Hub(folder).start()
         arriving = None
         try:
-            build_sample(build, hub, quiet)
+            build_sample(build, hub)
             arriving = Messages(hub)
             with Machine(build, counts.arguments):
                 arriving.wait(2)
@@ -245,9 +244,8 @@ def main():
         costs += [(f"a connect, {name}", measure_connect(image, plugin, kind)) for name, kind in CREDENTIALS.items()]
     publish("costs", table(costs, f"{QEMU_BOARD}, default configuration"), arguments.write and not arguments.no_connect)
     if not arguments.no_sample:
-        samples = {"`mqtt_azure`, a message with its PUBACK": False, "the same with `CONFIG_LOG=n`": True}
-        folder = arguments.build
-        costs = [(name, measure_sample(folder / f"mqtt_azure_{quiet}", plugin, quiet)) for name, quiet in samples.items()]
+        cost = measure_sample(arguments.build / "mqtt_azure", plugin)
+        costs = [("`mqtt_azure`, a message with its PUBACK", cost)]
         publish("sample", table(costs, "Zephyr's C sample"), arguments.write)
 
 
