@@ -11,7 +11,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -31,37 +31,73 @@ pub const SHIFT: &str = "\u{e008}";
 
 /// A browser with one window; it ends when this is dropped.
 pub struct Browser {
-    driver: Child,
-    port: u16,
+    driver: Driver,
     session: String,
     _profile: tempfile::TempDir,
+}
+
+/// chromedriver, which is killed when this is dropped.
+struct Driver {
+    child: Child,
+    port: u16,
+    /// Open for as long as the driver may write to it.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Driver {
+    /// Starts it; `None` if it ends before it listens.
+    fn start() -> std::io::Result<Option<Self>> {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while output.read_line(&mut line)? > 0 {
+            if let Some((_, port)) = line.split_once("successfully on port ") {
+                let port = port.trim().trim_end_matches('.').parse().unwrap();
+                return Ok(Some(Self {
+                    child,
+                    port,
+                    _output: output,
+                }));
+            }
+            line.clear();
+        }
+        let status = child.wait()?;
+        eprintln!("chromedriver ended before it listened: {status}");
+        Ok(None)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Browser {
     /// Starts a browser; `None`, which is said, if there is none.
     pub fn start() -> Option<Self> {
-        let driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut driver) = driver else {
-            assert!(
-                std::env::var_os("REQUIRE_PEERS").is_none(),
-                "there is no chromedriver; install Debian's chromium and chromium-driver"
-            );
-            eprintln!("did not run: there is no chromedriver (Debian's chromium-driver)");
-            return None;
+        // chromedriver takes a port for two families of addresses, one after the other: another program may be faster.
+        let mut attempts = (0..5).map(|_| Driver::start());
+        let driver = match attempts.find(|driver| !matches!(driver, Ok(None))) {
+            Some(Ok(driver)) => driver?,
+            Some(Err(error)) => {
+                assert!(
+                    std::env::var_os("REQUIRE_PEERS").is_none(),
+                    "no chromedriver ({error}); install Debian's chromium and chromium-driver"
+                );
+                eprintln!("did not run: no chromedriver (Debian's chromium-driver): {error}");
+                return None;
+            }
+            None => panic!("chromedriver ended five times before it said its port"),
         };
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        });
         let profile = tempfile::tempdir().unwrap();
         let mut browser = Self {
             driver,
-            port: port.expect("chromedriver says its port"),
             session: String::new(),
             _profile: profile,
         };
@@ -98,7 +134,7 @@ impl Browser {
 
     /// One command; gives its value, which may be an error.
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        let mut tcp = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut tcp = TcpStream::connect(("127.0.0.1", self.driver.port)).unwrap();
         tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         let body = if method == "POST" {
             body.to_string()
@@ -108,7 +144,7 @@ impl Browser {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.port,
+            self.driver.port,
             body.len()
         );
         tcp.write_all((head + &body).as_bytes()).unwrap();
@@ -351,16 +387,14 @@ impl Drop for Browser {
         // The driver ends the browser, and then is ended itself.
         if !self.session.is_empty() && !std::thread::panicking() {
             self.ask("DELETE", &self.session, &Value::Null);
-        } else if let Ok(mut tcp) = TcpStream::connect(("127.0.0.1", self.port)) {
+        } else if let Ok(mut tcp) = TcpStream::connect(("127.0.0.1", self.driver.port)) {
             let _ = write!(
                 tcp,
                 "DELETE {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
-                self.session, self.port
+                self.session, self.driver.port
             );
             let _ = tcp.set_read_timeout(Some(Duration::from_secs(10)));
             let _ = tcp.read(&mut [0; 1024]);
         }
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
     }
 }
