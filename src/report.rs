@@ -167,7 +167,7 @@ impl Cause {
     }
 
     /// The reason, and the remedy if there is one, for the log.
-    pub(crate) const fn explanation(self) -> &'static str {
+    pub const fn explanation(self) -> &'static str {
         match self {
             Self::OverflowOldest => "the outbox is full, so the oldest make room for new ones",
             Self::OverflowNewest => "the outbox is full and takes no new ones",

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod application;
 mod authority;
 mod demonstration;
 mod faults;
