@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::logging::warn;
 use crate::port::{Storage, StorageError};
+use crate::text::{Text, written};
 
 /// Bytes that a checksum takes behind a value.
 pub const CHECKSUM_LEN: usize = 4;
@@ -62,6 +63,56 @@ pub fn store<S: Storage + ?Sized>(
     sealed.extend_from_slice(value);
     sealed.extend_from_slice(&checksum(key, value).to_le_bytes());
     storage.store(key, &sealed)
+}
+
+/// The key of a value of the application.
+struct ApplicationKey([u8; 64], usize);
+
+impl ApplicationKey {
+    /// Apart from the device's own keys.
+    fn new(name: &str) -> Self {
+        let mut bytes = [0; 64];
+        let mut text = Text::new(&mut bytes);
+        // A name has 32 bytes at most.
+        let length = text.append(format_args!("app-{name}")).map(|()| text.len());
+        Self(bytes, length.unwrap_or(0))
+    }
+
+    fn as_str(&self) -> &str {
+        written(&self.0, self.1)
+    }
+}
+
+/// Stores a value of the application with its checksum.
+///
+/// # Errors
+///
+/// The medium cannot be written.
+pub(crate) fn store_application<S: Storage + ?Sized>(
+    storage: &mut S,
+    name: &str,
+    value: &[u8],
+) -> Result<(), StorageError> {
+    store(storage, ApplicationKey::new(name).as_str(), value)
+}
+
+/// Reads a value of the application, as [`load`] does.
+///
+/// # Errors
+///
+/// The medium cannot be read, or `buffer` is too small.
+pub(crate) fn load_application<S: Storage + ?Sized>(
+    storage: &mut S,
+    name: &str,
+    buffer: &mut [u8],
+) -> Result<Option<usize>, StorageError> {
+    let key = ApplicationKey::new(name);
+    load(
+        storage,
+        key.as_str(),
+        "the application goes on without it",
+        buffer,
+    )
 }
 
 /// The checksum of a value under this key. No key has a zero byte, so that none runs into its value.

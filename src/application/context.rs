@@ -100,6 +100,14 @@ impl<'d> Context<'d> {
         }
     }
 
+    /// Saves the value of this name of [`Application::KEPT`] soon. Several requests before that are one. A value that
+    /// cannot be stored is named in the log.
+    pub fn keep(&mut self, name: &str) {
+        if let Some(index) = self.control.find(Table::Kept, name) {
+            self.control.kept |= 1 << index;
+        }
+    }
+
     /// Restarts the device with a clean goodbye, once the response to this call has been sent.
     pub const fn restart(&mut self) {
         self.control.restart = true;
@@ -173,6 +181,8 @@ pub(crate) struct Control {
     pub(crate) changed: u64,
     /// What a writable property may say has changed: an interval, or the indicator.
     pub(crate) settings_changed: bool,
+    /// Values that are to be saved, one bit each.
+    pub(crate) kept: u16,
 }
 
 impl Control {
@@ -193,6 +203,7 @@ impl Control {
             acknowledged: [None; ACKNOWLEDGED],
             changed: 0,
             settings_changed: false,
+            kept: 0,
         }
     }
 

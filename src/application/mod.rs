@@ -1,12 +1,13 @@
 //! Application of a product on its connection: the one interface that an application's author implements.
 //!
-//! An application is four tables and two functions. A table's entry gives a name and its functions, and the device does
+//! An application is five tables and two functions. A table's entry gives a name and its functions, and the device does
 //! the rest: intervals, versions, Plug and Play acknowledgements, retries, status codes, order and bounds.
 //!
 //! - [`Application::STREAMS`]: telemetry, at intervals or on request ([`Stream`], [`Message`]).
 //! - [`Application::PROPERTIES`]: twin properties that an operator may set ([`Property`]).
 //! - [`Application::REPORTED`]: twin properties that only the device sets ([`Reported`]).
 //! - [`Application::METHODS`]: direct methods that an operator may call ([`Method`]).
+//! - [`Application::KEPT`]: values that survive a restart ([`Kept`]).
 //! - [`Application::receive`]: cloud-to-device messages ([`CloudMessage`]).
 //! - [`Application::handle`]: everything else that happens ([`Event`]).
 //!
@@ -16,6 +17,7 @@
 
 mod context;
 mod event;
+mod kept;
 mod message;
 mod method;
 mod property;
@@ -26,6 +28,7 @@ mod stream;
 pub use self::context::Context;
 pub(crate) use self::context::Control;
 pub use self::event::{CloudMessage, Event, Receipt};
+pub use self::kept::{Kept, MAX_KEPT_LEN};
 pub use self::message::{Message, MessageError};
 pub use self::method::{Call, Method, Outcome};
 pub use self::property::{Property, Reported};
@@ -50,6 +53,9 @@ pub trait Application: Sized + 'static {
     /// Direct methods that an operator may call.
     const METHODS: &'static [Method<Self>] = &[];
 
+    /// Values that survive a restart. At most [`MAX_KEPT`].
+    const KEPT: &'static [Kept<Self>] = &[];
+
     /// Takes a cloud-to-device message. Modules get none.
     fn receive(&mut self, _message: &CloudMessage<'_>, _device: &mut Context<'_>) -> Receipt {
         Receipt::Rejected("this device takes no messages")
@@ -69,12 +75,16 @@ pub const MAX_PROPERTIES: usize = 16;
 /// The most entries of [`Application::REPORTED`]. A device with more does not compile.
 pub const MAX_REPORTED: usize = 32;
 
+/// The most entries of [`Application::KEPT`]. A device with more does not compile.
+pub const MAX_KEPT: usize = 16;
+
 /// A table of an application, to find an entry by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Table {
     Streams,
     Properties,
     Reported,
+    Kept,
 }
 
 impl Table {
@@ -83,6 +93,7 @@ impl Table {
         match self {
             Self::Streams => "stream",
             Self::Properties | Self::Reported => "property",
+            Self::Kept => "kept value",
         }
     }
 }
@@ -93,6 +104,7 @@ pub(crate) fn name_of<A: Application>(table: Table, index: usize) -> Option<&'st
         Table::Streams => A::STREAMS.get(index).map(|stream| stream.name),
         Table::Properties => A::PROPERTIES.get(index).map(|property| property.name),
         Table::Reported => A::REPORTED.get(index).map(|property| property.name),
+        Table::Kept => A::KEPT.get(index).map(|kept| kept.name),
     }
 }
 
@@ -116,6 +128,10 @@ pub(crate) const fn check<A: Application>() {
     assert!(
         A::REPORTED.len() <= MAX_REPORTED,
         "an application has 32 reported properties at most"
+    );
+    assert!(
+        A::KEPT.len() <= MAX_KEPT,
+        "an application has 16 kept values at most"
     );
     let mut index = 0;
     while index < A::PROPERTIES.len() {

@@ -248,6 +248,12 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         self.work.submitted(&mut self.connection, at, length);
     }
 
+    /// Takes a value that is to survive a restart: its name, and the value.
+    pub fn take_kept(&mut self) -> Option<(&'static str, &[u8])> {
+        let (name, length) = self.work.take_kept(&mut self.connection)?;
+        Some((name, self.connection.scratch.get(..length)?))
+    }
+
     /// Takes an outcome that the sender of a message wants to know.
     pub fn take_outcome(&mut self) -> Option<(Ticket, Delivery)> {
         self.work.take_outcome()

@@ -6,11 +6,13 @@ use embedded_io::{Read as _, ReadReady as _, Write as _};
 use super::Task;
 use super::steps::{self, AnyMachine, OldClock};
 use crate::failure::Failure;
+use crate::logging::warn;
 use crate::outlet::{Delivery, Ticket};
 use crate::port::{
     Entropy, EntropyError, Immediate, Indicator, Platform, Readings, Requests, Stream,
 };
 use crate::report::{Condition, Report, Status};
+use crate::storage;
 use crate::time::{Instant, Moment, UnixTime};
 
 /// Runs a device, or its registration, until it is done or asked to stop ([`crate::port::Requests::stop`]). No failure
@@ -207,6 +209,12 @@ impl<P: Platform> Immediate for AtOnce<'_, P> {
 
     fn take_submission(&mut self, space: &mut [u8]) -> Option<usize> {
         self.0.take_submission(space)
+    }
+
+    fn keep(&mut self, name: &str, value: &[u8]) {
+        if let Err(error) = storage::store_application(self.0, name, value) {
+            warn!("storage: {name} of the application could not be kept: {error}");
+        }
     }
 
     fn delivered(&mut self, ticket: Ticket, delivery: Delivery) {

@@ -52,6 +52,9 @@ pub(super) fn tell_counters(machine: &mut AnyMachine<'_, '_>, ports: &mut impl I
     while let Some((ticket, delivery)) = machine.take_outcome() {
         ports.delivered(ticket, delivery);
     }
+    while let Some((name, value)) = machine.take_kept() {
+        ports.keep(name, value);
+    }
     ports.observe(machine.report());
 }
 

@@ -117,6 +117,12 @@ pub trait Work {
         None
     }
 
+    /// Writes a value that is to survive a restart to the start of the connection's scratch buffer. Gives its name and
+    /// its length; `None` if there is none.
+    fn take_kept(&mut self, _connection: &mut Connection<'_>) -> Option<(&'static str, usize)> {
+        None
+    }
+
     /// Time at which [`Work::timer`] is due, with or without a connection.
     fn timer_due(&self) -> Option<Instant> {
         None

@@ -4,7 +4,7 @@ use super::large::Large;
 use super::subscription::Subscription;
 use super::twin::WRITABLE;
 use super::{BLINK_HALF, Device};
-use crate::application::{self, Application, CloudMessage, Context, Receipt};
+use crate::application::{self, Application, CloudMessage, Context, MAX_KEPT_LEN, Receipt};
 use crate::connection::{Connection, Scratch, Work};
 use crate::failure::Failure;
 use crate::identity::Credential;
@@ -160,6 +160,16 @@ impl<A: Application> Work for Device<'_, A> {
 
     fn take_outcome(&mut self) -> Option<(Ticket, Delivery)> {
         self.awaited.take()
+    }
+
+    fn take_kept(&mut self, connection: &mut Connection<'_>) -> Option<(&'static str, usize)> {
+        let index = self.control.kept.checked_ilog2()?;
+        self.control.kept &= !(1 << index);
+        let kept = A::KEPT.get(index as usize)?;
+        let space = connection.scratch.len().min(MAX_KEPT_LEN);
+        let space = connection.scratch.get_mut(..space)?;
+        let length = (kept.save)(&self.application, space).min(space.len());
+        Some((kept.name, length))
     }
 
     fn timer_due(&self) -> Option<Instant> {

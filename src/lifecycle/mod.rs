@@ -85,11 +85,12 @@ pub fn run<P: Platform, A: Application>(
     access: &Access<'_>,
     config: &device::Config<'_>,
     buffers: &mut Buffers<'_>,
-    application: A,
+    mut application: A,
     platform: &mut P,
     carryover: &mut Carryover,
 ) -> Result<End, RequestError> {
     carryover.left_earlier(take_left_behind(platform));
+    restore(&mut application, buffers.scratch, platform);
     let end = match access {
         Access::Hub(identity) => {
             match operate(identity, config, buffers, application, platform, carryover)? {
@@ -266,6 +267,23 @@ pub fn leave_behind<P: Platform>(carryover: &mut Carryover, platform: &mut P) {
         && let Err(error) = storage::store(platform, LEFT_KEY, &left.to_le_bytes())
     {
         warn!("storage: the number of messages left behind could not be kept: {error}");
+    }
+}
+
+/// Gives the application the values that an earlier run has kept.
+#[inline(never)]
+fn restore<P: Platform, A: Application>(application: &mut A, space: &mut [u8], platform: &mut P) {
+    for kept in A::KEPT {
+        match storage::load_application(platform, kept.name, space) {
+            Ok(Some(length)) => {
+                (kept.restore)(application, space.get(..length).unwrap_or_default());
+            }
+            Ok(None) => {}
+            Err(error) => warn!(
+                "storage: {} of the application could not be read: {error}",
+                kept.name
+            ),
+        }
     }
 }
 

@@ -424,3 +424,59 @@ fn a_message_wanted_while_the_device_is_provisioned_is_measured_by_the_device() 
     );
     assert_eq!(world.hub.borrow().log.stored.len(), 1);
 }
+
+/// An application that counts its starts, and keeps the number.
+#[derive(Default)]
+struct Starts(u8);
+
+impl Application for Starts {
+    const KEPT: &'static [crate::application::Kept<Self>] = &[crate::application::Kept::new(
+        "starts",
+        |starts, space| {
+            space[..2].copy_from_slice(&[7, starts.0]);
+            2
+        },
+        |starts, value| starts.0 = value[1],
+    )];
+
+    fn handle(&mut self, event: Event<'_>, device: &mut Context<'_>) {
+        if let Event::Connected = event {
+            self.0 += 1;
+            device.keep("starts");
+            device.keep("nothing");
+        }
+    }
+}
+
+#[test]
+fn what_an_application_keeps_is_there_after_a_restart_and_a_damaged_value_is_not() {
+    let mut world = World::new();
+    let start = |world: &mut World| {
+        world.stop_after(Duration::from_millis(world.now) + Duration::from_secs(5));
+        let identity: Identity = crate::identity::ConnectionString::parse(
+            "HostName=contoso.azure-devices.net;DeviceId=MyDevice01;x509=true",
+        )
+        .unwrap();
+        let mut memory = Memory::default();
+        let config = Config {
+            twin: false,
+            ..Config::default()
+        };
+        let end = run(
+            &Access::Hub(&identity),
+            &config,
+            &mut buffers(&mut memory),
+            Starts::default(),
+            world,
+            &mut Carryover::default(),
+        );
+        assert_eq!(end, Ok(End::Stopped));
+        world.stored["app-starts"][1]
+    };
+    assert_eq!(
+        [start(&mut world), start(&mut world), start(&mut world)],
+        [1, 2, 3]
+    );
+    world.stored.get_mut("app-starts").unwrap()[1] ^= 1;
+    assert_eq!(start(&mut world), 1, "the damaged value counts as absent");
+}

@@ -218,6 +218,11 @@ pub trait Immediate: Entropy + Indicator {
     /// Tells the sender of a message what became of it.
     fn delivered(&mut self, _ticket: Ticket, _delivery: Delivery) {}
 
+    /// Keeps a value of the application over a restart, under a name that no other one has.
+    fn keep(&mut self, name: &str, _value: &[u8]) {
+        warn!("storage: {name} of the application is not kept: this platform has no place for it");
+    }
+
     /// Condition of the platform now. Called after each connect.
     fn condition(&mut self) -> Condition {
         Condition::default()
