@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Where Rust's tests are.
-const PLACES: [&str; 3] = ["src", "crates", "tests"];
+const PLACES: [&str; 4] = ["src", "crates", "tests", "examples"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
