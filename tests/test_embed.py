@@ -61,6 +61,20 @@ class Forms(unittest.TestCase):
                     # Something else is missing then: this configuration has no root CA.
                     self.assertIn("CONFIG_AZURE_ROOT_CA_FILES is empty", self.embed(symbol, value))
 
+    def test_a_product_elsewhere_finds_the_roots_of_this_repository_and_its_own_come_first(self):
+        default = "certs/digicert-global-root-g2.pem"
+        self.assertEqual("", self.embed("ROOT_CA_FILES", default))
+        with tempfile.TemporaryDirectory() as folder:
+            own = Path(folder) / default
+            own.parent.mkdir()
+            own.write_text("no certificate", encoding="utf-8")
+            config = Path(folder) / ".config"
+            config.write_text(f'CONFIG_AZURE_ROOT_CA_FILES="{default}"\n', encoding="utf-8")
+            script = ROOT / "firmware/scripts/embed.py"
+            command = [sys.executable, script, "--config", config, "--base", folder, "--out", folder]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            self.assertIn("CONFIG_AZURE_ROOT_CA_FILES", done.stderr)
+
     def test_a_wrong_name_stops_the_build_with_the_symbol_and_its_form(self):
         for symbol, values in BAD.items():
             for value in values:

@@ -71,6 +71,10 @@ def read_config(path):
     return symbols
 
 
+# This repository, wherever the application is.
+MODULE = Path(__file__).resolve().parents[2]
+
+
 class Credentials:
     """Collects the files that go into the image."""
 
@@ -81,12 +85,15 @@ class Credentials:
     def read(self, symbol, name):
         """The bytes of the file `name`, which the symbol names."""
         path = self.base / Path(name).expanduser()
+        if not path.exists() and (MODULE / name).exists():
+            # A product finds the roots that come with this module.
+            path = MODULE / name
         try:
             data = path.read_bytes()
         except OSError as error:
             raise Wrong(
                 f"CONFIG_AZURE_{symbol} names {path}, which cannot be read ({error.strerror}). "
-                f"Give the path of an existing file; a relative one starts at {self.base}."
+                f"Give the path of an existing file; a relative one starts at {self.base}, or at {MODULE}."
             ) from None
         self.inputs.append(path)
         return data
