@@ -89,8 +89,8 @@ class Consistency(unittest.TestCase):
         self.assert_error(f"prj.conf:{line}:", "CONFIG_TIMESLICING is set in line")
 
     def test_a_board_without_a_scenario_is_found(self):
-        (self.root / "boards/frdm_k64f.conf").write_text("CONFIG_TIMESLICING=y\n", encoding="utf-8")
-        self.assert_error("boards/frdm_k64f.conf", "sample.yaml does not build frdm_k64f")
+        (self.root / "boards/frdm_k22f.conf").write_text("CONFIG_TIMESLICING=y\n", encoding="utf-8")
+        self.assert_error("boards/frdm_k22f.conf", "sample.yaml does not build frdm_k22f")
 
     def test_a_board_without_files_or_documentation_is_found(self):
         self.change("sample.yaml", "mps2/an385", "mps2/an521")
