@@ -68,6 +68,7 @@ pub(crate) fn take_news() -> Requests {
         retry_now: RETRY_NOW.swap(false, Ordering::AcqRel),
         stop: RECONFIGURE.swap(false, Ordering::AcqRel),
         reconnect: RECONNECT.swap(false, Ordering::AcqRel),
+        woken: false,
     }
 }
 

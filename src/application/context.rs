@@ -194,7 +194,8 @@ impl Control {
             facts,
             schedules: A::STREAMS
                 .iter()
-                .map(|stream| schedule(stream.rate))
+                .take_while(|stream| stream.name().is_some())
+                .map(|stream| schedule(stream.rate()))
                 .collect(),
             restart: false,
             blink_until: None,

@@ -54,6 +54,9 @@ pub enum Event<'a> {
     },
     /// A message of an [`outlet`](crate::outlet) has its outcome.
     Outcome(Ticket, Delivery),
+    /// Code of another thread asked for the application's attention, through the platform. Several requests are one event.
+    /// A request while the device is being provisioned is not told: look at what it was for at [`Event::Connected`] too.
+    Woken,
     /// The time of [`Context::set_timer`](super::Context::set_timer) has come.
     Timer,
     /// The device is about to stop or to restart. What is queued is sent while there is time.

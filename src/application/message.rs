@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display};
 
-use crate::json::{Array, Object, TooLong};
+use crate::json::{Array, Object, TooLong, Value};
 use crate::port::Readings;
 use crate::properties::{self, SystemProperty, WriteError};
 use crate::text::{Overflow, Text, render};
@@ -86,6 +86,14 @@ impl<'m> Message<'m> {
         if self.body.is_some() {
             self.append_encoded(JSON);
         }
+    }
+
+    /// Writes the body: this JSON text as it is, such as one that was written elsewhere.
+    pub fn text(&mut self, json: Value<'_>) {
+        self.json(|text| {
+            text.append(json.text()).map_err(|_| TooLong)?;
+            Ok(true)
+        });
     }
 
     /// Writes the body: these bytes, with the type of the content (`$.ct`), such as `application/octet-stream`. An empty

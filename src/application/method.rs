@@ -1,18 +1,22 @@
 //! Direct methods.
 
-use super::{Context, Refusal, property};
+use super::{Context, Name, Refusal, property};
 use crate::json::{Slot, Value};
 use crate::time::Instant;
 
 /// A direct method.
 pub struct Method<A> {
     /// Its name, as in the DTDL model. A component's is `component*command`.
-    pub name: &'static str,
+    pub(crate) name: Name,
     run: Run<A>,
 }
 
 enum Run<A> {
     Function(fn(&mut A, Call<'_>, &mut Context<'_>, Slot<'_, '_>) -> Outcome),
+    Indexed(
+        usize,
+        fn(&mut A, usize, Call<'_>, &mut Context<'_>, Slot<'_, '_>) -> Outcome,
+    ),
     /// Sets the interval of the stream of this name.
     SetInterval(&'static str),
 }
@@ -24,7 +28,7 @@ impl<A> Method<A> {
         run: fn(&mut A, Call<'_>, &mut Context<'_>, Slot<'_, '_>) -> Outcome,
     ) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             run: Run::Function(run),
         }
     }
@@ -33,9 +37,27 @@ impl<A> Method<A> {
     /// in force.
     pub const fn set_interval(name: &'static str, stream: &'static str) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             run: Run::SetInterval(stream),
         }
+    }
+
+    /// A method whose name is known at run time: `name` gives it for `index`, or `None` if the application has no such
+    /// method. `run` gets the index too.
+    pub const fn indexed(
+        index: usize,
+        name: fn(usize) -> Option<&'static str>,
+        run: fn(&mut A, usize, Call<'_>, &mut Context<'_>, Slot<'_, '_>) -> Outcome,
+    ) -> Self {
+        Self {
+            name: Name::Indexed(index, name),
+            run: Run::Indexed(index, run),
+        }
+    }
+
+    /// Its name; `None` if this is an entry that is not in use.
+    pub fn name(&self) -> Option<&'static str> {
+        self.name.get()
     }
 
     /// Runs it.
@@ -48,6 +70,7 @@ impl<A> Method<A> {
     ) -> Outcome {
         match self.run {
             Run::Function(run) => run(application, call, device, result),
+            Run::Indexed(index, run) => run(application, index, call, device, result),
             Run::SetInterval(stream) => set_interval(stream, &call, device, result),
         }
     }

@@ -13,6 +13,9 @@
 //!
 //! [`standard`] has entries that most devices need, one line each. [`Context`] is what a function may ask of the device.
 //!
+//! The tables are constants. An entry whose name is known at run time only, such as of an application that is written in
+//! another language, is an `indexed` one: its functions get its index, and its table ends at the first without a name.
+//!
 //! All functions run in the device's thread, one at a time. They must not block for long: the keep-alive waits.
 
 mod context;
@@ -20,6 +23,7 @@ mod event;
 mod kept;
 mod message;
 mod method;
+mod name;
 mod property;
 mod refusal;
 pub mod standard;
@@ -31,12 +35,14 @@ pub use self::event::{CloudMessage, Event, Receipt};
 pub use self::kept::{Kept, MAX_KEPT_LEN};
 pub use self::message::{Message, MessageError};
 pub use self::method::{Call, Method, Outcome};
+pub(crate) use self::name::Name;
+pub use self::name::is_property_name;
 pub use self::property::{Property, Reported};
 pub use self::refusal::Refusal;
-pub use self::stream::Stream;
-pub(crate) use self::stream::{Rate, Schedule};
+pub(crate) use self::stream::Schedule;
+pub use self::stream::{Rate, Stream};
 
-use crate::json::{MAX_NAME, Value};
+use crate::json::Value;
 
 /// The application on top of the device loop. See the [module](self).
 pub trait Application: Sized + 'static {
@@ -98,12 +104,12 @@ impl Table {
     }
 }
 
-/// The name of an entry of an application's table.
+/// The name of an entry of an application's table; `None` from its end on.
 pub(crate) fn name_of<A: Application>(table: Table, index: usize) -> Option<&'static str> {
     match table {
-        Table::Streams => A::STREAMS.get(index).map(|stream| stream.name),
-        Table::Properties => A::PROPERTIES.get(index).map(|property| property.name),
-        Table::Reported => A::REPORTED.get(index).map(|property| property.name),
+        Table::Streams => A::STREAMS.get(index)?.name(),
+        Table::Properties => A::PROPERTIES.get(index)?.name(),
+        Table::Reported => A::REPORTED.get(index)?.name(),
         Table::Kept => A::KEPT.get(index).map(|kept| kept.name),
     }
 }
@@ -136,31 +142,17 @@ pub(crate) const fn check<A: Application>() {
     let mut index = 0;
     while index < A::PROPERTIES.len() {
         assert!(
-            is_short(A::PROPERTIES[index].name),
-            "the name of a property has 64 bytes at most"
+            A::PROPERTIES[index].name.fits(),
+            "the name of a property has 1 to 64 bytes"
         );
         index += 1;
     }
     index = 0;
     while index < A::REPORTED.len() {
         assert!(
-            is_short(A::REPORTED[index].name),
-            "the name of a property has 64 bytes at most"
+            A::REPORTED[index].name.fits(),
+            "the name of a property has 1 to 64 bytes"
         );
         index += 1;
     }
-}
-
-/// True if neither the component nor the name in it is too long.
-const fn is_short(name: &str) -> bool {
-    let name = name.as_bytes();
-    let (mut at, mut length) = (0, 0);
-    while at < name.len() {
-        length = if name[at] == b'*' { 0 } else { length + 1 };
-        if length > MAX_NAME {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }

@@ -3,7 +3,7 @@
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use super::{Context, Refusal};
+use super::{Context, Name, Refusal};
 use crate::json::{Decimal, Slot, Value};
 
 /// A writable property (IoT Plug and Play conventions, "Writable properties").
@@ -14,7 +14,7 @@ pub struct Property<A> {
     /// Its name, as in the DTDL model. A component's is `component*property`, by analogy with commands; in
     /// the twin it lies in the component's object (IoT Plug and Play conventions, "Sample component
     /// writable property"). Component and property have at most [`MAX_NAME`](crate::json::MAX_NAME) bytes each.
-    pub name: &'static str,
+    pub(crate) name: Name,
     kind: Kind<A>,
 }
 
@@ -22,6 +22,11 @@ enum Kind<A> {
     Custom {
         apply: fn(&mut A, Value<'_>, &mut Context<'_>) -> Result<(), Refusal>,
         value: fn(&A, &Context<'_>, Slot<'_, '_>),
+    },
+    Indexed {
+        index: usize,
+        apply: fn(&mut A, usize, Value<'_>, &mut Context<'_>) -> Result<(), Refusal>,
+        value: fn(&A, usize, &Context<'_>, Slot<'_, '_>),
     },
     Number {
         decimals: u8,
@@ -58,7 +63,7 @@ impl<A> Property<A> {
         value: fn(&A, &Context<'_>, Slot<'_, '_>),
     ) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             kind: Kind::Custom { apply, value },
         }
     }
@@ -83,7 +88,7 @@ impl<A> Property<A> {
         get: fn(&A) -> i64,
     ) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             kind: Kind::Number {
                 decimals,
                 least: *range.start(),
@@ -98,7 +103,7 @@ impl<A> Property<A> {
     /// what the device was configured with.
     pub const fn interval(name: &'static str, stream: &'static str) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             kind: Kind::Interval(stream),
         }
     }
@@ -110,7 +115,7 @@ impl<A> Property<A> {
         get: fn(&A) -> bool,
     ) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             kind: Kind::Boolean { set, get },
         }
     }
@@ -123,9 +128,32 @@ impl<A> Property<A> {
         get: fn(&A) -> usize,
     ) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             kind: Kind::Choice { names, set, get },
         }
+    }
+
+    /// A property whose name is known at run time: `name` gives it for `index`, or `None` if the application has no such
+    /// property. The other functions are as with [`Property::new`], and get the index.
+    pub const fn indexed(
+        index: usize,
+        name: fn(usize) -> Option<&'static str>,
+        apply: fn(&mut A, usize, Value<'_>, &mut Context<'_>) -> Result<(), Refusal>,
+        value: fn(&A, usize, &Context<'_>, Slot<'_, '_>),
+    ) -> Self {
+        Self {
+            name: Name::Indexed(index, name),
+            kind: Kind::Indexed {
+                index,
+                apply,
+                value,
+            },
+        }
+    }
+
+    /// Its name; `None` if this is an entry that is not in use.
+    pub fn name(&self) -> Option<&'static str> {
+        self.name.get()
     }
 
     /// Takes the value that an operator desires; `null` when the operator deleted it.
@@ -142,6 +170,7 @@ impl<A> Property<A> {
         let is_deleted = value.is_null();
         match &self.kind {
             Kind::Custom { apply, .. } => return apply(application, value, device),
+            Kind::Indexed { index, apply, .. } => return apply(application, *index, value, device),
             Kind::Number {
                 decimals,
                 least,
@@ -188,6 +217,11 @@ impl<A> Property<A> {
     pub fn write(&self, application: &A, device: &Context<'_>, value: Slot<'_, '_>) {
         match &self.kind {
             Kind::Custom { value: write, .. } => write(application, device, value),
+            Kind::Indexed {
+                index,
+                value: write,
+                ..
+            } => write(application, *index, device, value),
             Kind::Number { decimals, get, .. } => {
                 value.decimal(Decimal::new(get(application), *decimals));
             }
@@ -240,7 +274,7 @@ pub(super) fn interval(device: &Context<'_>, stream: &str) -> i64 {
 /// A property that only the device sets.
 pub struct Reported<A> {
     /// Its name, as in the DTDL model. A component's is `component*property`.
-    pub name: &'static str,
+    pub(crate) name: Name,
     /// It counts dropped messages: the device reports it when an episode of dropping begins and ends.
     pub(crate) counts: bool,
     kind: ReportedKind<A>,
@@ -250,13 +284,14 @@ enum ReportedKind<A> {
     Constant(&'static str),
     Value(fn(&A, &Context<'_>, Slot<'_, '_>)),
     Text(fn(&Context<'_>) -> &'static str),
+    Indexed(usize, fn(&A, usize, &Context<'_>, Slot<'_, '_>)),
 }
 
 impl<A> Reported<A> {
     /// A property whose value `write` writes: any JSON.
     pub const fn new(name: &'static str, write: fn(&A, &Context<'_>, Slot<'_, '_>)) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             counts: false,
             kind: ReportedKind::Value(write),
         }
@@ -266,7 +301,7 @@ impl<A> Reported<A> {
     /// env!("CARGO_PKG_VERSION"))`.
     pub const fn constant(name: &'static str, text: &'static str) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             counts: false,
             kind: ReportedKind::Constant(text),
         }
@@ -275,10 +310,29 @@ impl<A> Reported<A> {
     /// A text that the platform knows; nothing is reported if it is empty.
     pub const fn text(name: &'static str, text: fn(&Context<'_>) -> &'static str) -> Self {
         Self {
-            name,
+            name: Name::Fixed(name),
             counts: false,
             kind: ReportedKind::Text(text),
         }
+    }
+
+    /// A property whose name is known at run time: `name` gives it for `index`, or `None` if the application has no such
+    /// property. `write` gets the index too.
+    pub const fn indexed(
+        index: usize,
+        name: fn(usize) -> Option<&'static str>,
+        write: fn(&A, usize, &Context<'_>, Slot<'_, '_>),
+    ) -> Self {
+        Self {
+            name: Name::Indexed(index, name),
+            counts: false,
+            kind: ReportedKind::Indexed(index, write),
+        }
+    }
+
+    /// Its name; `None` if this is an entry that is not in use.
+    pub fn name(&self) -> Option<&'static str> {
+        self.name.get()
     }
 
     /// The same, reported again when messages are dropped: when an episode of dropping begins and when it has ended, and
@@ -292,7 +346,7 @@ impl<A> Reported<A> {
     pub(crate) fn is_present(&self, device: &Context<'_>) -> bool {
         match self.kind {
             ReportedKind::Text(text) => !text(device).is_empty(),
-            ReportedKind::Constant(_) | ReportedKind::Value(_) => true,
+            ReportedKind::Constant(_) | ReportedKind::Value(_) | ReportedKind::Indexed(..) => true,
         }
     }
 
@@ -302,6 +356,7 @@ impl<A> Reported<A> {
             ReportedKind::Constant(text) => value.string(text),
             ReportedKind::Text(text) => value.string(text(device)),
             ReportedKind::Value(write) => write(application, device, value),
+            ReportedKind::Indexed(index, write) => write(application, index, device, value),
         }
     }
 }

@@ -158,8 +158,8 @@ pub const fn get_status<A: super::Application>() -> Method<A> {
                 .integer("queued", report.queued.into())
                 .object("dropped", |dropped| report.dropped.write(dropped))
                 .integer("messagesIgnored", number(report.messages_ignored));
-            if let Some(stream) = A::STREAMS.first() {
-                let interval = property::interval(device, stream.name);
+            if let Some(stream) = A::STREAMS.first().and_then(|stream| stream.name()) {
+                let interval = property::interval(device, stream);
                 status.thousandths("telemetryInterval", interval);
             }
         });

@@ -2,25 +2,37 @@
 
 use core::time::Duration;
 
-use super::{Context, Message};
+use super::{Context, Message, Name};
 use crate::time::Instant;
 
 /// A telemetry stream.
 pub struct Stream<A> {
-    pub(crate) name: &'static str,
-    pub(crate) rate: Rate,
+    pub(crate) name: Name,
+    rate: Rates,
     pub(crate) component: Option<&'static str>,
     pub(crate) at_most_once: bool,
-    pub(crate) sample: fn(&mut A, &mut Message<'_>, &mut Context<'_>),
+    sample: Sample<A>,
 }
 
 /// Time between the messages of a stream, as its table says it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Rate {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
     /// The configured interval ([`Config::telemetry_interval`](crate::device::Config)).
     Configured,
+    /// An interval of its own. Zero is taken for one millisecond.
     Every(Duration),
+    /// No interval: a message goes out when [`Context::send`] asks for it.
     OnRequest,
+}
+
+enum Rates {
+    Fixed(Rate),
+    Indexed(usize, fn(usize) -> Rate),
+}
+
+enum Sample<A> {
+    Function(fn(&mut A, &mut Message<'_>, &mut Context<'_>)),
+    Indexed(usize, fn(&mut A, usize, &mut Message<'_>, &mut Context<'_>)),
 }
 
 impl<A> Stream<A> {
@@ -31,23 +43,40 @@ impl<A> Stream<A> {
         sample: fn(&mut A, &mut Message<'_>, &mut Context<'_>),
     ) -> Self {
         Self {
-            name,
-            rate: Rate::Configured,
+            name: Name::Fixed(name),
+            rate: Rates::Fixed(Rate::Configured),
             component: None,
             at_most_once: false,
-            sample,
+            sample: Sample::Function(sample),
+        }
+    }
+
+    /// A stream whose name is known at run time: `name` gives it for `index`, or `None` if the application has no such
+    /// stream. `rate` gives the time between its messages, and `sample` gets the index too.
+    pub const fn indexed(
+        index: usize,
+        name: fn(usize) -> Option<&'static str>,
+        rate: fn(usize) -> Rate,
+        sample: fn(&mut A, usize, &mut Message<'_>, &mut Context<'_>),
+    ) -> Self {
+        Self {
+            name: Name::Indexed(index, name),
+            rate: Rates::Indexed(index, rate),
+            component: None,
+            at_most_once: false,
+            sample: Sample::Indexed(index, sample),
         }
     }
 
     /// The same at an interval of its own. Zero is taken for one millisecond.
     pub const fn every(mut self, interval: Duration) -> Self {
-        self.rate = Rate::Every(interval);
+        self.rate = Rates::Fixed(Rate::Every(interval));
         self
     }
 
     /// The same without an interval: a message goes out when [`Context::send`] asks for it.
     pub const fn on_request(mut self) -> Self {
-        self.rate = Rate::OnRequest;
+        self.rate = Rates::Fixed(Rate::OnRequest);
         self
     }
 
@@ -63,9 +92,29 @@ impl<A> Stream<A> {
         self
     }
 
-    /// Its name.
-    pub const fn name(&self) -> &'static str {
-        self.name
+    /// Its name; `None` if this is an entry that is not in use.
+    pub fn name(&self) -> Option<&'static str> {
+        self.name.get()
+    }
+
+    pub(crate) fn rate(&self) -> Rate {
+        match self.rate {
+            Rates::Fixed(rate) => rate,
+            Rates::Indexed(index, rate) => rate(index),
+        }
+    }
+
+    /// Writes a message.
+    pub(crate) fn sample(
+        &self,
+        application: &mut A,
+        message: &mut Message<'_>,
+        device: &mut Context<'_>,
+    ) {
+        match self.sample {
+            Sample::Function(sample) => sample(application, message, device),
+            Sample::Indexed(index, sample) => sample(application, index, message, device),
+        }
     }
 }
 

@@ -37,6 +37,8 @@
 
 mod hub;
 #[cfg(test)]
+mod indexed_tests;
+#[cfg(test)]
 mod tests;
 
 use alloc::string::{String, ToString};
@@ -375,6 +377,17 @@ impl<'m, A: Application> Bench<'m, A> {
     pub fn press_button(&mut self) {
         let requests = Requests {
             send_now: true,
+            ..Requests::default()
+        };
+        let at = self.at();
+        self.machine.requested(&at, requests);
+        self.tick(Duration::ZERO);
+    }
+
+    /// Asks for the application's attention, as another thread does: [`Event::Woken`](crate::application::Event::Woken).
+    pub fn wake(&mut self) {
+        let requests = Requests {
+            woken: true,
             ..Requests::default()
         };
         let at = self.at();

@@ -121,6 +121,7 @@ const STOP: Requests = Requests {
     send_now: false,
     retry_now: false,
     reconnect: false,
+    woken: false,
 };
 const DNS: ConnectError = ConnectError::Dns(Code(-2));
 

@@ -145,6 +145,9 @@ impl<A: Application> Work for Device<'_, A> {
         if requests.reconnect {
             connection.reconnect(at.now);
         }
+        if requests.woken {
+            self.tell(connection, at, application::Event::Woken);
+        }
     }
 
     /// Not while it would be refused: its sender keeps it until there is room.

@@ -86,7 +86,7 @@ impl<A: Application> Device<'_, A> {
         request_id: &str,
         payload: &[u8],
     ) {
-        let Some(method) = A::METHODS.iter().position(|method| method.name == name) else {
+        let Some(method) = A::METHODS.iter().position(|method| method.name.is(name)) else {
             warn!("method \"{}\": unknown", Visible(name));
             return respond(connection, request_id, 404, &"unknown method");
         };
@@ -112,7 +112,7 @@ impl<A: Application> Device<'_, A> {
         request_id: &str,
         size: usize,
     ) {
-        if !A::METHODS.iter().any(|method| method.name == name) {
+        if !A::METHODS.iter().any(|method| method.name.is(name)) {
             // It is unknown with any payload.
             return self.handle_call(connection, at, name, request_id, b"");
         }
@@ -173,7 +173,8 @@ impl<A: Application> Device<'_, A> {
             }
             (Outcome::Done(_), Err(TooLong)) => respond(connection, request_id, 500, &TooLong),
             (Outcome::Done(status), Ok(())) => {
-                info!("method \"{}\": answered with status {status}", entry.name);
+                let name = entry.name().unwrap_or_default();
+                info!("method \"{name}\": answered with status {status}");
                 let topic = render(topic, Outbound::MethodResponse { status, request_id });
                 let sent = topic.map(|topic| {
                     connection
@@ -181,7 +182,7 @@ impl<A: Application> Device<'_, A> {
                         .publish_now(topic, payload.as_str().as_bytes())
                 });
                 if !matches!(sent, Ok(Ok(()))) {
-                    warn!("method \"{}\": the answer could not be sent", entry.name);
+                    warn!("method \"{name}\": the answer could not be sent");
                 }
             }
         }

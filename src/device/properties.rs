@@ -48,7 +48,10 @@ fn reported<A: Application>(index: usize) -> Option<&'static Reported<A>> {
 
 /// The names of an application's properties.
 pub(super) fn names<A: Application>() -> Names {
-    let counting = A::REPORTED.iter().enumerate();
+    let counting = A::REPORTED.iter();
+    let counting = counting
+        .take_while(|property| property.name().is_some())
+        .enumerate();
     let counting = counting.filter(|(_, property)| property.counts);
     Names {
         writable: |index| name_of::<A>(Table::Properties, index),

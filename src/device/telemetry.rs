@@ -118,13 +118,13 @@ impl<A: Application> Device<'_, A> {
         stream: usize,
         messages: u32,
     ) {
-        let Some(stream) = A::STREAMS.get(stream).filter(|_| messages > 0) else {
+        let stream = A::STREAMS.get(stream).filter(|_| messages > 0);
+        let Some(stream) = stream.and_then(|stream| stream.name()) else {
             return;
         };
         let due = &mut connection.report.telemetry_due;
         *due = due.saturating_add(messages.into());
         self.message_ids.skip(messages);
-        let stream = stream.name;
         self.tell(connection, at, Event::NotMeasured { stream, messages });
         self.dropped(connection, at.now, Cause::NotSampled, messages);
     }
@@ -213,7 +213,7 @@ impl<A: Application> Device<'_, A> {
         let mut message = Message::new(readings, space, topic, before_id);
         message.at_most_once = stream.at_most_once;
         let mut context = Context::new(&mut self.control, report, at.now, at.unix);
-        (stream.sample)(&mut self.application, &mut message, &mut context);
+        stream.sample(&mut self.application, &mut message, &mut context);
         if let Some(component) = stream.component {
             message.component(component);
         }

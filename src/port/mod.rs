@@ -196,6 +196,9 @@ pub struct Requests {
     pub retry_now: bool,
     /// The client certificate changed: say goodbye, and connect again with the new one.
     pub reconnect: bool,
+    /// Tell the application that another thread has news for it:
+    /// [`Event::Woken`](crate::application::Event::Woken). Not while the device is being provisioned.
+    pub woken: bool,
 }
 
 /// Parts of a platform that never wait. What drives a device needs them, whatever waits for it: a thread, or an

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use azure_device::application::Application;
+use azure_device::application::{Application, Method, Property, Reported};
 use azure_device::bench::{Bench, Memory};
 use azure_device::device::Config;
 use azure_device::report::{Cause, Facts};
@@ -94,7 +94,8 @@ fn the_model_has_the_id_that_the_device_announces() {
 fn every_method_is_a_command_and_every_command_a_method() {
     let methods = App::METHODS
         .iter()
-        .map(|method| method.name.to_owned())
+        .filter_map(Method::name)
+        .map(str::to_owned)
         .collect();
     assert_eq!(names(&all_contents("Command")), methods);
 }
@@ -107,7 +108,8 @@ fn every_property_of_the_table_is_writable_in_the_model_and_the_other_way_round(
         .collect();
     let table = App::PROPERTIES
         .iter()
-        .map(|property| property.name.to_owned())
+        .filter_map(Property::name)
+        .map(str::to_owned)
         .collect();
     assert_eq!(names(&writable), table);
 }
@@ -141,15 +143,10 @@ fn what_the_application_sends_and_reports_is_in_the_model() {
         names(&contents("Telemetry"))
     );
     let known = names(&contents("Property"));
-    for property in App::REPORTED {
-        assert!(known.contains(property.name), "{}", property.name);
-        let expected = property.name != "lastFailure";
-        assert_eq!(
-            bench.reported(property.name).is_some(),
-            expected,
-            "{}",
-            property.name
-        );
+    for name in App::REPORTED.iter().filter_map(Reported::name) {
+        assert!(known.contains(name), "{name}");
+        let expected = name != "lastFailure";
+        assert_eq!(bench.reported(name).is_some(), expected, "{name}");
     }
     assert_eq!(
         bench.reported("lastFault"),

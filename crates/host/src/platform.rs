@@ -129,6 +129,12 @@ impl Remote {
         self.0.ask(&self.0.retry_now);
     }
 
+    /// Tells the application that another thread has news for it:
+    /// [`Event::Woken`](azure_device::application::Event::Woken).
+    pub fn wake_application(&self) {
+        self.0.ask(&self.0.woken);
+    }
+
     /// Queues a message with its data; `notify` is called with its outcome, in the device's thread.
     ///
     /// # Errors
@@ -167,6 +173,7 @@ struct Asked {
     send_now: AtomicBool,
     stop: AtomicBool,
     retry_now: AtomicBool,
+    woken: AtomicBool,
     waker: Waker,
 }
 
@@ -179,6 +186,7 @@ impl Asked {
             send_now: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             retry_now: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
             waker,
         }
     }
@@ -205,9 +213,14 @@ impl Asked {
     }
 
     fn any(&self) -> bool {
-        [&self.submitted, &self.send_now, &self.stop, &self.retry_now]
-            .iter()
-            .any(|flag| flag.load(Ordering::Acquire))
+        let flags = [
+            &self.submitted,
+            &self.send_now,
+            &self.stop,
+            &self.retry_now,
+            &self.woken,
+        ];
+        flags.iter().any(|flag| flag.load(Ordering::Acquire))
     }
 }
 
@@ -254,6 +267,7 @@ impl Platform for HostPlatform {
             retry_now: take(&asked.retry_now),
             // The program reads its certificate once.
             reconnect: false,
+            woken: take(&asked.woken),
         }
     }
 

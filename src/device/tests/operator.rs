@@ -252,7 +252,12 @@ fn properties_that_do_not_fit_one_patch_are_reported_in_several() {
     let patches = patches(&world);
     assert_eq!(patches[0], r#"{"own":"yes"}"#, "its own first");
     for property in Many::PROPERTIES {
-        let name = property.name.rsplit('*').next().expect("one");
+        let name = property
+            .name()
+            .expect("a name")
+            .rsplit('*')
+            .next()
+            .expect("one");
         let name = std::format!("\"{name}\":{{\"value\"");
         let told = patches.iter().filter(|patch| patch.contains(&name)).count();
         assert_eq!(told, 1, "{name} in {patches:?}");

@@ -153,6 +153,12 @@ fn requests_of_other_threads_end_a_wait_and_are_taken_once() {
     };
     assert_eq!(platform.requests(), button);
     assert_eq!(platform.requests(), Requests::default());
+    platform.remote().wake_application();
+    let woken = Requests {
+        woken: true,
+        ..Requests::default()
+    };
+    assert_eq!(platform.requests(), woken);
     asking.join().unwrap();
 
     platform.remote().stop();
