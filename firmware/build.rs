@@ -2,7 +2,7 @@
 //!
 //! - Kconfig's values: booleans as cfgs, the others as constants in OUT_DIR/kconfig.rs. The `zephyr` crate has such
 //!   constants too, but does not notice when .config changes.
-//! - For each header of the shim: its types, constants and functions in OUT_DIR/<header>.rs, by bindgen. A list in
+//! - For each header of the shim, and for the C API's: its types, constants and functions in OUT_DIR/<header>.rs, by bindgen. A list in
 //!   OUT_DIR/<header>_exports.rs holds each function that Rust provides to its declaration: one that is missing, or has
 //!   other types, does not compile.
 
@@ -16,8 +16,11 @@ use std::{env, fs};
 
 use bindgen::callbacks::{ItemInfo, ItemKind, ParseCallbacks};
 
-/// Start of the names of the functions that Rust provides.
+/// Start of the names of the functions that Rust provides to the shim.
 const EXPORT: &str = "azure_rust_";
+
+/// Start of the names of the functions of the C API: Rust provides all of them.
+const C_API: &str = "azure_iot_hub_";
 
 fn main() -> ExitCode {
     let Some(dotconfig) = env::var_os("DOTCONFIG").map(PathBuf::from) else {
@@ -35,8 +38,9 @@ fn main() -> ExitCode {
     zephyr_build::export_kconfig_bool_options();
     zephyr_build::build_kconfig_mod();
     let headers = booleans(&dotconfig).and_then(|booleans| {
-        bind("azure_shim", &booleans)?;
-        bind("azure_ism43362", &booleans)
+        bind("shim/include", "azure_shim", EXPORT, &booleans)?;
+        bind("shim/include", "azure_ism43362", EXPORT, &booleans)?;
+        bind("../include", "azure_iot_hub", C_API, &booleans)
     });
     if let Err(problem) = headers {
         println!("cargo::error={problem}");
@@ -56,9 +60,10 @@ fn booleans(dotconfig: &PathBuf) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// Writes OUT_DIR/`name`.rs and OUT_DIR/`name`_exports.rs from the shim's header of this name.
-fn bind(name: &str, booleans: &[String]) -> Result<(), String> {
-    let header = format!("shim/include/{name}.h");
+/// Writes OUT_DIR/`name`.rs and OUT_DIR/`name`_exports.rs from the header of this name. The names of the functions that
+/// Rust provides begin with `export`.
+fn bind(folder: &str, name: &str, export: &'static str, booleans: &[String]) -> Result<(), String> {
+    let header = format!("{folder}/{name}.h");
     println!("cargo::rerun-if-changed={header}");
     let target = variable("TARGET")?;
     // rustc names the extensions of RISC-V in its targets, clang does not.
@@ -67,7 +72,10 @@ fn bind(name: &str, booleans: &[String]) -> Result<(), String> {
         Some((riscv, rest)) if riscv.starts_with("riscv64") => format!("riscv64-{rest}"),
         _ => target,
     };
-    let exports = Exports::default();
+    let exports = Exports {
+        start: export,
+        names: Rc::default(),
+    };
     let bindings = bindgen::Builder::default()
         .header(&header)
         .clang_arg(format!("--target={target}"))
@@ -84,7 +92,7 @@ fn bind(name: &str, booleans: &[String]) -> Result<(), String> {
         .array_pointers_in_arguments(true)
         .derive_default(true)
         // Their pointers would need unsafe code.
-        .no_default("azure_arguments|azure_scale")
+        .no_default("azure_arguments|azure_scale|azure_iot_hub_.*")
         .parse_callbacks(Box::new(exports.clone()))
         .generate()
         .map_err(|error| format!("{header}: {error}"))?;
@@ -101,14 +109,17 @@ fn variable(name: &str) -> Result<String, String> {
 }
 
 /// Names of the functions that a header expects of Rust.
-#[derive(Clone, Debug, Default)]
-struct Exports(Rc<RefCell<BTreeSet<String>>>);
+#[derive(Clone, Debug)]
+struct Exports {
+    start: &'static str,
+    names: Rc<RefCell<BTreeSet<String>>>,
+}
 
 impl Exports {
     /// A line for each function. An array has elements of one type: the declaration, and the function of the same name
     /// in the module that includes this, have to have the same signature.
     fn checks(&self) -> String {
-        self.0
+        self.names
             .borrow()
             .iter()
             .fold(String::new(), |mut text, name| {
@@ -120,8 +131,8 @@ impl Exports {
 
 impl ParseCallbacks for Exports {
     fn generated_name_override(&self, item: ItemInfo<'_>) -> Option<String> {
-        if matches!(item.kind, ItemKind::Function) && item.name.starts_with(EXPORT) {
-            self.0.borrow_mut().insert(item.name.to_owned());
+        if matches!(item.kind, ItemKind::Function) && item.name.starts_with(self.start) {
+            self.names.borrow_mut().insert(item.name.to_owned());
         }
         None
     }

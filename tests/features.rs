@@ -74,15 +74,20 @@ fn collect(folder: &Path, names: &mut HashSet<String>) {
     }
 }
 
-/// Collects the names of the firmware's tests: of the files that `sample.yaml` has twister run.
+/// Collects the names of the firmware's tests: of the files that `sample.yaml`, and that of the example in C, have twister
+/// run.
 fn collect_of_the_firmware(names: &mut HashSet<String>) {
-    for line in read(&root().join("sample.yaml")).lines() {
-        let Some(file) = line.trim().strip_prefix("- \"tests/zephyr/") else {
-            continue;
-        };
-        let file = file.trim_end_matches('"');
-        let text = read(&root().join("tests/zephyr").join(file));
-        names.extend(functions_of_pytest(&text).into_iter().map(str::to_owned));
+    for sample in ["sample.yaml", "examples/c/sample.yaml"] {
+        for line in read(&root().join(sample)).lines() {
+            let file = line.trim().strip_prefix("- \"");
+            let file = file.map(|file| file.trim_start_matches("../../"));
+            let Some(file) = file.and_then(|file| file.strip_prefix("tests/zephyr/")) else {
+                continue;
+            };
+            let file = file.trim_end_matches('"');
+            let text = read(&root().join("tests/zephyr").join(file));
+            names.extend(functions_of_pytest(&text).into_iter().map(str::to_owned));
+        }
     }
 }
 

@@ -79,7 +79,8 @@ if("${CONFIG_AZURE_SNTP_SERVERS}" STREQUAL "")
 endif()
 
 # Some boards' own configuration sets it, and the default of Kconfig.memory has no effect then.
-if(CONFIG_MAIN_STACK_SIZE LESS CONFIG_AZURE_STACK_SIZE)
+# An application in C has another thread than the device.
+if(NOT CONFIG_AZURE_IOT_DEVICE_C_API AND CONFIG_MAIN_STACK_SIZE LESS CONFIG_AZURE_STACK_SIZE)
   azure_stop("CONFIG_MAIN_STACK_SIZE (${CONFIG_MAIN_STACK_SIZE}) is smaller than CONFIG_AZURE_STACK_SIZE"
     "(${CONFIG_AZURE_STACK_SIZE}), which the device's thread needs. Set CONFIG_MAIN_STACK_SIZE to the same.")
 endif()

@@ -26,6 +26,8 @@
 
 extern crate alloc;
 
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+mod c_api;
 mod clock;
 mod configuration;
 mod connector;

@@ -63,9 +63,22 @@ pub(crate) fn start<A: Application + Clone>(application: &A) {
     };
     let mut lasting = Lasting::default();
     loop {
+        #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+        wait_while_paused();
         #[cfg(CONFIG_AZURE_WIFI)]
         join_wifi(&mut lasting.wifi);
         arena = run(buffers, arena, facts, application, &mut lasting);
+    }
+}
+
+/// Waits until C starts a device again that it stopped.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+fn wait_while_paused() {
+    if requests::is_paused() {
+        info!("stopped by the application");
+    }
+    while requests::is_paused() {
+        sleep_until_changed(REPETITION);
     }
 }
 

@@ -12,6 +12,7 @@ static SEND_NOW: AtomicBool = AtomicBool::new(false);
 static RETRY_NOW: AtomicBool = AtomicBool::new(false);
 static RECONFIGURE: AtomicBool = AtomicBool::new(false);
 static RECONNECT: AtomicBool = AtomicBool::new(false);
+static WOKEN: AtomicBool = AtomicBool::new(false);
 static READY: AtomicBool = AtomicBool::new(false);
 
 /// A telemetry message is wanted now.
@@ -47,6 +48,73 @@ pub(crate) fn is_ready() -> bool {
     READY.load(Ordering::Acquire)
 }
 
+/// The application in C has asked for something.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+pub(crate) fn wake_application() {
+    ask(&WOKEN);
+}
+
+/// State of a device that C starts and stops.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+mod state {
+    pub(super) const NEW: u32 = 0;
+    pub(super) const RUNNING: u32 = 1;
+    pub(super) const PAUSED: u32 = 2;
+}
+
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+static STATE: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(state::NEW);
+
+/// Result of a start.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Started {
+    /// The device's thread is to be started.
+    First,
+    /// The device was stopped, and goes on.
+    Again,
+    /// The device runs.
+    Already,
+}
+
+/// Starts the device, once `register` has been called: it is not for a device that runs.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+pub(crate) fn start(register: impl FnOnce()) -> Started {
+    let was = STATE.load(Ordering::Acquire);
+    if was == state::RUNNING {
+        return Started::Already;
+    }
+    register();
+    STATE.store(state::RUNNING, Ordering::Release);
+    if was == state::NEW {
+        return Started::First;
+    }
+    ask(&RECONFIGURE);
+    Started::Again
+}
+
+/// Stops a device that runs, until it is started again.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+pub(crate) fn pause() {
+    let (running, paused) = (state::RUNNING, state::PAUSED);
+    let swapped = STATE.compare_exchange(running, paused, Ordering::AcqRel, Ordering::Acquire);
+    if swapped.is_ok() {
+        ask(&RECONFIGURE);
+    }
+}
+
+/// True if the device was started at some time.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+pub(crate) fn is_started() -> bool {
+    STATE.load(Ordering::Acquire) != state::NEW
+}
+
+/// True while the device is stopped.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+pub(crate) fn is_paused() -> bool {
+    STATE.load(Ordering::Acquire) == state::PAUSED
+}
+
 fn ask(flag: &AtomicBool) {
     flag.store(true, Ordering::Release);
     ffi::wake();
@@ -56,6 +124,7 @@ fn ask(flag: &AtomicBool) {
 pub(crate) fn take() -> Requests {
     Requests {
         send_now: SEND_NOW.swap(false, Ordering::AcqRel),
+        woken: WOKEN.swap(false, Ordering::AcqRel),
         ..take_news()
     }
 }
@@ -79,7 +148,7 @@ pub(crate) fn wants_stop() -> bool {
 
 /// True if something was asked for and not taken yet.
 pub(crate) fn pending() -> bool {
-    [&SEND_NOW, &RETRY_NOW, &RECONFIGURE, &RECONNECT]
+    [&SEND_NOW, &RETRY_NOW, &RECONFIGURE, &RECONNECT, &WOKEN]
         .iter()
         .any(|flag| flag.load(Ordering::Acquire))
 }

@@ -96,3 +96,12 @@ pub(crate) fn clear() {
     with_locked(&SNAPSHOT, |snapshot| *snapshot = None);
     show_pair(None, None);
 }
+
+/// The counters as they were last seen.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+pub(crate) fn current_report() -> Report {
+    with_locked(&SNAPSHOT, |snapshot| {
+        snapshot.map(|snapshot| snapshot.report)
+    })
+    .unwrap_or_default()
+}

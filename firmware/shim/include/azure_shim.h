@@ -250,7 +250,27 @@ void azure_shell_print(const struct shell *shell, const char *line);
  */
 uint32_t azure_shell_read(const struct shell *shell, uint8_t *buffer, uint32_t length, uint32_t timeout_ms);
 
+/* c_api.c */
+/* Errors of the C API, whose errno differs between C libraries. */
+enum azure_errno_kind {
+	AZURE_ERRNO_INVALID = 0,
+	AZURE_ERRNO_AGAIN = 1,
+	AZURE_ERRNO_ALREADY = 2,
+	AZURE_ERRNO_CANCELED = 3,
+	AZURE_ERRNO_NO_ROOM = 4,
+	AZURE_ERRNO_NOT_FOUND = 5,
+	AZURE_ERRNO_TOO_LONG = 6,
+};
+/* errno of an enum azure_errno_kind. */
+int32_t azure_errno_of(uint32_t kind);
+/* Starts a thread that calls azure_rust_thread(). Once. */
+void azure_thread_start(void);
+
 /* Provided by Rust. */
+#if defined(CONFIG_AZURE_IOT_DEVICE_C_API)
+/* The device's thread, for an application in C. */
+void azure_rust_thread(void);
+#endif
 #if defined(CONFIG_AZURE_SHELL)
 /* A command: argv[0] is its name, after "azure" and "azure set". */
 int32_t azure_rust_command(const struct shell *shell, bool set, uint32_t argc, char **argv);

@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+mod c_api;
 #[cfg(CONFIG_AZURE_ISM43362)]
 mod ism43362;
 
@@ -58,4 +60,12 @@ unsafe extern "C" fn azure_rust_command(
         argument(0).unwrap_or_default(),
         [argument(1), argument(2)],
     )
+}
+
+/// The device's thread, for an application in C.
+// SAFETY: the name is declared in azure_shim.h, and nothing else has it.
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn azure_rust_thread() {
+    crate::run(&crate::c_api::CApplication);
 }

@@ -7,6 +7,8 @@
 #![allow(unsafe_code)]
 
 mod board;
+#[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+pub(crate) mod c_api;
 mod credentials;
 #[cfg(CONFIG_AZURE_ISM43362)]
 pub(crate) mod ism43362;
