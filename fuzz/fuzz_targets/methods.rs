@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((choice, payload)) = input.split_first() else {
         return;
     };
-    let names = App::METHODS.iter().map(|method| method.name);
+    let names = App::METHODS.iter().filter_map(|method| method.name());
     let names: Vec<_> = names.chain(["unknown"]).collect();
     let name = names[usize::from(*choice) % names.len()];
     let large = *choice >= 128;
