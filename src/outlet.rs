@@ -231,7 +231,7 @@ pub trait Outlet {
 #[derive(Debug)]
 pub struct Ring<S> {
     storage: S,
-    /// Where the oldest record begins.
+    /// Place at which the oldest record begins.
     head: usize,
     /// Bytes in use.
     used: usize,
@@ -368,7 +368,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Ring<S> {
 pub(crate) struct Record<'r> {
     pub(crate) at_most_once: bool,
     pub(crate) ticket: Option<Ticket>,
-    /// When it was made.
+    /// Time at which it was made.
     pub(crate) created: Instant,
     fields: &'r [u8],
 }

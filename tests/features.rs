@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-/// Where Rust's tests are.
+/// Folders with Rust's tests.
 const PLACES: [&str; 4] = ["src", "crates", "tests", "examples"];
 
 fn root() -> &'static Path {

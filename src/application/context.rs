@@ -1,4 +1,4 @@
-//! What an application may ask of its device.
+//! Requests of an application to its device.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -154,7 +154,7 @@ impl<'d> Context<'d> {
         self.control.blink_until = Some(end);
     }
 
-    /// What has changed just now is reported in any case.
+    /// Changes that were made just now are reported in any case.
     pub(crate) const fn settings_are_reported(&mut self) {
         self.control.settings_changed = false;
     }
@@ -165,7 +165,7 @@ impl<'d> Context<'d> {
     }
 }
 
-/// What an application has asked for.
+/// Requests of an application.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     name_of: NameOf,
@@ -179,7 +179,7 @@ pub(crate) struct Control {
     pub(crate) acknowledged: [Option<AckToken>; ACKNOWLEDGED],
     /// Properties whose values have changed, one bit each, numbered as in [`Control::names`].
     pub(crate) changed: u64,
-    /// What a writable property may say has changed: an interval, or the indicator.
+    /// A value of a writable property has changed: an interval, or the indicator.
     pub(crate) settings_changed: bool,
     /// Values that are to be saved, one bit each.
     pub(crate) kept: u16,

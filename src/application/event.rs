@@ -1,4 +1,4 @@
-//! What happens to an application: messages of the operator, and events.
+//! Events of an application: messages of the operator, and events.
 
 use crate::failure::Failure;
 use crate::mqtt::AckToken;

@@ -118,7 +118,7 @@ impl<A> Stream<A> {
     }
 }
 
-/// When the messages of a stream are due.
+/// Times at which the messages of a stream are due.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Schedule {
     /// The interval that is in force.
@@ -127,7 +127,7 @@ pub(crate) struct Schedule {
     pub(crate) wanted: Option<Duration>,
     /// The interval that the device was configured with.
     pub(crate) own: Option<Duration>,
-    /// When the next message is due.
+    /// Time of the next message.
     pub(crate) next: Option<Instant>,
     /// The next message was asked for.
     pub(crate) asked: bool,

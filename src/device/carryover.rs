@@ -26,9 +26,9 @@ pub struct Carryover {
     origin: Option<Origin>,
     message_ids: MessageIds,
     awaited: Awaited,
-    /// When messages are due.
+    /// Times of the next messages.
     schedules: Box<[Schedule]>,
-    /// When a message was asked for while there was no device.
+    /// Time at which a message was asked for while there was no device.
     wanted: Option<Instant>,
     episode: Episode,
 }

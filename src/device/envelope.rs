@@ -62,7 +62,7 @@ impl Display for MessageId {
 #[derive(Clone, Debug, Default)]
 pub(super) struct TopicStart {
     text: String,
-    /// Where the id's key begins.
+    /// Place at which the id's key begins.
     before_id: usize,
 }
 

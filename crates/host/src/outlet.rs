@@ -33,7 +33,7 @@ impl Letters {
         }))
     }
 
-    /// What a panic in another thread left is whole: each change is one call.
+    /// State that a panic in another thread left is whole: each change is one call.
     fn content(&self) -> MutexGuard<'_, Content> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

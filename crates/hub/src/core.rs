@@ -57,9 +57,9 @@ pub(crate) struct Core {
     pub(crate) policies: Policies,
     /// Reason why connections ended.
     pub(crate) closes: CloseLog,
-    /// What happened to each client.
+    /// Story of each client.
     pub(crate) stories: Stories,
-    /// What happened to each registration with the provisioning service.
+    /// Story of each registration with the provisioning service.
     pub(crate) registration_stories: Stories,
 }
 

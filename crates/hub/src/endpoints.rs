@@ -80,7 +80,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Where the page was served last from this directory.
+    /// Address at which the page was served last from this directory.
     pub(crate) fn last_page(directory: &Path) -> Option<SocketAddr> {
         let bytes = std::fs::read(directory.join(Self::FILE)).ok()?;
         serde_json::from_slice::<Self>(&bytes).ok()?.page

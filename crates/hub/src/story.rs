@@ -23,7 +23,7 @@ const MAX_RECENT: usize = 500;
 /// Most bytes of what a happening says.
 const MAX_DETAIL: usize = 300;
 
-/// What happened.
+/// Event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum What {
@@ -56,11 +56,11 @@ pub(crate) struct Happening {
     /// Grows with every happening and every change of one.
     #[serde(skip)]
     changed: u64,
-    /// When it happened first, in milliseconds since 1970.
+    /// Time at which it happened first, in milliseconds since 1970.
     time: u64,
-    /// When it happened last.
+    /// Time at which it happened last.
     last: u64,
-    /// How often.
+    /// Number of times.
     count: u64,
     what: What,
     /// The packet, for packets.
@@ -83,7 +83,7 @@ struct Inner {
     next: u64,
 }
 
-/// What happened to one of many.
+/// Story of one of many.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Recent {
     subject: Box<str>,

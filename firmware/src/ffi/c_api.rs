@@ -314,7 +314,7 @@ impl Registered {
     }
 }
 
-/// What C wants to be called with the outcome of a message.
+/// Function of C to be called with the outcome of a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Done {
     function: unsafe extern "C" fn(c_int, *mut c_void),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 
-/// How a device or a module proves its identity.
+/// Proof of the identity of a device or a module.
 #[derive(Args)]
 pub(super) struct Proof {
     /// Proof of the identity

@@ -94,7 +94,7 @@ pub(super) struct Serve {
     log: LevelFilter,
 }
 
-/// Where the page is served, if it is.
+/// Address of the page, if it is served.
 #[derive(Clone, Copy)]
 struct PageAt(Option<SocketAddr>);
 

@@ -182,7 +182,7 @@ pub(crate) fn common_name_of(certificate: &[u8]) -> Option<String> {
     common_name(&parse(certificate).ok()?).map(str::to_owned)
 }
 
-/// What a certificate says of itself, for people.
+/// Statements of a certificate about itself, for people.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {

@@ -91,7 +91,7 @@ pub(crate) struct Publish {
     pub(crate) retain: bool,
 }
 
-/// What a message is beside its topic and payload.
+/// Parts of a message beside its topic and payload.
 impl fmt::Display for Publish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes, QoS ", self.payload.len())?;

@@ -28,7 +28,7 @@ pub(crate) struct Opened {
     pub(crate) session_present: bool,
 }
 
-/// What CONNECT asked for.
+/// Wishes of CONNECT.
 impl fmt::Display for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clean = if self.clean {

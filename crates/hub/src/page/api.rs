@@ -21,7 +21,7 @@ use crate::core::Core;
 use crate::logged;
 use crate::registry::Identity;
 
-/// What the handlers need.
+/// Needs of the handlers.
 pub(super) struct Context {
     pub(super) core: Arc<Core>,
     pub(super) facts: Facts,

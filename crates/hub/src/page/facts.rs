@@ -13,7 +13,7 @@ use crate::credentials::x509::{self, Summary};
 use crate::throttle::Throttling;
 use crate::tls::{Hierarchy, ServerChain};
 
-/// Where a hub listens, and what it was started with.
+/// Addresses of a hub, and the settings that it was started with.
 #[derive(Debug)]
 pub(crate) struct Facts {
     /// MQTT.
@@ -32,7 +32,7 @@ pub(crate) struct Facts {
     pub(crate) models: Option<PathBuf>,
     /// The rates of a tier.
     pub(crate) throttling: Option<Throttling>,
-    /// What the hub presents, and what it is trusted by.
+    /// Certificates that the hub presents, and those that it is trusted by.
     pub(crate) certificates: Vec<Certificate>,
 }
 

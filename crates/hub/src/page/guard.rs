@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::token::PageToken;
 
-/// What begins with this needs the token.
+/// Start of the paths that need the token.
 pub(super) const API: &str = "/api/";
 
 /// Scripts, styles and requests of the page's own only, nothing inline, and no text that becomes markup.
@@ -42,7 +42,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
     ),
 ];
 
-/// What requests are judged by.
+/// Facts that requests are judged by.
 pub(super) struct Guard {
     /// The server's names, with its port: what `Host` may be.
     authorities: Vec<String>,

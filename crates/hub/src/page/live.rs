@@ -44,7 +44,7 @@ impl Frames {
     }
 }
 
-/// What a page looks at.
+/// View that a page looks at.
 pub(super) trait View: Send + 'static {
     /// Adds what changed since the last call.
     fn tell(&mut self, frames: &mut Frames);

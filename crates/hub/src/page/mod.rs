@@ -58,7 +58,7 @@ const MAX_HEAD: usize = 32 * 1024;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 64;
 
-/// What answers requests.
+/// Parts that answer requests.
 struct Page {
     guard: Guard,
     operator: TowerToHyperService<Router>,

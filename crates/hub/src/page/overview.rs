@@ -96,7 +96,7 @@ enum State {
     Disabled,
 }
 
-/// Which devices a page wants to see.
+/// Devices that a page wants to see.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Wanted {
     #[serde(default)]

@@ -195,7 +195,7 @@ impl Browser {
         self.command("POST", "/execute/sync", &call)
     }
 
-    /// What an expression is worth in the page.
+    /// Value of an expression in the page.
     pub fn value(&self, expression: &str) -> Value {
         self.run(&format!("return {expression}"), json!([]))
     }

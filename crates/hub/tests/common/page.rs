@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
-/// Where a page is, and the token that opens it.
+/// Address of a page, and the token that opens it.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// `127.0.0.1:PORT`.
@@ -113,7 +113,7 @@ impl Reply {
 pub struct Live {
     reader: BufReader<TcpStream>,
     rest: String,
-    /// When to give up: the hub says again and again that it is there.
+    /// Time to give up: the hub says again and again that it is there.
     end: Instant,
 }
 

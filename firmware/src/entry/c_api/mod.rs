@@ -157,7 +157,7 @@ unsafe extern "C" fn azure_iot_hub_send(message: *const c::azure_iot_hub_telemet
 /// A message of C; `None` if it is not as the header demands.
 ///
 /// # Safety
-/// What the message points to is valid.
+/// Memory that the message points to is valid.
 unsafe fn submission<'m>(
     message: &'m c::azure_iot_hub_telemetry,
     properties: &'m mut [(&'m str, &'m str); MESSAGE_PROPERTIES],
