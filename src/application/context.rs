@@ -221,10 +221,13 @@ impl Control {
         None
     }
 
-    /// All properties with their numbers: first the writable ones, then, from
-    /// [`MAX_PROPERTIES`](super::MAX_PROPERTIES) on, those that only the device sets.
-    pub(crate) fn names(&self) -> impl Iterator<Item = (usize, &'static str)> + Clone + use<> {
-        property_names(self.name_of)
+    /// All properties with their numbers: see [`property_names`].
+    fn names(&self) -> impl Iterator<Item = (usize, &'static str)> + Clone + use<> {
+        let name_of = self.name_of;
+        property_names(
+            move |index| name_of(Table::Properties, index),
+            move |index| name_of(Table::Reported, index),
+        )
     }
 
     pub(crate) fn send(&mut self, stream: usize, now: Instant) {
@@ -234,18 +237,16 @@ impl Control {
     }
 }
 
-/// All properties of an application with their numbers: first the writable ones, then, from
-/// [`MAX_PROPERTIES`](super::MAX_PROPERTIES) on, those that only the device sets.
+/// All properties of an application with their numbers: those that only the device sets, from
+/// [`MAX_PROPERTIES`](super::MAX_PROPERTIES) on, and then the writable ones, from 0 on. Each function gives the names of
+/// one kind, up to its end.
 pub(crate) fn property_names(
-    name_of: NameOf,
-) -> impl Iterator<Item = (usize, &'static str)> + Clone + use<> {
-    let writable = (0..super::MAX_PROPERTIES)
-        .map_while(move |index| Some((index, name_of(Table::Properties, index)?)));
-    let reported = (0..super::MAX_REPORTED).map_while(move |index| {
-        Some((
-            super::MAX_PROPERTIES + index,
-            name_of(Table::Reported, index)?,
-        ))
-    });
-    writable.chain(reported)
+    writable: impl Fn(usize) -> Option<&'static str> + Clone,
+    reported: impl Fn(usize) -> Option<&'static str> + Clone,
+) -> impl Iterator<Item = (usize, &'static str)> + Clone {
+    let writable =
+        (0..super::MAX_PROPERTIES).map_while(move |index| Some((index, writable(index)?)));
+    let reported = (0..super::MAX_REPORTED)
+        .map_while(move |index| Some((super::MAX_PROPERTIES + index, reported(index)?)));
+    reported.chain(writable)
 }

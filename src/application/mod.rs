@@ -30,7 +30,7 @@ pub mod standard;
 mod stream;
 
 pub use self::context::Context;
-pub(crate) use self::context::Control;
+pub(crate) use self::context::{Control, property_names};
 pub use self::event::{CloudMessage, Event, Receipt};
 pub use self::kept::{Kept, MAX_KEPT_LEN};
 pub use self::message::{Message, MessageError};

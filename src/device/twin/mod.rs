@@ -30,7 +30,7 @@ use core::time::Duration;
 
 use self::document::{Document, NameOf, Unknown};
 use self::patch::Patch;
-use crate::application::{self, MAX_PROPERTIES, MAX_REPORTED};
+use crate::application::{self, MAX_PROPERTIES, property_names};
 use crate::json::{Slot, TooLong, Value};
 use crate::logging::{debug, info, warn};
 use crate::text::{render, written};
@@ -74,12 +74,8 @@ pub(super) struct Names {
 
 impl Names {
     /// All properties, with their numbers: first those that only the device sets.
-    fn all(self) -> impl Iterator<Item = (usize, &'static str)> + Clone + use<> {
-        let writable =
-            (0..MAX_PROPERTIES).map_while(move |index| Some((index, (self.writable)(index)?)));
-        let reported = (0..MAX_REPORTED)
-            .map_while(move |index| Some((MAX_PROPERTIES + index, (self.reported)(index)?)));
-        reported.chain(writable)
+    fn all(self) -> impl Iterator<Item = (usize, &'static str)> + Clone {
+        property_names(self.writable, self.reported)
     }
 }
 
