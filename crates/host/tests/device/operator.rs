@@ -106,10 +106,8 @@ fn every_method_of_the_application_answers() {
         (blinked.status, blinked.payload),
         (200, json!({ "blinked": true }))
     );
-    assert!(
-        before.elapsed() >= Duration::from_secs(1),
-        "twice half a second"
-    );
+    // Twice half a second, less the millisecond by which a clock of whole milliseconds can be behind.
+    assert!(before.elapsed() >= Duration::from_millis(999));
 
     for (name, payload, status) in [
         ("setTelemetryInterval", json!({ "seconds": -1 }), 400),
