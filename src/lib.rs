@@ -15,7 +15,8 @@
 //!   for ever.
 //! - `setup`: what a person gives the device. [`pair`] is a new certificate and its key, tried before the old pair is
 //!   given up; [`paste`] takes them from a console; [`waiting`] is the time until there is something to connect with.
-//! - [`storage`]: guards what is kept. [`sensor`]: readings from a sensor's values.
+//! - [`storage`]: guards what is kept. [`sensor`]: readings from a sensor's values. [`queue`]: messages that outlive
+//!   restarts and power cuts.
 //! - [`port`]: traits for what touches the world.
 //! - [`outlet`]: messages from any thread.
 //! - [`report`]: what the device tells about itself.
@@ -60,6 +61,7 @@ pub mod mqtt;
 pub mod outlet;
 pub mod port;
 pub mod provisioning;
+pub mod queue;
 pub mod report;
 pub mod sensor;
 mod setup;

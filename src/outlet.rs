@@ -12,12 +12,30 @@ use core::fmt::{self, Display};
 use crate::report::Cause;
 use crate::time::Instant;
 
-/// Length of a record's fixed part, in bytes: its length, flags, ticket and time.
-const HEADER: usize = 2 + 1 + 4 + 8;
+/// Length of a record's fixed part, in bytes: its length, flags, ticket, time, and time to live.
+const HEADER: usize = 2 + 1 + 4 + 8 + 4;
 /// Length of a field's fixed part, in bytes: its tag and length.
 const FIELD_HEADER: usize = 3;
 /// Flag of a message at QoS 0.
 const AT_MOST_ONCE: u8 = 1;
+/// Flag of an urgent message.
+const URGENT: u8 = 2;
+
+/// Importance of a message, if a queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Importance {
+    /// It outlives others.
+    pub(crate) urgent: bool,
+    /// Seconds after which it is of no use; 0 if it always is.
+    pub(crate) time_to_live: u32,
+}
+
+impl Importance {
+    pub(crate) const ROUTINE: Self = Self {
+        urgent: false,
+        time_to_live: 0,
+    };
+}
 
 /// Fields of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +80,7 @@ pub struct Submission<'a> {
     message_id: Option<&'a str>,
     properties: &'a [(&'a str, &'a str)],
     at_most_once: bool,
+    importance: Importance,
     confirmed: bool,
 }
 
@@ -83,6 +102,7 @@ impl<'a> Submission<'a> {
             message_id: None,
             properties: &[],
             at_most_once: false,
+            importance: Importance::ROUTINE,
             confirmed: false,
         }
     }
@@ -130,6 +150,18 @@ impl<'a> Submission<'a> {
     /// The same at QoS 0: sent once, or dropped if there is no connection.
     pub const fn at_most_once(mut self) -> Self {
         self.at_most_once = true;
+        self
+    }
+
+    /// The same, kept longer than others if a queue is full: an alarm outlives routine values.
+    pub const fn urgent(mut self) -> Self {
+        self.importance.urgent = true;
+        self
+    }
+
+    /// The same, dropped if it was not sent after so many seconds.
+    pub const fn time_to_live(mut self, seconds: u32) -> Self {
+        self.importance.time_to_live = seconds;
         self
     }
 
@@ -244,7 +276,7 @@ pub struct Ring<S> {
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Ring<S> {
-    /// An empty ring. A record has `longest` bytes at most (the message, its properties, 15 bytes, and 3 for each of its
+    /// An empty ring. A record has `longest` bytes at most (the message, its properties, 19 bytes, and 3 for each of its
     /// parts); so many tickets may wait.
     pub const fn new(storage: S, longest: usize, most_tickets: usize) -> Self {
         Self {
@@ -299,13 +331,19 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Ring<S> {
         });
         // They fit, as was checked above.
         self.put(&(needed as u16).to_le_bytes());
-        self.put(&[if message.at_most_once {
+        let at_most_once = if message.at_most_once {
             AT_MOST_ONCE
         } else {
             0
-        }]);
+        };
+        let Importance {
+            urgent,
+            time_to_live,
+        } = message.importance;
+        self.put(&[at_most_once | if urgent { URGENT } else { 0 }]);
         self.put(&ticket.map_or(0, Ticket::number).to_le_bytes());
         self.put(&now.as_millis().to_le_bytes());
+        self.put(&time_to_live.to_le_bytes());
         for (tag, bytes) in message.fields() {
             self.put(&[tag as u8]);
             self.put(&(bytes.len() as u16).to_le_bytes());
@@ -367,6 +405,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Ring<S> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'r> {
     pub(crate) at_most_once: bool,
+    pub(crate) importance: Importance,
     pub(crate) ticket: Option<Ticket>,
     /// Time at which it was made.
     pub(crate) created: Instant,
@@ -390,12 +429,17 @@ impl<'r> Record<'r> {
     /// A record at the front of `bytes`, of which the end may be missing. `None` if not even its header is there.
     pub(crate) fn parse(bytes: &'r [u8]) -> Option<Self> {
         let (header, fields) = bytes.split_first_chunk::<HEADER>()?;
-        let [_, _, flags, a, b, c, d, created @ ..] = *header;
+        let (created, time_to_live) = header.get(7..)?.split_first_chunk()?;
+        let [_, _, flags, a, b, c, d, ..] = *header;
         let ticket = u32::from_le_bytes([a, b, c, d]);
         Some(Self {
             at_most_once: flags & AT_MOST_ONCE != 0,
+            importance: Importance {
+                urgent: flags & URGENT != 0,
+                time_to_live: u32::from_le_bytes(*time_to_live.first_chunk()?),
+            },
             ticket: (ticket != 0).then_some(Ticket(ticket)),
-            created: Instant::from_millis(u64::from_le_bytes(created)),
+            created: Instant::from_millis(u64::from_le_bytes(*created)),
             fields,
         })
     }

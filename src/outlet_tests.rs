@@ -52,14 +52,14 @@ fn a_message_comes_out_with_all_its_parts() {
 
 #[test]
 fn what_cannot_be_taken_is_refused_with_its_reason_and_changes_nothing() {
-    let mut ring = Ring::new([0; 64], 48, 1);
+    let mut ring = Ring::new([0; 72], 52, 1);
     let now = Instant::default();
-    let push = |ring: &mut Ring<[u8; 64]>, message: Submission<'_>| ring.push(&message, now);
+    let push = |ring: &mut Ring<[u8; 72]>, message: Submission<'_>| ring.push(&message, now);
     assert_eq!(
         push(&mut ring, Submission::bytes(&[0; 31])),
         Err(SendError::TooLarge {
-            needed: 49,
-            size: 48
+            needed: 53,
+            size: 52
         })
     );
     for key in ["", "$.mid"] {

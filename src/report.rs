@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::json::Object;
 use crate::mqtt;
 use crate::text::written;
+use crate::time::UnixTime;
 
 /// Counters since the start. They stop at their greatest value instead of wrapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +27,12 @@ pub struct Report {
     pub telemetry_due: u64,
     /// Telemetry messages that the hub has acknowledged.
     pub telemetry_acknowledged: u64,
-    /// Telemetry messages that wait in the outbox, sent or not.
+    /// Telemetry messages that wait in the outbox, sent or not, or in the queue behind it.
     pub queued: u32,
+    /// Those of them that are in the queue, which a restart leaves alone.
+    pub queued_in_flash: u32,
+    /// Time at which the oldest message in the queue was made, if it is known.
+    pub oldest_queued: Option<UnixTime>,
     /// Telemetry messages that will not be delivered, by cause.
     pub dropped: Dropped,
     /// Cloud-to-device messages that the application took.
@@ -139,11 +144,20 @@ pub enum Cause {
     LeftBehind,
     /// The message has QoS 0, and there was no connection for it.
     NotConnected,
+    /// The message's time to live ended before it was sent.
+    Expired,
+    /// The message was left out so that the queue lasts longer
+    /// ([`Overflow::ThinOut`](crate::queue::Overflow::ThinOut)).
+    Thinned,
+    /// The message was in the queue in flash, and could not be read again.
+    Damaged,
+    /// A person cleared the queue.
+    Erased,
 }
 
 impl Cause {
     /// All causes, in the order in which they are reported.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::OverflowOldest,
         Self::OverflowNewest,
         Self::TooLarge,
@@ -151,6 +165,10 @@ impl Cause {
         Self::Reprovisioned,
         Self::LeftBehind,
         Self::NotConnected,
+        Self::Expired,
+        Self::Thinned,
+        Self::Damaged,
+        Self::Erased,
     ];
 
     /// The name in the twin, in `getStatus` and in the log.
@@ -163,24 +181,32 @@ impl Cause {
             Self::Reprovisioned => "reprovisioned",
             Self::LeftBehind => "leftBehind",
             Self::NotConnected => "notConnected",
+            Self::Expired => "expired",
+            Self::Thinned => "thinned",
+            Self::Damaged => "damaged",
+            Self::Erased => "erased",
         }
     }
 
     /// The reason, and the remedy if there is one, for the log.
     pub const fn explanation(self) -> &'static str {
         match self {
-            Self::OverflowOldest => "the outbox is full, so the oldest make room for new ones",
-            Self::OverflowNewest => "the outbox is full and takes no new ones",
+            Self::OverflowOldest => "the queue is full, so the oldest make room for new ones",
+            Self::OverflowNewest => "the queue is full and takes no new ones",
             Self::TooLarge => "they fit no buffer",
             Self::NotSampled => "they fell due while the device was busy, and were not measured",
             Self::Reprovisioned => "the outbox has no room for them with the new device id",
             Self::LeftBehind => "they were left behind when the device ended",
             Self::NotConnected => "their QoS is 0, and there was no connection",
+            Self::Expired => "their time to live ended before they were sent",
+            Self::Thinned => "the queue is thinned out, so that it lasts longer",
+            Self::Damaged => "the queue in flash is damaged",
+            Self::Erased => "the queue was cleared",
         }
     }
 
     /// A bit of its own, for a set of causes.
-    pub(crate) const fn bit(self) -> u8 {
+    pub(crate) const fn bit(self) -> u16 {
         1 << self as u8
     }
 }

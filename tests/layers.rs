@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["application"],
     &["connection"],
     &["setup"],
-    &["storage", "sensor"],
+    &["storage", "sensor", "queue"],
     &["port"],
     &["outlet"],
     &["report"],

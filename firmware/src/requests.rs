@@ -13,6 +13,7 @@ static RETRY_NOW: AtomicBool = AtomicBool::new(false);
 static RECONFIGURE: AtomicBool = AtomicBool::new(false);
 static RECONNECT: AtomicBool = AtomicBool::new(false);
 static WOKEN: AtomicBool = AtomicBool::new(false);
+static CLEAR_QUEUE: AtomicBool = AtomicBool::new(false);
 static READY: AtomicBool = AtomicBool::new(false);
 
 /// A telemetry message is wanted now.
@@ -52,6 +53,12 @@ pub(crate) fn is_ready() -> bool {
 #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
 pub(crate) fn wake_application() {
     ask(&WOKEN);
+}
+
+/// Asks the device to erase its queue of messages.
+#[cfg(CONFIG_AZURE_SHELL)]
+pub(crate) fn clear_queue() {
+    ask(&CLEAR_QUEUE);
 }
 
 /// State of a device that C starts and stops.
@@ -125,6 +132,7 @@ pub(crate) fn take() -> Requests {
     Requests {
         send_now: SEND_NOW.swap(false, Ordering::AcqRel),
         woken: WOKEN.swap(false, Ordering::AcqRel),
+        clear_queue: CLEAR_QUEUE.swap(false, Ordering::AcqRel),
         ..take_news()
     }
 }
@@ -138,6 +146,7 @@ pub(crate) fn take_news() -> Requests {
         stop: RECONFIGURE.swap(false, Ordering::AcqRel),
         reconnect: RECONNECT.swap(false, Ordering::AcqRel),
         woken: false,
+        clear_queue: false,
     }
 }
 
@@ -148,7 +157,14 @@ pub(crate) fn wants_stop() -> bool {
 
 /// True if something was asked for and not taken yet.
 pub(crate) fn pending() -> bool {
-    [&SEND_NOW, &RETRY_NOW, &RECONFIGURE, &RECONNECT, &WOKEN]
-        .iter()
-        .any(|flag| flag.load(Ordering::Acquire))
+    [
+        &SEND_NOW,
+        &RETRY_NOW,
+        &RECONFIGURE,
+        &RECONNECT,
+        &WOKEN,
+        &CLEAR_QUEUE,
+    ]
+    .iter()
+    .any(|flag| flag.load(Ordering::Acquire))
 }

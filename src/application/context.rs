@@ -108,6 +108,11 @@ impl<'d> Context<'d> {
         }
     }
 
+    /// Erases all messages that wait and were not sent yet, in RAM and in flash ([`crate::queue`]).
+    pub fn clear_queue(&mut self) {
+        self.control.clear_queue = true;
+    }
+
     /// Restarts the device with a clean goodbye, once the response to this call has been sent.
     pub const fn restart(&mut self) {
         self.control.restart = true;
@@ -173,6 +178,8 @@ pub(crate) struct Control {
     /// One for each stream.
     pub(crate) schedules: Box<[Schedule]>,
     pub(crate) restart: bool,
+    /// The queue is to be erased.
+    pub(crate) clear_queue: bool,
     pub(crate) blink_until: Option<Instant>,
     pub(crate) dark: bool,
     pub(crate) timer: Option<Instant>,
@@ -198,6 +205,7 @@ impl Control {
                 .map(|stream| schedule(stream.rate()))
                 .collect(),
             restart: false,
+            clear_queue: false,
             blink_until: None,
             dark: false,
             timer: None,

@@ -3,6 +3,7 @@
 use core::fmt::{self, Display};
 
 use crate::json::{Array, Object, TooLong, Value};
+use crate::outlet::Importance;
 use crate::port::Readings;
 use crate::properties::{self, SystemProperty, WriteError};
 use crate::text::{Overflow, Text, render};
@@ -28,6 +29,7 @@ pub struct Message<'m> {
     /// Length of the topic before that id.
     before_id: usize,
     pub(crate) at_most_once: bool,
+    pub(crate) importance: Importance,
     result: Result<(), MessageError>,
 }
 
@@ -47,6 +49,7 @@ impl<'m> Message<'m> {
             topic,
             before_id,
             at_most_once: false,
+            importance: Importance::default(),
             result: Ok(()),
         }
     }
@@ -179,6 +182,16 @@ impl<'m> Message<'m> {
     /// Sends it at QoS 0: once, or not at all if there is no connection.
     pub const fn at_most_once(&mut self) {
         self.at_most_once = true;
+    }
+
+    /// Keeps it longer than others if a queue is full: an alarm outlives routine values.
+    pub const fn urgent(&mut self) {
+        self.importance.urgent = true;
+    }
+
+    /// Drops it if it was not sent after so many seconds: it is of no use then. Not while the clock is not set.
+    pub const fn time_to_live(&mut self, seconds: u32) {
+        self.importance.time_to_live = seconds;
     }
 
     pub(crate) fn system(&mut self, property: SystemProperty, value: &str) {

@@ -90,6 +90,26 @@ pub const fn queued<A>() -> Reported<A> {
     reported.with_drops()
 }
 
+/// `queuedInFlash`: messages that wait where a restart leaves them alone ([`crate::queue`]), also told when messages are
+/// dropped.
+pub const fn queued_in_flash<A>() -> Reported<A> {
+    let reported = Reported::new("queuedInFlash", |_, device, value| {
+        value.integer(device.report().queued_in_flash.into());
+    });
+    reported.with_drops()
+}
+
+/// `oldestQueued`: the time at which the oldest message in flash was made, if it is known.
+pub const fn oldest_queued<A>() -> Reported<A> {
+    let reported = Reported::new("oldestQueued", |_, device, value| {
+        match device.report().oldest_queued {
+            Some(time) => value.string(time),
+            None => value.null(),
+        }
+    });
+    reported.with_drops()
+}
+
 /// `dropped`: numbers of messages that were not delivered, by [`Cause`](crate::report::Cause). Told when an episode of
 /// dropping begins and ends.
 pub const fn dropped<A>() -> Reported<A> {
@@ -146,6 +166,18 @@ pub const fn reboot<A>() -> Method<A> {
     })
 }
 
+/// `clearQueue`: erases all messages that wait and were not sent yet.
+pub const fn clear_queue<A>() -> Method<A> {
+    Method::new("clearQueue", |_, _, device, result| {
+        let queued = device.report().queued;
+        device.clear_queue();
+        result.object(|result| {
+            result.integer("queued", queued.into());
+        });
+        Outcome::Done(200)
+    })
+}
+
 /// `getStatus`: answers with counters. `telemetryInterval` is the first stream's.
 pub const fn get_status<A: super::Application>() -> Method<A> {
     Method::new("getStatus", |_, _, device, result| {
@@ -156,6 +188,7 @@ pub const fn get_status<A: super::Application>() -> Method<A> {
                 .integer("messages", number(report.telemetry_due))
                 .integer("acknowledged", number(report.telemetry_acknowledged))
                 .integer("queued", report.queued.into())
+                .integer("queuedInFlash", report.queued_in_flash.into())
                 .object("dropped", |dropped| report.dropped.write(dropped))
                 .integer("messagesIgnored", number(report.messages_ignored));
             if let Some(stream) = A::STREAMS.first().and_then(|stream| stream.name()) {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{Context, Message, Name};
+use crate::outlet::Importance;
 use crate::time::Instant;
 
 /// A telemetry stream.
@@ -11,6 +12,7 @@ pub struct Stream<A> {
     rate: Rates,
     pub(crate) component: Option<&'static str>,
     pub(crate) at_most_once: bool,
+    pub(crate) importance: Importance,
     sample: Sample<A>,
 }
 
@@ -47,6 +49,7 @@ impl<A> Stream<A> {
             rate: Rates::Fixed(Rate::Configured),
             component: None,
             at_most_once: false,
+            importance: Importance::ROUTINE,
             sample: Sample::Function(sample),
         }
     }
@@ -64,6 +67,7 @@ impl<A> Stream<A> {
             rate: Rates::Indexed(index, rate),
             component: None,
             at_most_once: false,
+            importance: Importance::ROUTINE,
             sample: Sample::Indexed(index, sample),
         }
     }
@@ -89,6 +93,18 @@ impl<A> Stream<A> {
     /// The same at QoS 0: a message is sent once, or dropped if there is no connection. Default is QoS 1.
     pub const fn at_most_once(mut self) -> Self {
         self.at_most_once = true;
+        self
+    }
+
+    /// The same with messages that are kept longer than others if a queue is full: an alarm outlives routine values.
+    pub const fn urgent(mut self) -> Self {
+        self.importance.urgent = true;
+        self
+    }
+
+    /// The same with messages that are dropped if they were not sent after so many seconds.
+    pub const fn time_to_live(mut self, seconds: u32) -> Self {
+        self.importance.time_to_live = seconds;
         self
     }
 

@@ -453,7 +453,7 @@ fn a_message_of_another_thread_goes_out_with_its_data_and_its_outcome_is_told() 
 #[test]
 fn the_senders_of_messages_that_an_overflow_drops_are_told_and_tickets_are_given_again() {
     let mut memory = Memory::default();
-    memory.outbox.truncate(1024);
+    memory.outbox.truncate(1250);
     let mut bench = Bench::new(&mut memory, Store::default());
     bench.disconnect();
     for round in 0..3 {

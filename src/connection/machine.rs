@@ -7,7 +7,7 @@ use crate::failure::{ClockError, ConnectError, Failure};
 use crate::logging::info;
 use crate::mqtt;
 use crate::outlet::{Delivery, Ticket};
-use crate::port::{Endpoint, Readings, Requests};
+use crate::port::{Endpoint, Queue, Readings, Requests};
 use crate::report::{Condition, Report, Status};
 use crate::time::{Instant, Moment, UnixTime, earliest};
 
@@ -246,6 +246,11 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
     /// A message of another thread with this length is in [`Machine::submission_space`].
     pub fn submitted(&mut self, at: &Moment, length: usize) {
         self.work.submitted(&mut self.connection, at, length);
+    }
+
+    /// Uses the platform's queue: called at each turn, before anything is sent, and once more at the end.
+    pub fn use_queue(&mut self, at: &Moment, queue: &mut dyn Queue) {
+        self.work.use_queue(&mut self.connection, at, queue);
     }
 
     /// Takes a value that is to survive a restart: its name, and the value.

@@ -17,8 +17,7 @@
 //!            └──────── at once ── Closing (DISCONNECT) ◄── Draining (in-flight PUBACKs) ┘
 //! ```
 //!
-//! Limits: one connection at a time; messages live in the session's outbox, which outlives connections but
-//! not a restart.
+//! Limits: one connection at a time.
 
 mod attempts;
 mod machine;
@@ -226,6 +225,17 @@ impl Connection<'_> {
                 ..
             })
         )
+    }
+
+    /// True if the outbox may have no room for the next message: the scratch buffer is as long as the longest one.
+    pub(crate) fn is_tight(&self) -> bool {
+        let longest = self.scratch.len().min(self.session.outbox_size() / 2);
+        self.session.outbox_free() < longest
+    }
+
+    /// True if the work has ended since somebody wanted that: by a stop, or for a restart.
+    pub(crate) const fn has_stopped(&self) -> bool {
+        matches!(self.state, State::Ended) && self.stopping
     }
 
     /// True if no connection is open.

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::logging::warn;
 use crate::outlet::{Delivery, Ticket};
 use crate::port::{
-    Entropy, EntropyError, Immediate, Indicator, Platform, Readings, Requests, Stream,
+    Entropy, EntropyError, Immediate, Indicator, Platform, Queue, Readings, Requests, Stream,
 };
 use crate::report::{Condition, Report, Status};
 use crate::storage;
@@ -209,6 +209,10 @@ impl<P: Platform> Immediate for AtOnce<'_, P> {
 
     fn take_submission(&mut self, space: &mut [u8]) -> Option<usize> {
         self.0.take_submission(space)
+    }
+
+    fn queue(&mut self) -> Option<&mut dyn Queue> {
+        self.0.queue()
     }
 
     fn keep(&mut self, name: &str, value: &[u8]) {

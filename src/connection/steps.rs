@@ -25,8 +25,21 @@ pub(super) fn begin(
     let requests = ports.requests();
     let at = moment(ports);
     machine.requested(&at, requests);
+    use_queue(machine, ports, &at);
     take_submissions(machine, ports, &at);
-    (machine.task(&at), at)
+    use_queue(machine, ports, &at);
+    let task = machine.task(&at);
+    if task == Task::End {
+        // What is queued is to survive.
+        use_queue(machine, ports, &at);
+    }
+    (task, at)
+}
+
+fn use_queue(machine: &mut AnyMachine<'_, '_>, ports: &mut impl Immediate, at: &Moment) {
+    if let Some(queue) = ports.queue() {
+        machine.use_queue(at, queue);
+    }
 }
 
 /// Takes messages of other threads, a few at a time: their senders may never end.

@@ -122,6 +122,7 @@ const STOP: Requests = Requests {
     retry_now: false,
     reconnect: false,
     woken: false,
+    clear_queue: false,
 };
 const DNS: ConnectError = ConnectError::Dns(Code(-2));
 

@@ -4,7 +4,7 @@ use super::Connection;
 use crate::failure::Failure;
 use crate::mqtt::Event;
 use crate::outlet::{Delivery, Ticket};
-use crate::port::{Readings, Requests};
+use crate::port::{Queue, Readings, Requests};
 use crate::report::Status;
 use crate::time::{Instant, Moment, UnixTime};
 
@@ -121,6 +121,15 @@ pub trait Work {
     /// its length; `None` if there is none.
     fn take_kept(&mut self, _connection: &mut Connection<'_>) -> Option<(&'static str, usize)> {
         None
+    }
+
+    /// Uses the queue that outlives restarts: called at each turn, before anything is sent.
+    fn use_queue(
+        &mut self,
+        _connection: &mut Connection<'_>,
+        _at: &Moment,
+        _queue: &mut dyn Queue,
+    ) {
     }
 
     /// Time at which [`Work::timer`] is due, with or without a connection.

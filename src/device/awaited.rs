@@ -15,6 +15,10 @@ pub(super) struct Awaited(Box<[Option<(Ticket, Progress)>]>);
 enum Progress {
     /// It is in the outbox.
     Queued(PacketId),
+    /// It is in the queue behind the outbox, under this number.
+    Stored(u32),
+    /// It is lost. Nobody was told yet.
+    Lost(Cause),
     /// Its outcome is known.
     Known(Delivery),
 }
@@ -63,6 +67,53 @@ impl Awaited {
         let (ticket, progress) = queued.find(|(_, progress)| *progress == Progress::Queued(id))?;
         *progress = Progress::Known(Delivery::Delivered);
         Some(*ticket)
+    }
+
+    /// A message went from the outbox to the queue behind it.
+    pub(super) fn stored(&mut self, id: PacketId, number: u32) {
+        self.replace(Progress::Queued(id), Progress::Stored(number));
+    }
+
+    /// A message came back from there.
+    pub(super) fn loaded(&mut self, number: u32, id: PacketId) {
+        self.replace(Progress::Stored(number), Progress::Queued(id));
+    }
+
+    /// A message has another number there.
+    pub(super) fn renumbered(&mut self, old: u32, new: u32) {
+        self.replace(Progress::Stored(old), Progress::Stored(new));
+    }
+
+    /// A message is not there any more.
+    pub(super) fn lost(&mut self, number: u32, cause: Cause) {
+        self.replace(Progress::Stored(number), Progress::Lost(cause));
+    }
+
+    /// Nothing is there any more.
+    pub(super) fn lost_all(&mut self, cause: Cause) {
+        for (_, progress) in self.0.iter_mut().flatten() {
+            if matches!(progress, Progress::Stored(_)) {
+                *progress = Progress::Lost(cause);
+            }
+        }
+    }
+
+    /// A message that is lost, if there is one more of which nobody was told.
+    pub(super) fn next_untold(&mut self) -> Option<(Ticket, Cause)> {
+        self.0.iter_mut().flatten().find_map(|(ticket, progress)| {
+            let Progress::Lost(cause) = *progress else {
+                return None;
+            };
+            *progress = Progress::Known(Delivery::Dropped(cause));
+            Some((*ticket, cause))
+        })
+    }
+
+    fn replace(&mut self, old: Progress, new: Progress) {
+        let mut all = self.0.iter_mut().flatten();
+        if let Some((_, progress)) = all.find(|(_, progress)| *progress == old) {
+            *progress = new;
+        }
     }
 
     /// A message that the outbox has lost for this reason, if there is one more. Gives its ticket.

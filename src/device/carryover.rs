@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Awaited, Config, Device, Episode, MessageIds};
+use super::{Awaited, Config, Device, Durable, Episode, MessageIds};
 use crate::application::{Application, Schedule};
 use crate::connection::{Buffers, Connection, Machine};
 use crate::identity::{DeviceId, HostName, Identity, ModuleId};
@@ -26,6 +26,7 @@ pub struct Carryover {
     origin: Option<Origin>,
     message_ids: MessageIds,
     awaited: Awaited,
+    durable: Durable,
     /// Times of the next messages.
     schedules: Box<[Schedule]>,
     /// Time at which a message was asked for while there was no device.
@@ -64,7 +65,9 @@ impl Carryover {
 
     /// Gives the queue up: no device follows in this memory. Its messages count as left behind; gives how many.
     pub fn leave_behind(&mut self) -> u32 {
-        let left = core::mem::take(&mut self.report.queued);
+        // What is in the queue in flash is sent after the next start.
+        let queued = core::mem::take(&mut self.report.queued);
+        let left = queued.saturating_sub(self.report.queued_in_flash);
         self.report.dropped.add(Cause::LeftBehind, left);
         self.backlog = mqtt::Backlog::default();
         while self.awaited.next_left(Cause::LeftBehind).is_some() {}
@@ -111,6 +114,7 @@ impl<'b, A: Application> Device<'b, A> {
             origin,
             message_ids,
             awaited,
+            durable,
             schedules,
             wanted,
             episode,
@@ -127,6 +131,7 @@ impl<'b, A: Application> Device<'b, A> {
         } = &mut machine;
         device.message_ids = message_ids;
         device.awaited = awaited.resume(config.most_awaited);
+        device.durable = durable.resume(config.queue, config.mqtt.max_in_flight);
         for (schedule, earlier) in device.control.schedules.iter_mut().zip(schedules) {
             schedule.next = earlier
                 .next
@@ -139,7 +144,7 @@ impl<'b, A: Application> Device<'b, A> {
         device.episode = episode;
         connection.report = report;
         if origin.is_some_and(|origin| origin != Origin::of(identity)) {
-            move_queue(connection, identity);
+            move_queue(connection, &mut device.durable, identity);
             while device
                 .awaited
                 .next_dropped(&connection.session, Cause::Reprovisioned)
@@ -161,6 +166,7 @@ impl<A: Application> Machine<'_, Device<'_, A>> {
             origin: Some(Origin::of(device.identity)),
             message_ids: device.message_ids,
             awaited: device.awaited,
+            durable: device.durable,
             schedules: device.control.schedules,
             wanted: None,
             episode: device.episode,
@@ -171,7 +177,7 @@ impl<A: Application> Machine<'_, Device<'_, A>> {
 }
 
 /// The queue goes to another hub, or under another id.
-fn move_queue(connection: &mut Connection<'_>, identity: &Identity) {
+fn move_queue(connection: &mut Connection<'_>, durable: &mut Durable, identity: &Identity) {
     let queued = connection.session.outbox_count();
     if queued == 0 {
         return;
@@ -181,6 +187,9 @@ fn move_queue(connection: &mut Connection<'_>, identity: &Identity) {
         return warn!("telemetry: the scratch buffer is too small for a topic; raise its size");
     };
     let dropped = connection.session.move_outbox(TELEMETRY, start);
+    // What is in the queue in flash too is not lost.
+    let kept = durable.forget_lost_copies(&connection.session);
+    let dropped = dropped.saturating_sub(kept);
     connection.report.dropped.add(Cause::Reprovisioned, dropped);
     info!(
         "telemetry: {} queued messages go to {} as {}",

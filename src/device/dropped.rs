@@ -29,7 +29,7 @@ pub(super) struct Episode {
     /// The dropped messages of this episode.
     counted: Dropped,
     /// The causes that were told in this episode, one bit each.
-    told: u8,
+    told: u16,
     /// When a message was dropped last.
     last: Instant,
     /// When the twin was to be told last.

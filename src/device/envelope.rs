@@ -6,8 +6,8 @@ use core::fmt::{self, Display, Write};
 use crate::identity::Identity;
 use crate::percent::Encoder;
 use crate::properties::CREATION_TIME_UTC;
-use crate::text::{Overflow, Text};
-use crate::time::UnixTime;
+use crate::text::{Overflow, Text, render};
+use crate::time::{Instant, UnixTime};
 use crate::topic::Outbound;
 
 /// The part of the scratch buffer, in bytes, that a telemetry topic may take: 46 for the fixed parts, 128 for
@@ -100,5 +100,43 @@ impl Display for Created {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "&{CREATION_TIME_UTC}=")?;
         write!(Encoder(f), "{}", self.0)
+    }
+}
+
+/// Time that stands in a topic as long as the true one is not known.
+pub(super) const UNKNOWN_TIME: UnixTime = UnixTime::from_millis(0);
+
+/// Properties of a message whose time of creation can never be known: the number of the device's start, and the time since
+/// then in milliseconds.
+pub(super) struct Undated {
+    pub(super) boot: u32,
+    pub(super) at: Instant,
+}
+
+impl Display for Undated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uptime = self.at.as_millis();
+        write!(f, "&createdBoot={}&createdUptimeMs={uptime}", self.boot)
+    }
+}
+
+/// Writes the time of creation into the end of a topic that has [`UNKNOWN_TIME`] there. False if it has not.
+pub(super) fn date(topic: &mut [u8], created: UnixTime) -> bool {
+    let mut space = [[0; 64]; 2];
+    let [old, new] = &mut space;
+    let (Ok(old), Ok(new)) = (
+        render(old, Created(UNKNOWN_TIME)),
+        render(new, Created(created)),
+    ) else {
+        return false;
+    };
+    let start = topic.len().checked_sub(old.len());
+    let end = start.and_then(|start| topic.get_mut(start..));
+    match end.filter(|end| **end == *old.as_bytes() && old.len() == new.len()) {
+        Some(end) => {
+            end.copy_from_slice(new.as_bytes());
+            true
+        }
+        None => false,
     }
 }

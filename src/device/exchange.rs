@@ -1,5 +1,8 @@
 //! A device on its hub: the session's events, and what falls due meanwhile.
 
+use core::time::Duration;
+
+use super::envelope::date;
 use super::large::Large;
 use super::subscription::Subscription;
 use super::twin::WRITABLE;
@@ -9,11 +12,11 @@ use crate::connection::{Connection, Scratch, Work};
 use crate::failure::Failure;
 use crate::identity::Credential;
 use crate::logging::{info, warn};
-use crate::mqtt::{Event, Granted, Message, PacketId, QoS};
+use crate::mqtt::{Event, Granted, Label, Message, PacketId, QoS};
 use crate::outlet::{Delivery, Ticket};
-use crate::port::{Readings, Requests};
-use crate::report::Status;
-use crate::time::{Instant, Moment, UnixTime};
+use crate::port::{Queue, Readings, Requests};
+use crate::report::{Cause, Status};
+use crate::time::{Instant, Moment, UnixTime, earliest};
 use crate::topic::Inbound;
 
 impl<A: Application> Work for Device<'_, A> {
@@ -32,6 +35,7 @@ impl<A: Application> Work for Device<'_, A> {
         connection: &mut Connection<'_>,
         at: &Moment,
     ) -> Result<Option<Instant>, Failure> {
+        self.date_messages(connection, at);
         self.queue_connect(connection, at)
     }
 
@@ -91,6 +95,7 @@ impl<A: Application> Work for Device<'_, A> {
             self.calls.deadline(),
             blink,
             self.episode_end(connection),
+            self.durable.due(),
         ];
         planned.into_iter().flatten().min()
     }
@@ -100,6 +105,7 @@ impl<A: Application> Work for Device<'_, A> {
     }
 
     fn clock_set(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        self.date_messages(connection, at);
         if let Some(unix) = at.unix {
             self.tell(connection, at, application::Event::TimeSet(unix));
         }
@@ -107,6 +113,7 @@ impl<A: Application> Work for Device<'_, A> {
 
     fn failed(&mut self, connection: &mut Connection<'_>, at: &Moment, failure: &Failure) -> bool {
         connection.report.status = Status::Failed;
+        self.durable.set_online(false, at.now);
         self.patience.failed(at.now, failure);
         let limits = self.options.gives_up.as_ref();
         self.has_given_up = limits.is_some_and(|limits| self.patience.is_exhausted(at.now, limits));
@@ -119,6 +126,7 @@ impl<A: Application> Work for Device<'_, A> {
     }
 
     fn closed(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        self.durable.set_online(false, at.now);
         if core::mem::take(&mut self.joined) {
             self.tell(connection, at, application::Event::Disconnected(None));
         }
@@ -132,8 +140,10 @@ impl<A: Application> Work for Device<'_, A> {
     fn ended(&mut self, connection: &mut Connection<'_>) {
         self.end_episode();
         self.observe_session(connection);
-        match connection.report.queued {
+        // With a queue in flash it is written after this.
+        match connection.report.queued - connection.report.queued_in_flash {
             0 => {}
+            _ if self.durable.makes_room() => {}
             queued => warn!("stopped: {queued} messages stay behind in the queue"),
         }
     }
@@ -141,6 +151,9 @@ impl<A: Application> Work for Device<'_, A> {
     fn requested(&mut self, connection: &mut Connection<'_>, at: &Moment, requests: Requests) {
         if requests.send_now {
             self.control.send(0, at.now);
+        }
+        if requests.clear_queue {
+            self.durable.clear();
         }
         if requests.reconnect {
             connection.reconnect(at.now);
@@ -152,6 +165,9 @@ impl<A: Application> Work for Device<'_, A> {
 
     /// Not while it would be refused: its sender keeps it until there is room.
     fn wants_submission(&self, connection: &Connection<'_>) -> bool {
+        if connection.is_tight() && self.durable.makes_room() {
+            return false;
+        }
         connection.session.drops_oldest()
             || connection.session.outbox_free() >= connection.scratch.len()
             || connection.session.outbox_count() == 0
@@ -175,13 +191,19 @@ impl<A: Application> Work for Device<'_, A> {
         Some((kept.name, length))
     }
 
+    fn use_queue(&mut self, connection: &mut Connection<'_>, at: &Moment, queue: &mut dyn Queue) {
+        Self::use_queue(self, connection, at, queue);
+    }
+
     fn timer_due(&self) -> Option<Instant> {
-        self.control.timer
+        earliest(self.control.timer, self.durable.due_offline())
     }
 
     fn timer(&mut self, connection: &mut Connection<'_>, at: &Moment) {
-        self.control.timer = None;
-        self.tell(connection, at, application::Event::Timer);
+        if self.control.timer.is_some_and(|due| at.now >= due) {
+            self.control.timer = None;
+            self.tell(connection, at, application::Event::Timer);
+        }
     }
 
     fn measurement_due(&self) -> Option<Instant> {
@@ -223,6 +245,10 @@ impl<A: Application> Device<'_, A> {
         );
         connection.joined(at.now);
         self.joined = true;
+        self.durable.set_online(true, at.now);
+        if self.durable.holds() {
+            connection.session.set_hold(true);
+        }
         connection.report.status = Status::Connected;
         self.patience.accepted();
         if connection.accepted(subscribing) {
@@ -372,6 +398,9 @@ impl<A: Application> Device<'_, A> {
                 *taken = taken.saturating_add(1);
             }
         }
+        if core::mem::take(&mut self.control.clear_queue) {
+            self.durable.clear();
+        }
         if core::mem::take(&mut self.control.settings_changed) {
             self.twin.changed(WRITABLE);
         }
@@ -385,12 +414,49 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
+    /// Writes the time of creation into messages that were made before the clock was set, and drops those that have
+    /// outlived their use.
+    fn date_messages(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        let Some(unix) = at.sane_unix() else {
+            return;
+        };
+        let start = unix.as_millis().saturating_sub(at.now.as_millis());
+        connection.session.amend(&mut |label, topic| {
+            let created = UnixTime::from_millis(start.saturating_add(label.created));
+            if !label.dated && date(topic, created) {
+                label.dated = true;
+                label.created = created.as_millis();
+            }
+        });
+        let is_expired = |label: &Label| {
+            let life = Duration::from_secs(label.time_to_live.into());
+            let end = UnixTime::from_millis(label.created).after(life);
+            label.time_to_live > 0 && label.dated && unix > end
+        };
+        loop {
+            let mut queued = connection.session.queued();
+            let expired = queued.find(|message| !message.offered && is_expired(&message.label));
+            let Some(id) = expired.map(|message| message.id) else {
+                return;
+            };
+            drop(queued);
+            connection.session.withdraw(id);
+            // One that is in the queue in flash too is counted when it is read from there.
+            if self.durable.forget_lost_copies(&connection.session) == 0 {
+                self.dropped(connection, at.now, Cause::Expired, 1);
+            }
+            self.settle_dropped(connection, at, Cause::Expired);
+        }
+    }
+
     /// Takes the session's figures into the report.
     pub(super) fn observe_session(&self, connection: &mut Connection<'_>) {
         let Connection {
             session, report, ..
         } = connection;
-        report.queued = u32::try_from(session.outbox_count()).unwrap_or(u32::MAX);
+        report.queued = self.durable.queued(session.outbox_count());
+        report.queued_in_flash = self.durable.stored();
+        report.oldest_queued = self.durable.oldest();
         report.mqtt = *session.statistics();
         report.indicator_is_dark = self.control.dark;
     }

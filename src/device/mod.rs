@@ -3,13 +3,14 @@
 //! [`Device`] is a [`Work`](crate::connection::Work) without I/O, on a [`Connection`] that is opened again for ever. Both
 //! together are a [`Machine`], which [`connection::run`](crate::connection::run) drives.
 //!
-//! Limits: messages live in the session's outbox, which outlives connections but not a restart; the ready-made SAS token
-//! cannot be renewed here.
+//! Limits: messages live in the session's outbox, which outlives connections, and behind it in a [`crate::queue`] that
+//! outlives restarts, if there is one; the ready-made SAS token cannot be renewed here.
 
 mod awaited;
 mod carryover;
 mod connect;
 mod dropped;
+mod durable;
 mod envelope;
 mod exchange;
 mod large;
@@ -28,6 +29,7 @@ use self::awaited::Awaited;
 pub use self::carryover::Carryover;
 use self::connect::credential_kind;
 use self::dropped::Episode;
+use self::durable::Durable;
 use self::envelope::{MessageIds, TopicStart};
 use self::large::Large;
 use self::methods::Calls;
@@ -41,6 +43,7 @@ use crate::connection::{Buffers, Connection, Machine, Settings};
 use crate::identity::Identity;
 use crate::mqtt::{self, RequestError};
 use crate::port::{Endpoint, SensorError};
+use crate::queue;
 use crate::report::Facts;
 
 /// Milliseconds of light, and of darkness, while the indicator blinks.
@@ -86,6 +89,8 @@ pub struct Config<'a> {
     pub backoff: backoff::Config,
     /// MQTT's own times and limits.
     pub mqtt: mqtt::Config,
+    /// The queue behind the outbox, if the platform has one ([`crate::port::Platform::queue`]).
+    pub queue: queue::Config,
 }
 
 impl Default for Config<'_> {
@@ -104,6 +109,7 @@ impl Default for Config<'_> {
             gives_up: None,
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),
+            queue: queue::Config::default(),
         }
     }
 }
@@ -122,6 +128,7 @@ pub struct Device<'b, A> {
     message_ids: MessageIds,
     topic_start: TopicStart,
     awaited: Awaited,
+    durable: Durable,
     sensor_failed: Option<SensorError>,
     patience: Patience,
     has_given_up: bool,
@@ -199,6 +206,7 @@ impl<'b, A: Application> Device<'b, A> {
                 message_ids: MessageIds::default(),
                 topic_start: TopicStart::default(),
                 awaited: Awaited::new(config.most_awaited),
+                durable: Durable::new(config.queue, config.mqtt.max_in_flight),
                 sensor_failed: None,
                 patience: Patience::default(),
                 has_given_up: false,

@@ -6,11 +6,11 @@
 use core::fmt::{self, Display};
 
 use super::Device;
-use super::envelope::{Created, TOPIC_SIZE};
+use super::envelope::{Created, TOPIC_SIZE, UNKNOWN_TIME};
 use crate::application::{Application, Context, Event, Message, MessageError};
 use crate::connection::Connection;
 use crate::logging::{debug, info, warn};
-use crate::mqtt::{PacketId, RequestError, Session};
+use crate::mqtt::{Label, PacketId, RequestError, Session};
 use crate::outlet::{Delivery, Part, Record, Ticket};
 use crate::port::Readings;
 use crate::properties::SystemProperty;
@@ -88,6 +88,10 @@ impl<A: Application> Device<'_, A> {
     ) {
         self.observe_sensor(readings);
         for index in 0..self.control.schedules.len() {
+            if connection.is_tight() && self.durable.makes_room() {
+                // They are measured when the queue has taken what is in the outbox.
+                return;
+            }
             let schedule = self.control.schedules.get_mut(index);
             if let Some(missed) = schedule.and_then(|schedule| schedule.take(at.now)) {
                 self.not_measured(connection, at, index, missed);
@@ -140,6 +144,15 @@ impl<A: Application> Device<'_, A> {
         let overwritten = connection.session.statistics().dropped;
         let queued = write(self, connection);
         let overwritten = connection.session.statistics().dropped - overwritten;
+        let overwritten = match overwritten {
+            0 => 0,
+            some => {
+                some - self
+                    .durable
+                    .forget_lost_copies(&connection.session)
+                    .min(some)
+            }
+        };
         self.dropped(connection, at.now, Cause::OverflowOldest, overwritten);
         if overwritten > 0 {
             self.settle_dropped(connection, at, Cause::OverflowOldest);
@@ -150,6 +163,7 @@ impl<A: Application> Device<'_, A> {
         }
         let outcome = match queued {
             Ok(Queued::Outbox(id)) => {
+                self.durable.added();
                 if connection.report.status == Status::Connected {
                     connection.report.status = Status::Sending;
                 }
@@ -212,16 +226,14 @@ impl<A: Application> Device<'_, A> {
         let before_id = before_id.map_err(MessageError::from)?;
         let mut message = Message::new(readings, space, topic, before_id);
         message.at_most_once = stream.at_most_once;
+        message.importance = stream.importance;
         let mut context = Context::new(&mut self.control, report, at.now, at.unix);
         stream.sample(&mut self.application, &mut message, &mut context);
         if let Some(component) = stream.component {
             message.component(component);
         }
         match message.take_body() {
-            Some(body) => {
-                let (topic, at_most_once) = finish(message, at.unix)?;
-                publish(session, topic, body, at_most_once)
-            }
+            Some(body) => send(session, message, body, at, at.now),
             None => message
                 .check()
                 .map(|()| Queued::Nothing)
@@ -265,6 +277,7 @@ impl<A: Application> Device<'_, A> {
         let readings = Readings::default();
         let mut message = Message::new(&readings, &mut [], topic, before_id);
         message.at_most_once = record.at_most_once;
+        message.importance = record.importance;
         // The id comes first, since it takes the place of another.
         for part in record.parts() {
             if let Part::MessageId(id) = part {
@@ -286,15 +299,7 @@ impl<A: Application> Device<'_, A> {
                 Part::Body(bytes) => body = bytes,
             }
         }
-        let created = at.unix.map(|unix| {
-            let age = at.now.since(record.created);
-            UnixTime::from_millis(
-                unix.as_millis()
-                    .saturating_sub(Instant::default().after(age).as_millis()),
-            )
-        });
-        let (topic, at_most_once) = finish(message, created)?;
-        publish(session, topic, body, at_most_once)
+        send(session, message, body, at, record.created)
     }
 
     /// A message of the outbox was acknowledged.
@@ -306,9 +311,21 @@ impl<A: Application> Device<'_, A> {
     ) {
         let acknowledged = &mut connection.report.telemetry_acknowledged;
         *acknowledged = acknowledged.saturating_add(1);
+        self.durable.delivered(id);
         self.observe_session(connection);
         if let Some(ticket) = self.awaited.delivered(id) {
             self.tell(connection, at, Event::Outcome(ticket, Delivery::Delivered));
+        }
+    }
+
+    /// Tells those who wait for messages that the queue behind the outbox has lost.
+    pub(super) fn settle_lost(&mut self, connection: &mut Connection<'_>, at: &Moment) {
+        while let Some((ticket, cause)) = self.awaited.next_untold() {
+            self.tell(
+                connection,
+                at,
+                Event::Outcome(ticket, Delivery::Dropped(cause)),
+            );
         }
     }
 
@@ -329,26 +346,31 @@ impl<A: Application> Device<'_, A> {
     }
 }
 
-/// Adds the time of its creation to a message. Gives its topic, and whether it has QoS 0.
-fn finish(
-    mut message: Message<'_>,
-    created: Option<UnixTime>,
-) -> Result<(&str, bool), MessageError> {
-    if let Some(created) = created {
-        message.append_encoded(Created(created));
-    }
-    message.finish()
-}
-
-fn publish(
+/// Finishes a message that was made at `created`, and queues it, or sends it at QoS 0.
+fn send(
     session: &mut Session<'_>,
-    topic: &str,
+    mut message: Message<'_>,
     body: &[u8],
-    at_most_once: bool,
+    at: &Moment,
+    created: Instant,
 ) -> Result<Queued, Unsent> {
+    let unix = at.sane_unix().map(|unix| {
+        let age = Instant::default().after(at.now.since(created));
+        UnixTime::from_millis(unix.as_millis().saturating_sub(age.as_millis()))
+    });
+    // Without a clock, the place of the time is kept. It is written before a connection is open.
+    message.append_encoded(Created(unix.unwrap_or(UNKNOWN_TIME)));
+    let importance = message.importance;
+    let (topic, at_most_once) = message.finish()?;
     if !at_most_once {
-        let id = session.publish(topic, body).map_err(Unsent::Outbox)?;
-        return Ok(Queued::Outbox(id));
+        let label = Label {
+            urgent: importance.urgent,
+            dated: unix.is_some(),
+            created: unix.map_or(created.as_millis(), UnixTime::as_millis),
+            time_to_live: importance.time_to_live,
+        };
+        let id = session.publish_labelled(topic, body, label);
+        return Ok(Queued::Outbox(id.map_err(Unsent::Outbox)?));
     }
     match session.publish_now(topic, body) {
         Ok(()) => Ok(Queued::Connection),

@@ -8,7 +8,7 @@
 use super::error::RequestError;
 use super::outbox::{Marks, Outbox};
 use super::types::{PacketId, Statistics};
-use super::{Buffers, Config, Session};
+use super::{Buffers, Config, Session, codec};
 
 /// Place of the messages that a session leaves in the outbox's memory. The bytes themselves stay there.
 #[derive(Clone, Copy, Debug)]
@@ -135,12 +135,10 @@ const fn length_field(remaining: usize) -> usize {
 
 /// PUBLISH packet with the new start of its topic; `None` if it cannot be.
 fn rewritten(packet: &[u8], marker: &[u8], start: usize) -> Option<Rewritten> {
-    let (first, rest) = packet.split_first()?;
-    let length = 1 + rest.iter().take(4).position(|byte| byte & 0x80 == 0)?;
-    let topic_at = 1 + length + 2;
-    let (high, low) = (packet.get(topic_at - 2)?, packet.get(topic_at - 1)?);
-    let topic = usize::from(u16::from_be_bytes([*high, *low]));
-    let text = packet.get(topic_at..topic_at.checked_add(topic)?)?;
+    let first = packet.first()?;
+    let (topic_range, _) = codec::parts(packet)?;
+    let (topic_at, topic) = (topic_range.start, topic_range.len());
+    let text = packet.get(topic_range)?;
     let found = text
         .windows(marker.len().max(1))
         .position(|window| window == marker);
@@ -170,7 +168,7 @@ impl Outbox<'_> {
         let (mut from, end) = self.move_to_end();
         let mut to = 0;
         while from < end {
-            let Some((length, id, packet)) = self.packet_at(from, end) else {
+            let Some((length, kept_beside, packet)) = self.packet_at(from, end) else {
                 break;
             };
             let Some(new) = rewritten(packet, marker, start.len()) else {
@@ -186,7 +184,7 @@ impl Outbox<'_> {
                     *to = *from;
                 }
             });
-            self.write_entry_header(to, new.packet(), id);
+            self.write_entry_header(to, new.packet(), kept_beside);
             from = Self::body_at(from) + length;
             to = body + new.packet();
         }

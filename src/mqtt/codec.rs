@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use mqttbytes_nostd::{Protocol, QoS as WireQoS, v4};
@@ -106,6 +107,20 @@ pub(super) fn connect(
 /// Overwrites a packet that holds a secret.
 pub(super) fn wipe(packet: &mut BytesMut) {
     packet.as_mut().zeroize();
+}
+
+/// Places of the topic and of the payload in a PUBLISH packet at QoS 1 (MQTT 3.1.1, section 3.3).
+pub(super) fn parts(packet: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let length = packet
+        .iter()
+        .skip(1)
+        .take(4)
+        .position(|byte| byte & 0x80 == 0)?;
+    let topic = 1 + length + 1 + 2;
+    let (high, low) = (packet.get(topic - 2)?, packet.get(topic - 1)?);
+    let end = topic + usize::from(u16::from_be_bytes([*high, *low]));
+    // The packet identifier follows the topic.
+    (end + 2 <= packet.len()).then_some((topic..end, end + 2..packet.len()))
 }
 
 /// Size of a PUBLISH packet, if MQTT can carry it.

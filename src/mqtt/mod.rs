@@ -111,7 +111,8 @@ use outbox::Outbox;
 pub use backlog::Backlog;
 pub use connect::{Connect, Will};
 pub use error::{Awaited, Buffer, ConnectReturnCode, Error, Fault, Field, RequestError};
-pub use types::{AckToken, Event, Granted, MAX_FILTERS, Message, PacketId, QoS, Statistics};
+pub use publish::Queued;
+pub use types::{AckToken, Event, Granted, Label, MAX_FILTERS, Message, PacketId, QoS, Statistics};
 pub use violation::{PacketType, Violation};
 
 /// The longest keep-alive interval that has an effect with IoT Hub, which closes a connection after 1.5
@@ -133,7 +134,7 @@ pub struct Buffers<'b> {
     /// Control packets and QoS 0 messages on their way out. CONNECT is the largest: 768 bytes hold any
     /// device id and SAS token without a will. At least [`MIN_BUFFER`].
     pub transmit: &'b mut [u8],
-    /// Queued and unacknowledged messages, each with its topic and 13 bytes or less around them. Its size
+    /// Queued and unacknowledged messages, each with its topic and 26 bytes or less around them. Its size
     /// decides how long an outage loses nothing.
     pub outbox: &'b mut [u8],
 }

@@ -15,10 +15,10 @@
 
 use super::OverflowPolicy;
 use super::error::{Buffer, RequestError};
-use super::types::PacketId;
+use super::types::{Label, PacketId};
 
-/// Length of the packet (4 bytes) and packet identifier (2 bytes), little-endian.
-pub(super) const ENTRY_HEADER: usize = 6;
+/// Length of the packet (4 bytes) and packet identifier (2 bytes), little-endian, and the label.
+pub(super) const ENTRY_HEADER: usize = 6 + Label::LENGTH;
 /// The DUP flag in the first byte of a PUBLISH (MQTT 3.1.1, section 3.3.1.1).
 const DUP: u8 = 0b1000;
 
@@ -51,6 +51,7 @@ struct Entry {
     at: usize,
     length: usize,
     id: u16,
+    label: [u8; Label::LENGTH],
 }
 
 impl Entry {
@@ -62,6 +63,9 @@ impl Entry {
         self.packet().saturating_add(self.length)
     }
 }
+
+/// Packet identifier and label of an entry.
+type Identity = (u16, [u8; Label::LENGTH]);
 
 /// Packets that completed when bytes were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +166,9 @@ impl<'b> Outbox<'b> {
         }
         let mut dropped: u32 = 0;
         while needed > self.free() {
-            let Some(oldest) = self.entry(self.fresh) else {
+            let is_routine = |entry: &Entry| !Label::from_bytes(entry.label).urgent;
+            let routine = self.entries(self.fresh).find(is_routine);
+            let Some(oldest) = routine.or_else(|| self.entry(self.fresh)) else {
                 break;
             };
             self.remove_entry(oldest);
@@ -172,7 +178,12 @@ impl<'b> Outbox<'b> {
     }
 
     /// Appends a packet, for which [`Self::make_room`] made room.
-    pub(super) fn push(&mut self, id: PacketId, packet: &[u8]) -> Result<(), RequestError> {
+    pub(super) fn push(
+        &mut self,
+        id: PacketId,
+        packet: &[u8],
+        label: Label,
+    ) -> Result<(), RequestError> {
         let needed = packet.len().saturating_add(ENTRY_HEADER);
         let full = RequestError::OutboxFull {
             needed,
@@ -190,9 +201,7 @@ impl<'b> Outbox<'b> {
             .get_mut(self.tail..self.tail + needed)
             .ok_or(full)?;
         let (header, body) = entry.split_at_mut(ENTRY_HEADER);
-        let (length_field, id_field) = header.split_at_mut(4);
-        length_field.copy_from_slice(&length.to_le_bytes());
-        id_field.copy_from_slice(&id.get().to_le_bytes());
+        write_header(header, length, id.get(), label.to_bytes());
         body.copy_from_slice(packet);
         self.tail += needed;
         self.count += 1;
@@ -336,11 +345,41 @@ impl<'b> Outbox<'b> {
         Some((entry.length, packet))
     }
 
-    /// The same before `end`, also outside of head and tail, with the packet identifier.
-    pub(super) fn packet_at(&self, at: usize, end: usize) -> Option<(usize, u16, &[u8])> {
+    /// The same before `end`, also outside of head and tail, with the packet identifier and the label.
+    pub(super) fn packet_at(&self, at: usize, end: usize) -> Option<(usize, Identity, &[u8])> {
         let entry = Self::entry_in(self.region.get(..end)?, at)?;
         let packet = self.region.get(entry.packet()..entry.end())?;
-        Some((entry.length, entry.id, packet))
+        Some((entry.length, (entry.id, entry.label), packet))
+    }
+
+    /// All messages in their order: packet identifier, label, packet, and true if it was offered to a transport.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u16, Label, &[u8], bool)> + '_ {
+        self.entries(self.head).filter_map(|entry| {
+            let packet = self.region.get(entry.packet()..entry.end())?;
+            let label = Label::from_bytes(entry.label);
+            Some((entry.id, label, packet, entry.at < self.fresh))
+        })
+    }
+
+    /// Gives each packet that was never offered, with its label, to `amend`.
+    pub(super) fn amend(&mut self, amend: &mut dyn FnMut(&mut Label, &mut [u8])) {
+        let mut at = self.fresh;
+        while let Some(entry) = self.entry(at) {
+            let mut label = Label::from_bytes(entry.label);
+            if let Some(packet) = self.region.get_mut(entry.packet()..entry.end()) {
+                amend(&mut label, packet);
+            }
+            let length = u32::try_from(entry.length).unwrap_or(u32::MAX);
+            let header = self.region.get_mut(at..).unwrap_or_default();
+            write_header(header, length, entry.id, label.to_bytes());
+            at = entry.end();
+        }
+    }
+
+    /// Takes out a message, if it was never offered to a transport.
+    pub(super) fn withdraw(&mut self, id: u16) -> bool {
+        let entry = self.entries(self.fresh).find(|entry| entry.id == id);
+        entry.map(|entry| self.remove_entry(entry)).is_some()
     }
 
     pub(super) fn remove_at(&mut self, at: usize) {
@@ -374,15 +413,10 @@ impl<'b> Outbox<'b> {
         write(self.region.get_mut(at..).unwrap_or_default());
     }
 
-    pub(super) fn write_entry_header(&mut self, at: usize, length: usize, id: u16) {
-        let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    pub(super) fn write_entry_header(&mut self, at: usize, length: usize, (id, label): Identity) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
         let header = self.region.get_mut(at..).unwrap_or_default();
-        for (to, from) in header
-            .iter_mut()
-            .zip(length.into_iter().chain(id.to_le_bytes()))
-        {
-            *to = from;
-        }
+        write_header(header, length, id, label);
     }
 
     fn remove_entry(&mut self, entry: Entry) {
@@ -434,13 +468,22 @@ impl<'b> Outbox<'b> {
 
     fn entry_in(region: &[u8], at: usize) -> Option<Entry> {
         let header = region.get(at..)?.first_chunk::<ENTRY_HEADER>()?;
-        let [a, b, c, d, low, high] = *header;
+        let [a, b, c, d, low, high, label @ ..] = *header;
         let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
         Some(Entry {
             at,
             length,
             id: u16::from_le_bytes([low, high]),
+            label,
         })
+    }
+}
+
+/// Writes the header of an entry to the start of `to`.
+fn write_header(to: &mut [u8], length: u32, id: u16, label: [u8; Label::LENGTH]) {
+    let bytes = length.to_le_bytes().into_iter().chain(id.to_le_bytes());
+    for (to, from) in to.iter_mut().zip(bytes.chain(label)) {
+        *to = from;
     }
 }
 

@@ -2,8 +2,23 @@
 
 use super::connection::Phase;
 use super::error::{Field, RequestError};
-use super::types::{PacketId, QoS, count};
+use super::types::{Label, PacketId, QoS, count};
 use super::{Session, codec, field};
+
+/// A message in the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued<'s> {
+    /// Its packet identifier.
+    pub id: PacketId,
+    /// What its owner keeps beside it.
+    pub label: Label,
+    /// Its topic.
+    pub topic: &'s str,
+    /// Its payload.
+    pub payload: &'s [u8],
+    /// True if it was offered to a transport, on this connection or an earlier one.
+    pub offered: bool,
+}
 
 impl Session<'_> {
     /// Puts a QoS 1 message into the outbox, connected or not. [`Event::Published`](super::Event) with its
@@ -15,7 +30,20 @@ impl Session<'_> {
     /// [`RequestError::Field`], [`RequestError::TooLarge`], [`RequestError::OutboxFull`] and
     /// [`RequestError::NoPacketId`]; the message was not taken.
     pub fn publish(&mut self, topic: &str, payload: &[u8]) -> Result<PacketId, RequestError> {
-        let queued = self.enqueue(topic, payload);
+        self.publish_labelled(topic, payload, Label::default())
+    }
+
+    /// As [`Session::publish`], with a label.
+    ///
+    /// # Errors
+    /// As [`Session::publish`].
+    pub fn publish_labelled(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        label: Label,
+    ) -> Result<PacketId, RequestError> {
+        let queued = self.enqueue(topic, payload, label);
         count(match queued {
             Ok(_) => &mut self.statistics.queued,
             Err(_) => &mut self.statistics.refused,
@@ -23,16 +51,54 @@ impl Session<'_> {
         queued
     }
 
-    fn enqueue(&mut self, topic: &str, payload: &[u8]) -> Result<PacketId, RequestError> {
+    fn enqueue(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        label: Label,
+    ) -> Result<PacketId, RequestError> {
         field::topic(Field::Topic, topic)?;
         let size = codec::publish_size(topic, payload, QoS::AtLeastOnce)?;
         let packet_id = self.free_packet_id()?;
         let dropped = self.outbox.make_room(size, self.config.overflow)?;
         self.statistics.dropped = self.statistics.dropped.saturating_add(dropped);
-        self.outbox
-            .push(packet_id, &codec::publish(topic, payload, Some(packet_id))?)?;
+        let packet = codec::publish(topic, payload, Some(packet_id))?;
+        self.outbox.push(packet_id, &packet, label)?;
         self.next_packet_id = packet_id.next();
         Ok(packet_id)
+    }
+
+    /// The messages of the outbox, in the order of publishing.
+    pub fn queued(&self) -> impl Iterator<Item = Queued<'_>> {
+        self.outbox
+            .all()
+            .filter_map(|(id, label, packet, offered)| {
+                let (topic, payload) = codec::parts(packet)?;
+                Some(Queued {
+                    id: PacketId::new(id)?,
+                    label,
+                    topic: core::str::from_utf8(packet.get(topic)?).ok()?,
+                    payload: packet.get(payload)?,
+                    offered,
+                })
+            })
+    }
+
+    /// Takes a message out of the outbox that was never offered to a transport. False if there is none with this
+    /// identifier.
+    pub fn withdraw(&mut self, id: PacketId) -> bool {
+        self.outbox.withdraw(id.get())
+    }
+
+    /// Gives label and topic of each message that was never offered to `amend`, which may overwrite them.
+    pub fn amend(&mut self, amend: &mut dyn FnMut(&mut Label, &mut [u8])) {
+        self.outbox.amend(&mut |label, packet| {
+            if let Some((topic, _)) = codec::parts(packet)
+                && let Some(topic) = packet.get_mut(topic)
+            {
+                amend(label, topic);
+            }
+        });
     }
 
     /// Sends a QoS 0 message on this connection: for requests that make no sense on the next one, such as

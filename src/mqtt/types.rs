@@ -227,6 +227,41 @@ pub enum Event {
     Published(PacketId),
 }
 
+/// Facts about a message of the outbox that stay beside it, for its owner. The session itself does not look at them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// It matters more than others.
+    pub urgent: bool,
+    /// `created` counts from 1970; otherwise since the start of the device.
+    pub dated: bool,
+    /// Time at which it was made, in milliseconds.
+    pub created: u64,
+    /// Seconds after which it is of no use; 0 if it always is.
+    pub time_to_live: u32,
+}
+
+impl Label {
+    /// Length in the outbox, in bytes.
+    pub(super) const LENGTH: usize = 1 + 8 + 4;
+
+    pub(super) fn to_bytes(self) -> [u8; Self::LENGTH] {
+        let [a, b, c, d] = self.time_to_live.to_le_bytes();
+        let [e, f, g, h, i, j, k, l] = self.created.to_le_bytes();
+        let flags = u8::from(self.urgent) | u8::from(self.dated) << 1;
+        [flags, a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
+    pub(super) const fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        let [flags, a, b, c, d, created @ ..] = bytes;
+        Self {
+            urgent: flags & 1 != 0,
+            dated: flags & 2 != 0,
+            created: u64::from_le_bytes(created),
+            time_to_live: u32::from_le_bytes([a, b, c, d]),
+        }
+    }
+}
+
 /// Counters since the session was made. They stop at their end instead of wrapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -7,12 +7,14 @@
 
 #[cfg(feature = "async")]
 mod asynchronous;
+mod queue;
 
 use core::fmt;
 use core::time::Duration;
 
 #[cfg(feature = "async")]
 pub use self::asynchronous::{AsyncPlatform, AsyncStream};
+pub use self::queue::{Queue, QueueError, Visit};
 
 use crate::failure::{ClockError, Code, ConnectError, TlsFailure};
 use crate::logging::warn;
@@ -199,6 +201,8 @@ pub struct Requests {
     /// Tell the application that another thread has news for it:
     /// [`Event::Woken`](crate::application::Event::Woken). Not while the device is being provisioned.
     pub woken: bool,
+    /// Erase the queue of messages: nothing of it is sent.
+    pub clear_queue: bool,
 }
 
 /// Parts of a platform that never wait. What drives a device needs them, whatever waits for it: a thread, or an
@@ -220,6 +224,11 @@ pub trait Immediate: Entropy + Indicator {
 
     /// Tells the sender of a message what became of it.
     fn delivered(&mut self, _ticket: Ticket, _delivery: Delivery) {}
+
+    /// The queue of messages that outlives restarts ([`crate::queue`]); `None` if this platform has none.
+    fn queue(&mut self) -> Option<&mut dyn Queue> {
+        None
+    }
 
     /// Keeps a value of the application over a restart, under a name that no other one has.
     fn keep(&mut self, name: &str, _value: &[u8]) {
@@ -254,6 +263,11 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
 
     /// Tells the sender of a message what became of it.
     fn delivered(&mut self, _ticket: Ticket, _delivery: Delivery) {}
+
+    /// The queue of messages that outlives restarts ([`crate::queue`]); `None` if this platform has none.
+    fn queue(&mut self) -> Option<&mut dyn Queue> {
+        None
+    }
 
     /// Condition of the platform now. Called after each connect.
     fn condition(&mut self) -> Condition {

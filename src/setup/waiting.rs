@@ -73,13 +73,14 @@ mod tests {
 
     #[test]
     fn a_change_ends_a_wait_whatever_came_with_it_and_a_wanted_message_does_not() {
-        for bits in 0..32 {
+        for bits in 0..64 {
             let asked = Requests {
                 send_now: bits & 1 != 0,
                 retry_now: bits & 2 != 0,
                 stop: bits & 4 != 0,
                 reconnect: bits & 8 != 0,
                 woken: bits & 16 != 0,
+                clear_queue: bits & 32 != 0,
             };
             let expected = match (asked.stop || asked.reconnect, asked.retry_now) {
                 (true, _) => News::Changed,

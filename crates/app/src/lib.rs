@@ -51,6 +51,8 @@ impl Application for App {
         standard::connections(),
         standard::last_failure(),
         standard::queued(),
+        standard::queued_in_flash(),
+        standard::oldest_queued(),
         standard::dropped(),
         standard::messages_ignored(),
     ];
@@ -58,6 +60,7 @@ impl Application for App {
     const METHODS: &'static [Method<Self>] = &[
         standard::reboot(),
         standard::get_status(),
+        standard::clear_queue(),
         Method::set_interval("setTelemetryInterval", TELEMETRY),
         standard::blink("blink"),
         standard::blink("indicator*blink"),

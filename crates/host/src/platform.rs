@@ -174,6 +174,7 @@ struct Asked {
     stop: AtomicBool,
     retry_now: AtomicBool,
     woken: AtomicBool,
+    clear_queue: AtomicBool,
     waker: Waker,
 }
 
@@ -187,6 +188,7 @@ impl Asked {
             stop: AtomicBool::new(false),
             retry_now: AtomicBool::new(false),
             woken: AtomicBool::new(false),
+            clear_queue: AtomicBool::new(false),
             waker,
         }
     }
@@ -268,6 +270,7 @@ impl Platform for HostPlatform {
             // The program reads its certificate once.
             reconnect: false,
             woken: take(&asked.woken),
+            clear_queue: take(&asked.clear_queue),
         }
     }
 

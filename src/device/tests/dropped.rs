@@ -172,8 +172,9 @@ fn a_status_tells_what_was_dropped() {
     let report = live_for(&mut world, HOUR + MINUTE / 30, every(MINUTE / 12));
     let answers = requests(&world, "$iothub/methods/");
     let lost = report.dropped.of(Cause::OverflowOldest);
-    let dropped =
-        std::format!("\"queued\":0,\"dropped\":{{\"overflowOldest\":{lost},\"overflowNewest\":0,");
+    let dropped = std::format!(
+        "\"queued\":0,\"queuedInFlash\":0,\"dropped\":{{\"overflowOldest\":{lost},\"overflowNewest\":0,"
+    );
     assert!(answers[0].1.contains(&dropped), "{answers:?}");
 }
 

@@ -352,7 +352,7 @@ fn methods_are_answered_by_name_with_their_status() {
             "getStatus",
             "",
             "res/200",
-            r#"{"uptimeSeconds":5,"messages":1,"acknowledged":1,"queued":0,"dropped":{"overflowOldest":0,"#,
+            r#"{"uptimeSeconds":5,"messages":1,"acknowledged":1,"queued":0,"queuedInFlash":0,"dropped":{"overflowOldest":0,"#,
         ),
         ("getStatus", "null", "res/200", r#"{"uptimeSeconds":5,"#),
         (

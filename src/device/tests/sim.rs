@@ -1,6 +1,7 @@
 //! A world for one device: a clock that jumps to the next deadline, and a hub of a few lines that speaks
 //! MQTT 3.1.1 by its own reading of the bytes.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,8 +12,8 @@ use std::vec::Vec;
 pub(crate) use super::packets::{message, publish};
 use crate::failure::{ClockError, Code, ConnectError, TcpFailure};
 use crate::port::{
-    Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
-    Sensor, SensorError, Storage, StorageError, Stream, Wake,
+    Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Queue, Reading,
+    Requests, Sensor, SensorError, Storage, StorageError, Stream, Wake,
 };
 use crate::report::{Condition, NetworkAddress, Status};
 use crate::time::{Instant, UnixTime};
@@ -128,6 +129,8 @@ pub(crate) struct World {
     /// Times, in milliseconds, at which the sensor fails, and at which it answers again.
     pub(crate) sensor_fails: Vec<(u64, u64)>,
     pub(crate) shown: Vec<Status>,
+    /// The queue that outlives the device.
+    pub(crate) queue: Option<Box<dyn Queue>>,
     /// The seed of what is random.
     pub(crate) random: u64,
     link: Option<Rc<RefCell<Link>>>,
@@ -196,6 +199,7 @@ impl World {
             connects_in_steps: false,
             sensor_fails: Vec::new(),
             shown: Vec::new(),
+            queue: None,
             random: 42,
             link: None,
         }
@@ -457,6 +461,12 @@ impl Platform for World {
             }
         }
         self.pass(until.as_millis())
+    }
+
+    fn queue(&mut self) -> Option<&mut dyn Queue> {
+        self.queue
+            .as_deref_mut()
+            .map(|queue| queue as &mut dyn Queue)
     }
 
     fn condition(&mut self) -> Condition {

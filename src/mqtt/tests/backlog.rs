@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::outbox;
 use super::*;
 
 const OLD: &str = "devices/old/messages/events/";
@@ -150,7 +151,7 @@ proptest! {
     ) {
         let packets = |topic: usize| payloads.iter().map(move |payload| {
             let remaining = 2 + topic + 2 + payload;
-            6 + 1 + if remaining < 128 { 1 } else { 2 } + remaining
+            outbox::ENTRY_HEADER + 1 + if remaining < 128 { 1 } else { 2 } + remaining
         });
         let bag = "k=v";
         let mut memory = Memory::new(packets(OLD.len() + bag.len()).sum::<usize>() + spare);

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
+use super::super::outbox;
 use super::*;
 
 /// Bytes of the outbox: a few small messages.
-const OUTBOX: usize = 200;
+const OUTBOX: usize = 300;
 const WINDOW: usize = 3;
 
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ impl Entry {
     }
 
     fn cost(&self) -> usize {
-        self.packet().len() + 6
+        self.packet().len() + outbox::ENTRY_HEADER
     }
 
     fn is_sent(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What is published at QoS 1: kept, sent in order, sent again, dropped by the stated policy.
 
+use super::super::outbox::ENTRY_HEADER;
 use super::*;
 
 /// `PUBLISH` to topic `t` with a payload of one byte, as it goes over the wire: 8 bytes.
@@ -15,12 +16,7 @@ fn publish_all(bench: &mut Bench, payloads: &[u8]) {
 
 /// An outbox with room for this many messages of [`wire`].
 fn with_room_for(messages: usize, config: Config) -> Bench {
-    Bench::sized(
-        config,
-        64,
-        64,
-        messages * (8 + super::super::outbox::ENTRY_HEADER),
-    )
+    Bench::sized(config, 64, 64, messages * (8 + ENTRY_HEADER))
 }
 
 #[test]
@@ -117,9 +113,9 @@ fn messages_in_flight_are_never_dropped_and_nothing_is_dropped_in_vain() {
     bench.connect();
     publish_all(&mut bench, &[1, 2, 3]);
     bench.sent();
-    // Two in flight leave 14 bytes at best; this takes 15.
+    // Two in flight leave room for a message of one byte at best; this has two.
     let full = RequestError::OutboxFull {
-        needed: 15,
+        needed: 9 + ENTRY_HEADER,
         free: 0,
     };
     assert_eq!(bench.session.publish("t", b"45"), Err(full));
@@ -139,7 +135,7 @@ fn the_other_policy_refuses_the_newest() {
     );
     publish_all(&mut bench, &[1, 2]);
     let full = RequestError::OutboxFull {
-        needed: 14,
+        needed: 8 + ENTRY_HEADER,
         free: 0,
     };
     assert_eq!(bench.session.publish("t", b"3"), Err(full));
@@ -154,14 +150,19 @@ fn the_other_policy_refuses_the_newest() {
 fn a_message_larger_than_the_outbox_is_refused_without_dropping_anything() {
     let mut bench = with_room_for(2, Config::default());
     publish_all(&mut bench, &[1, 2]);
+    let room = 8 + ENTRY_HEADER;
     let too_large = RequestError::TooLarge {
         buffer: Buffer::Outbox,
-        needed: 29,
-        size: 28,
+        needed: 2 * room + 1,
+        size: 2 * room,
     };
-    assert_eq!(bench.session.publish("t", &[0; 16]), Err(too_large));
+    let longest = 2 * room - 7 - ENTRY_HEADER;
+    assert_eq!(
+        bench.session.publish("t", &vec![0; longest + 1]),
+        Err(too_large)
+    );
     assert_eq!(bench.session.outbox_count(), 2);
-    assert!(bench.session.publish("t", &[0; 15]).is_ok());
+    assert!(bench.session.publish("t", &vec![0; longest]).is_ok());
     assert_eq!(bench.session.outbox_count(), 1);
 }
 
@@ -254,11 +255,15 @@ fn packet_identifiers_wrap_around_zero_and_around_those_in_use() {
 
 #[test]
 fn when_every_identifier_is_taken_nothing_is_queued() {
-    let mut bench = Bench::sized(Config::default(), 64, 64, 1 << 20);
+    let mut bench = Bench::sized(Config::default(), 64, 64, 1 << 21);
     let packet = codec::publish("t", b"", PacketId::new(1)).unwrap();
     let mut id = PacketId::FIRST;
     for _ in 0..65_535 {
-        bench.session.outbox.push(id, &packet).unwrap();
+        bench
+            .session
+            .outbox
+            .push(id, &packet, Label::default())
+            .unwrap();
         id = id.next();
     }
     assert_eq!(id, PacketId::FIRST);
