@@ -3,7 +3,7 @@
  * @file
  * @brief A device on Azure IoT Hub, for applications in C (CONFIG_AZURE_IOT_DEVICE_C_API).
  *
- * An application describes itself by four tables and some callbacks (struct azure_iot_hub_application), and starts the
+ * An application describes itself by five tables and some callbacks (struct azure_iot_hub_application), and starts the
  * device with azure_iot_hub_start(). The device does the rest in a thread of its own: connections, time, tokens, the
  * twin's versions and acknowledgements, retries and bounds.
  *
@@ -113,6 +113,29 @@ struct azure_iot_hub_method {
 	int (*run)(const struct azure_iot_hub_call *call, char *result, size_t size, void *user_data);
 };
 
+/** A value of the application that survives a restart. The device keeps it beside its own, with a checksum. */
+struct azure_iot_hub_kept {
+	/** Its name, of 1 to 32 bytes. */
+	const char *name;
+	/**
+	 * Writes the value.
+	 *
+	 * @param buffer place for the bytes
+	 * @param size its size, AZURE_IOT_HUB_KEPT_SIZE
+	 * @return the number of bytes. With a negative errno, or with more bytes than there are, nothing is stored, and an
+	 * error in the log names the value.
+	 */
+	int (*save)(uint8_t *buffer, size_t size, void *user_data);
+	/**
+	 * Takes the value that was stored. It is called at each start, before the device joins; not if there is none, or
+	 * if its checksum is wrong. A later version of the product may find what an earlier one has saved.
+	 */
+	void (*restore)(const uint8_t *value, size_t length, void *user_data);
+};
+
+/** The longest value of struct azure_iot_hub_kept, in bytes. */
+#define AZURE_IOT_HUB_KEPT_SIZE 256
+
 /** A cloud-to-device message. */
 struct azure_iot_hub_cloud_message {
 	const uint8_t *body; /**< The body, as the operator sent it. */
@@ -120,7 +143,16 @@ struct azure_iot_hub_cloud_message {
 	bool again;          /**< True if the hub has sent it before: the first copy may have been taken. */
 	/** System and application properties, encoded: for azure_iot_hub_cloud_property(). */
 	struct azure_iot_hub_json properties;
+	/** For azure_iot_hub_acknowledge(), after AZURE_IOT_HUB_TAKE_LATER. */
+	uint64_t token;
 };
+
+/**
+ * Result of `receive` for a message that will be taken later: azure_iot_hub_acknowledge() says that it was. The hub sends
+ * it again after the next connect if that was not said before. Sixteen messages may wait; then nothing more is read from
+ * the hub.
+ */
+#define AZURE_IOT_HUB_TAKE_LATER 1
 
 /** Kind of an event. */
 enum azure_iot_hub_event_kind {
@@ -161,10 +193,14 @@ struct azure_iot_hub_application {
 	/** Direct methods. `reboot` and `getStatus` are there already. */
 	const struct azure_iot_hub_method *methods;
 	size_t method_count; /**< Up to CONFIG_AZURE_C_API_METHODS. */
+	/** Values that survive a restart. */
+	const struct azure_iot_hub_kept *kept;
+	size_t kept_count; /**< Up to 16. */
 	/**
 	 * Takes a cloud-to-device message.
 	 *
-	 * @return 0, or a negative errno if the message is refused: it is counted, and the hub forgets it
+	 * @return 0, AZURE_IOT_HUB_TAKE_LATER, or a negative errno if the message is refused: it is counted, and the hub
+	 * forgets it
 	 */
 	int (*receive)(const struct azure_iot_hub_cloud_message *message, void *user_data);
 	/** Takes what happened. */
@@ -239,6 +275,26 @@ int azure_iot_hub_report_changed(const char *property);
  * @param milliseconds time until then; 0 stops the timer
  */
 void azure_iot_hub_set_timer(uint32_t milliseconds);
+
+/**
+ * @brief Saves a value of the application's table `kept` soon. Several requests before that are one.
+ *
+ * From any thread, and from interrupts. Flash takes milliseconds, and wears: keep what changes rarely.
+ *
+ * @retval -ENOENT there is no such value
+ */
+int azure_iot_hub_keep(const char *name);
+
+/**
+ * @brief Acknowledges a cloud-to-device message that `receive` answered with AZURE_IOT_HUB_TAKE_LATER: the hub forgets it.
+ *
+ * From any thread, and from interrupts. Without effect if the connection that brought it has ended: the hub sends it again.
+ *
+ * @param token the message's token
+ * @retval -EINVAL no message has this token
+ * @retval -ENOBUFS sixteen acknowledgements wait already for the device's thread: try again later
+ */
+int azure_iot_hub_acknowledge(uint64_t token);
 
 /** An application property of a message. Message routing and the receiver see it. */
 struct azure_iot_hub_message_property {

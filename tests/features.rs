@@ -74,18 +74,24 @@ fn collect(folder: &Path, names: &mut HashSet<String>) {
     }
 }
 
-/// Collects the names of the firmware's tests: of the files that `sample.yaml`, and that of the example in C, have twister
-/// run.
+/// The files that have twister run tests.
+const SAMPLES: [&str; 3] = [
+    "sample.yaml",
+    "examples/c/sample.yaml",
+    "tests/zephyr/c_api/sample.yaml",
+];
+
+/// Collects the names of the firmware's tests: of the files that twister runs.
 fn collect_of_the_firmware(names: &mut HashSet<String>) {
-    for sample in ["sample.yaml", "examples/c/sample.yaml"] {
+    for sample in SAMPLES {
         for line in read(&root().join(sample)).lines() {
             let file = line.trim().strip_prefix("- \"");
-            let file = file.map(|file| file.trim_start_matches("../../"));
-            let Some(file) = file.and_then(|file| file.strip_prefix("tests/zephyr/")) else {
+            let Some(file) = file.and_then(|file| file.strip_suffix(".py\"")) else {
                 continue;
             };
-            let file = file.trim_end_matches('"');
-            let text = read(&root().join("tests/zephyr").join(file));
+            // All of them lie in one folder, which some name from theirs.
+            let file = file.rsplit('/').next().unwrap_or_default();
+            let text = read(&root().join(format!("tests/zephyr/{file}.py")));
             names.extend(functions_of_pytest(&text).into_iter().map(str::to_owned));
         }
     }

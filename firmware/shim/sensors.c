@@ -36,7 +36,15 @@
 	BUILD_ASSERT(DT_PROP(node, divisor) >= 1 && DT_PROP(node, divisor) <= 1000000,             \
 		     "divisor must be from 1 to 1000000: " DT_NODE_PATH(node));
 
+/* A name of the compiler's for each reading: of two that are the same it says so, with the name in it. */
+#define NAME(node)                                                                                 \
+	UTIL_CAT(two_readings_of_azure_telemetry_have_the_name_,                                   \
+		 COND_CODE_1(DT_NODE_HAS_PROP(node, telemetry_name),                               \
+			     (DT_STRING_TOKEN(node, telemetry_name)), (DT_NODE_FULL_NAME_TOKEN(node)))),
+
 DT_FOREACH_CHILD_STATUS_OKAY(TELEMETRY, CHECK)
+
+enum names { DT_FOREACH_CHILD_STATUS_OKAY(TELEMETRY, NAME) };
 
 static const struct {
 	const struct device *sensor;

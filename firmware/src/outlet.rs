@@ -4,6 +4,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use azure_device::device::TELEMETRY_TOPIC_SIZE;
 use azure_device::outlet::{self, Delivery, Ring, SendError, Submission, Ticket};
 
 use crate::ffi::{self, InterruptMutex};
@@ -12,10 +13,8 @@ use crate::kconfig;
 const SIZE: usize = kconfig::CONFIG_AZURE_OUTLET_SIZE.unsigned_abs();
 /// Messages whose outcome may be awaited at a time.
 pub(crate) const MOST_AWAITED: usize = kconfig::CONFIG_AZURE_OUTLET_AWAITED.unsigned_abs();
-/// The part of the scratch buffer, in bytes, that the device writes a message's topic to.
-const TOPIC_SIZE: usize = 448;
 /// The longest message with its properties, in bytes: the device has it in its scratch buffer.
-const LONGEST: usize = kconfig::CONFIG_AZURE_SCRATCH_SIZE.unsigned_abs() - TOPIC_SIZE;
+const LONGEST: usize = kconfig::CONFIG_AZURE_SCRATCH_SIZE.unsigned_abs() - TELEMETRY_TOPIC_SIZE;
 
 static RING: InterruptMutex<Ring<[u8; SIZE]>> =
     InterruptMutex::new(Ring::new([0; SIZE], LONGEST, MOST_AWAITED));
@@ -30,12 +29,22 @@ pub struct Outlet;
 
 impl outlet::Outlet for Outlet {
     fn send(&self, message: &Submission<'_>) -> Result<Option<Ticket>, SendError> {
-        let now = ffi::uptime();
-        let ticket = RING.with_locked(|ring| ring.push(message, now))?;
-        SUBMITTED.store(true, Ordering::Release);
-        ffi::wake();
+        let ticket = queue(message)?;
+        wake();
         Ok(ticket)
     }
+}
+
+/// Queues a message, without waking the device's thread: for what must happen under a lock with it.
+pub(crate) fn queue(message: &Submission<'_>) -> Result<Option<Ticket>, SendError> {
+    let now = ffi::uptime();
+    RING.with_locked(|ring| ring.push(message, now))
+}
+
+/// Tells the device's thread that there are messages.
+pub(crate) fn wake() {
+    SUBMITTED.store(true, Ordering::Release);
+    ffi::wake();
 }
 
 /// Takes the notice that there are messages.
@@ -53,7 +62,13 @@ pub(crate) fn take(space: &mut [u8]) -> Option<usize> {
     RING.with_locked(|ring| ring.pop(space))
 }
 
-/// A message has its outcome: its ticket can be given again.
-pub(crate) fn settle(_ticket: Ticket, _delivery: Delivery) {
+/// A message has its outcome: its ticket can be given again, and C's callback is called.
+#[cfg_attr(
+    not(CONFIG_AZURE_IOT_DEVICE_C_API),
+    expect(unused_variables, reason = "C alone looks at them")
+)]
+pub(crate) fn settle(ticket: Ticket, delivery: Delivery) {
     RING.with_locked(Ring::settle);
+    #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
+    crate::c_api::settle(ticket, delivery);
 }

@@ -63,14 +63,15 @@ pub(crate) fn clear_queue() {
 
 /// State of a device that C starts and stops.
 #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
-mod state {
-    pub(super) const NEW: u32 = 0;
-    pub(super) const RUNNING: u32 = 1;
-    pub(super) const PAUSED: u32 = 2;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Running,
+    Paused,
 }
 
 #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
-static STATE: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(state::NEW);
+static STATE: ffi::InterruptMutex<State> = ffi::InterruptMutex::new(State::New);
 
 /// Result of a start.
 #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
@@ -84,28 +85,37 @@ pub(crate) enum Started {
     Already,
 }
 
-/// Starts the device, once `register` has been called: it is not for a device that runs.
+/// Starts the device, once `register` has been called: it is not for a device that runs. `register` must be short: of two
+/// threads that start the device, one does so, and nothing else runs meanwhile.
 #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
 pub(crate) fn start(register: impl FnOnce()) -> Started {
-    let was = STATE.load(Ordering::Acquire);
-    if was == state::RUNNING {
-        return Started::Already;
+    let was = STATE.with_locked(|state| {
+        if *state != State::Running {
+            register();
+        }
+        core::mem::replace(state, State::Running)
+    });
+    match was {
+        State::New => Started::First,
+        State::Paused => {
+            ask(&RECONFIGURE);
+            Started::Again
+        }
+        State::Running => Started::Already,
     }
-    register();
-    STATE.store(state::RUNNING, Ordering::Release);
-    if was == state::NEW {
-        return Started::First;
-    }
-    ask(&RECONFIGURE);
-    Started::Again
 }
 
 /// Stops a device that runs, until it is started again.
 #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
 pub(crate) fn pause() {
-    let (running, paused) = (state::RUNNING, state::PAUSED);
-    let swapped = STATE.compare_exchange(running, paused, Ordering::AcqRel, Ordering::Acquire);
-    if swapped.is_ok() {
+    let was_running = STATE.with_locked(|state| {
+        let was_running = *state == State::Running;
+        if was_running {
+            *state = State::Paused;
+        }
+        was_running
+    });
+    if was_running {
         ask(&RECONFIGURE);
     }
 }
@@ -113,13 +123,13 @@ pub(crate) fn pause() {
 /// True if the device was started at some time.
 #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
 pub(crate) fn is_started() -> bool {
-    STATE.load(Ordering::Acquire) != state::NEW
+    STATE.with_locked(|state| *state != State::New)
 }
 
 /// True while the device is stopped.
 #[cfg(CONFIG_AZURE_IOT_DEVICE_C_API)]
 pub(crate) fn is_paused() -> bool {
-    STATE.load(Ordering::Acquire) == state::PAUSED
+    STATE.with_locked(|state| *state == State::Paused)
 }
 
 fn ask(flag: &AtomicBool) {

@@ -16,6 +16,8 @@
 //! The tables are constants. An entry whose name is known at run time only, such as of an application that is written in
 //! another language, is an `indexed` one: its functions get its index, and its table ends at the first without a name.
 //!
+//! Two entries of a table with one name do not compile, nor do a writable and a reported property with one name.
+//!
 //! All functions run in the device's thread, one at a time. They must not block for long: the keep-alive waits.
 
 mod context;
@@ -32,7 +34,7 @@ mod stream;
 pub use self::context::Context;
 pub(crate) use self::context::{Control, property_names};
 pub use self::event::{CloudMessage, Event, Receipt};
-pub use self::kept::{Kept, MAX_KEPT_LEN};
+pub use self::kept::{Kept, MAX_KEPT_LEN, MAX_KEPT_NAME_LEN};
 pub use self::message::{Message, MessageError};
 pub use self::method::{Call, Method, Outcome};
 pub(crate) use self::name::Name;
@@ -110,7 +112,7 @@ pub(crate) fn name_of<A: Application>(table: Table, index: usize) -> Option<&'st
         Table::Streams => A::STREAMS.get(index)?.name(),
         Table::Properties => A::PROPERTIES.get(index)?.name(),
         Table::Reported => A::REPORTED.get(index)?.name(),
-        Table::Kept => A::KEPT.get(index).map(|kept| kept.name),
+        Table::Kept => A::KEPT.get(index)?.name(),
     }
 }
 
@@ -123,6 +125,28 @@ pub(crate) fn path(name: &'static str) -> (Option<&'static str>, &'static str) {
         Some((component, name)) => (Some(component), name),
         None => (None, name),
     }
+}
+
+/// Stops the compilation if an entry of a table has the name of an earlier one, or of one of another table. Names that are
+/// known at run time only are not looked at.
+macro_rules! assert_distinct {
+    ($table:expr, $message:literal) => {
+        assert_distinct!($table, $table, index, index, $message)
+    };
+    ($table:expr, $other:expr, $message:literal) => {
+        assert_distinct!($table, $other, index, $other.len(), $message)
+    };
+    ($table:expr, $other:expr, $index:ident, $end:expr, $message:literal) => {{
+        let mut $index = 0;
+        while $index < $table.len() {
+            let mut at = 0;
+            while at < $end {
+                assert!(!$table[$index].name.equals($other[at].name), $message);
+                at += 1;
+            }
+            $index += 1;
+        }
+    }};
 }
 
 /// Stops the compilation of a device for an application whose tables it cannot serve.
@@ -155,4 +179,11 @@ pub(crate) const fn check<A: Application>() {
         );
         index += 1;
     }
+    assert_distinct!(A::STREAMS, "two streams have one name");
+    assert_distinct!(A::METHODS, "two methods have one name");
+    assert_distinct!(A::KEPT, "two kept values have one name");
+    assert_distinct!(A::PROPERTIES, "two properties have one name");
+    assert_distinct!(A::REPORTED, "two properties have one name");
+    // Both kinds lie in one object of the twin.
+    assert_distinct!(A::PROPERTIES, A::REPORTED, "two properties have one name");
 }

@@ -25,6 +25,19 @@ impl Name {
         self.get() == Some(name)
     }
 
+    /// True if both names are the same. One that is known at run time only is not looked at.
+    pub(crate) const fn equals(self, other: Self) -> bool {
+        let (Self::Fixed(name), Self::Fixed(other)) = (self, other) else {
+            return false;
+        };
+        let (name, other) = (name.as_bytes(), other.as_bytes());
+        let mut at = 0;
+        while at < name.len() && at < other.len() && name[at] == other[at] {
+            at += 1;
+        }
+        at == name.len() && at == other.len()
+    }
+
     /// True if it can be a property's name. One that is known at run time only is not looked at.
     pub(crate) const fn fits(self) -> bool {
         match self {
@@ -60,6 +73,16 @@ pub const fn is_property_name(name: &str) -> bool {
 mod tests {
     use super::*;
     use std::string::String;
+
+    #[test]
+    fn names_that_are_known_at_compile_time_are_compared_whole() {
+        let name = Name::Fixed("lamp");
+        assert!(name.equals(Name::Fixed("lamp")));
+        for other in ["", "lam", "lamps", "Lamp"] {
+            assert!(!name.equals(Name::Fixed(other)), "{other}");
+        }
+        assert!(!name.equals(Name::Indexed(0, |_| Some("lamp"))));
+    }
 
     #[test]
     fn a_property_has_a_name_of_64_bytes_at_most_and_so_has_its_component() {

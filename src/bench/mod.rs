@@ -28,6 +28,30 @@
 //! bench.tick(Duration::from_secs(60));
 //! assert_eq!(bench.sent().last().unwrap().text(), r#"{"setpoint":7}"#);
 //! ```
+//!
+//! A device whose application has two entries of one name does not compile:
+//!
+//! ```compile_fail
+//! use azure_device::application::{Application, Stream};
+//! use azure_device::bench::{Bench, Memory};
+//! struct Twins;
+//! impl Application for Twins {
+//!     const STREAMS: &'static [Stream<Self>] =
+//!         &[Stream::new("climate", |_, _, _| {}), Stream::new("climate", |_, _, _| {})];
+//! }
+//! Bench::new(&mut Memory::default(), Twins);
+//! ```
+//!
+//! ```
+//! use azure_device::application::{Application, Stream};
+//! use azure_device::bench::{Bench, Memory};
+//! struct Siblings;
+//! impl Application for Siblings {
+//!     const STREAMS: &'static [Stream<Self>] =
+//!         &[Stream::new("climate", |_, _, _| {}), Stream::new("door", |_, _, _| {})];
+//! }
+//! Bench::new(&mut Memory::default(), Siblings);
+//! ```
 
 #![allow(
     clippy::unwrap_used,
@@ -49,7 +73,7 @@ use self::hub::Hub;
 pub use self::hub::{Answer, Sent};
 use crate::application::Application;
 use crate::connection::{Buffers, Machine, Task};
-use crate::device::{Config, Device};
+use crate::device::{Config, Device, TELEMETRY_TOPIC_SIZE};
 use crate::failure::{Code, ConnectError, TcpFailure};
 use crate::identity::{ConnectionString, Identity};
 use crate::json::Value;
@@ -148,7 +172,7 @@ impl<'m, A: Application> Bench<'m, A> {
             scratch,
             twin,
         } = memory;
-        let longest = scratch.len() - 512;
+        let longest = scratch.len() - TELEMETRY_TOPIC_SIZE;
         let buffers = Buffers {
             mqtt: mqtt::Buffers {
                 receive,

@@ -11,8 +11,9 @@ use crate::time::{Instant, UnixTime};
 use crate::topic::Outbound;
 
 /// The part of the scratch buffer, in bytes, that a telemetry topic may take: 46 for the fixed parts, 128 for
-/// the device's id, 143 for the properties, and room for a module's id.
-pub(super) const TOPIC_SIZE: usize = 448;
+/// the device's id, 143 for the properties, and room for a module's id. A message of an [`outlet`](crate::outlet) has the
+/// rest of the buffer.
+pub const TELEMETRY_TOPIC_SIZE: usize = 448;
 
 /// The key of a message's id, encoded.
 const MESSAGE_ID: &str = "%24.mid=";

@@ -182,13 +182,16 @@ impl<A: Application> Work for Device<'_, A> {
     }
 
     fn take_kept(&mut self, connection: &mut Connection<'_>) -> Option<(&'static str, usize)> {
-        let index = self.control.kept.checked_ilog2()?;
-        self.control.kept &= !(1 << index);
-        let kept = A::KEPT.get(index as usize)?;
         let space = connection.scratch.len().min(MAX_KEPT_LEN);
         let space = connection.scratch.get_mut(..space)?;
-        let length = (kept.save)(&self.application, space).min(space.len());
-        Some((kept.name, length))
+        loop {
+            let index = self.control.kept.checked_ilog2()?;
+            self.control.kept &= !(1 << index);
+            let kept = A::KEPT.get(index as usize)?;
+            if let Some(length) = kept.save(&self.application, space) {
+                return Some((kept.name()?, length));
+            }
+        }
     }
 
     fn use_queue(&mut self, connection: &mut Connection<'_>, at: &Moment, queue: &mut dyn Queue) {

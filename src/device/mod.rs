@@ -30,6 +30,7 @@ pub use self::carryover::Carryover;
 use self::connect::credential_kind;
 use self::dropped::Episode;
 use self::durable::Durable;
+pub use self::envelope::TELEMETRY_TOPIC_SIZE;
 use self::envelope::{MessageIds, TopicStart};
 use self::large::Large;
 use self::methods::Calls;

@@ -6,7 +6,7 @@
 use core::fmt::{self, Display};
 
 use super::Device;
-use super::envelope::{Created, TOPIC_SIZE, UNKNOWN_TIME};
+use super::envelope::{Created, TELEMETRY_TOPIC_SIZE, UNKNOWN_TIME};
 use crate::application::{Application, Context, Event, Message, MessageError};
 use crate::connection::Connection;
 use crate::logging::{debug, info, warn};
@@ -217,7 +217,7 @@ impl<A: Application> Device<'_, A> {
         } = connection;
         let (space, topic) = scratch
             .len()
-            .checked_sub(TOPIC_SIZE)
+            .checked_sub(TELEMETRY_TOPIC_SIZE)
             .and_then(|space| scratch.split_at_mut_checked(space))
             .ok_or(MessageError::BodyTooLong)?;
         let mut topic = Text::new(topic);

@@ -274,15 +274,15 @@ pub fn leave_behind<P: Platform>(carryover: &mut Carryover, platform: &mut P) {
 #[inline(never)]
 fn restore<P: Platform, A: Application>(application: &mut A, space: &mut [u8], platform: &mut P) {
     for kept in A::KEPT {
-        match storage::load_application(platform, kept.name, space) {
+        let Some(name) = kept.name() else { break };
+        match storage::load_application(platform, name, space) {
             Ok(Some(length)) => {
-                (kept.restore)(application, space.get(..length).unwrap_or_default());
+                kept.restore(application, space.get(..length).unwrap_or_default());
             }
             Ok(None) => {}
-            Err(error) => warn!(
-                "storage: {} of the application could not be read: {error}",
-                kept.name
-            ),
+            Err(error) => {
+                warn!("storage: {name} of the application could not be read: {error}");
+            }
         }
     }
 }

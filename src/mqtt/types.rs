@@ -69,6 +69,23 @@ impl AckToken {
     pub const fn packet_id(self) -> PacketId {
         self.packet_id
     }
+
+    /// The token as a number, never 0, for code that has no such type.
+    pub const fn to_bits(self) -> u64 {
+        (self.connection as u64) << 16 | self.packet_id.get() as u64
+    }
+
+    /// The token of a number that [`AckToken::to_bits`] gave; `None` for another one. A token that no message had has
+    /// no effect.
+    pub const fn from_bits(bits: u64) -> Option<Self> {
+        match PacketId::new(bits as u16) {
+            Some(packet_id) if bits >> 48 == 0 => Some(Self {
+                connection: (bits >> 16) as u32,
+                packet_id,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// A message from the server. It owns its bytes: the receive buffer is free again.
@@ -295,4 +312,25 @@ pub struct Statistics {
 /// One more.
 pub(super) fn count(counter: &mut u32) {
     *counter = counter.saturating_add(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_and_its_number_are_the_same() {
+        for (connection, packet_id) in [(0, 1), (1, u16::MAX), (u32::MAX, 258)] {
+            let packet_id = PacketId::new(packet_id).expect("not 0");
+            let token = AckToken {
+                connection,
+                packet_id,
+            };
+            assert_ne!(token.to_bits(), 0);
+            assert_eq!(AckToken::from_bits(token.to_bits()), Some(token));
+        }
+        for none in [0, 1 << 16, 1 << 48 | 1, u64::MAX] {
+            assert_eq!(AckToken::from_bits(none), None);
+        }
+    }
 }

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use azure_device::device::TELEMETRY_TOPIC_SIZE;
 use azure_device::outlet::{Delivery, Ring, SendError, Submission, Ticket};
 use azure_device::time::Instant;
+
+use crate::runner::SCRATCH;
 
 /// Bytes for the messages that the device has not taken yet.
 const SIZE: usize = 64 * 1024;
 /// The longest message with its properties, in bytes. The device writes its topic behind it.
-pub(crate) const LONGEST: usize = 3 * 1024;
+pub(crate) const LONGEST: usize = SCRATCH - TELEMETRY_TOPIC_SIZE;
 /// Messages whose outcome may be awaited at a time.
 pub(crate) const MOST_AWAITED: usize = 64;
 

@@ -26,7 +26,7 @@ const TRANSMIT: usize = 4096;
 /// Messages that wait for a hub: some hundred, each with its topic.
 const OUTBOX: usize = 256 * 1024;
 /// A message's topic and payload while they are written.
-const SCRATCH: usize = 4096;
+pub(crate) const SCRATCH: usize = 4096;
 
 /// Settings of a device that an engineer makes: [`Config`], owned, so that a thread can have it.
 #[derive(Clone, Debug)]

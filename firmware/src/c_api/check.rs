@@ -2,7 +2,10 @@
 
 use core::fmt::{self, Display};
 
-use azure_device::application::{Application, MAX_PROPERTIES, Method, Reported, is_property_name};
+use azure_device::application::{
+    Application, MAX_KEPT, MAX_KEPT_NAME_LEN, MAX_PROPERTIES, Method, Reported, is_property_name,
+};
+use azure_device::json::MAX_NAME;
 
 use super::{CApplication, MAX_METHODS, MAX_REPORTED, MAX_STREAMS, STANDARD, STANDARD_METHODS};
 use crate::ffi::c_api::{Defect, Registered, Table};
@@ -25,7 +28,7 @@ impl Display for Wrong {
         let symbol = |table| match table {
             Table::Streams => " (CONFIG_AZURE_C_API_STREAMS)",
             Table::Methods => " (CONFIG_AZURE_C_API_METHODS)",
-            Table::Properties | Table::Reported => "",
+            Table::Properties | Table::Reported | Table::Kept => "",
         };
         match self {
             Self::TooMany(table, count, most) => {
@@ -51,9 +54,13 @@ impl Display for Wrong {
                 )
             }
             Self::Name(table, name) => {
+                let most = match table {
+                    Table::Kept => MAX_KEPT_NAME_LEN,
+                    _ => MAX_NAME,
+                };
                 write!(
                     f,
-                    "{}: the name \"{name}\" is too long or empty: 1 to 64 bytes",
+                    "{}: the name \"{name}\" is too long or empty: 1 to {most} bytes",
                     table.name()
                 )
             }
@@ -80,6 +87,7 @@ pub(crate) fn check(application: Registered) -> Result<(), Wrong> {
             Table::Properties => MAX_PROPERTIES,
             Table::Reported => MAX_REPORTED,
             Table::Methods => MAX_METHODS,
+            Table::Kept => MAX_KEPT,
         };
         let count = application.count(table);
         if count > most {
@@ -105,7 +113,7 @@ fn check_name(
     let is_before = |table, end| (0..end).any(|index| application.name(table, index) == Some(name));
     let is_twice = is_before(table, index)
         || match table {
-            Table::Streams | Table::Properties => false,
+            Table::Streams | Table::Properties | Table::Kept => false,
             // Both kinds of properties lie in one object of the twin.
             Table::Reported => {
                 is_before(Table::Properties, application.count(Table::Properties))
@@ -120,8 +128,12 @@ fn check_name(
                 .filter_map(Method::name)
                 .any(|standard| standard == name),
         };
-    let is_property = matches!(table, Table::Properties | Table::Reported);
-    if is_property && !is_property_name(name) || name.is_empty() {
+    let fits = match table {
+        Table::Properties | Table::Reported => is_property_name(name),
+        Table::Kept => (1..=MAX_KEPT_NAME_LEN).contains(&name.len()),
+        Table::Streams | Table::Methods => !name.is_empty(),
+    };
+    if !fits {
         return Err(Wrong::Name(table, name));
     }
     if is_twice {

@@ -8,21 +8,23 @@ mod check;
 mod confirmations;
 mod requests;
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_int};
 use core::fmt::Display;
 use core::time::Duration;
 
 use azure_device::application::{
-    Application, Call, CloudMessage, Context, Event, MAX_PROPERTIES, Message, Method, Outcome,
-    Property, Rate, Receipt, Refusal, Reported, Stream, standard,
+    Application, Call, CloudMessage, Context, Event, Kept, MAX_KEPT, MAX_KEPT_LEN, MAX_PROPERTIES,
+    Message, Method, Outcome, Property, Rate, Receipt, Refusal, Reported, Stream, standard,
 };
 use azure_device::json::{Slot, Value};
 use azure_device::logging::error;
 use azure_device::text::Text;
 
 pub(crate) use self::check::check;
-pub(crate) use self::confirmations::send;
-pub(crate) use self::requests::{find, report_changed, restart, send_now, set_interval, set_timer};
+pub(crate) use self::confirmations::{send, settle};
+pub(crate) use self::requests::{
+    acknowledge, find, keep, report_changed, restart, send_now, set_interval, set_timer,
+};
 use crate::ffi::c_api::{self, SPACE, Space, Table, c};
 use crate::kconfig;
 
@@ -100,12 +102,23 @@ impl Application for CApplication {
         all
     };
 
+    const KEPT: &'static [Kept<Self>] = &{
+        let mut all = [const { Self::kept(0) }; MAX_KEPT];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = Self::kept(index);
+            index += 1;
+        }
+        all
+    };
+
     fn receive(&mut self, message: &CloudMessage<'_>, device: &mut Context<'_>) -> Receipt {
         let taken = c_api::registered().and_then(|registered| registered.receive(message));
         requests::apply(device);
         match taken {
             None => Receipt::Rejected("this device takes no messages"),
             Some(0) => Receipt::Accepted,
+            Some(TAKE_LATER) => Receipt::Later,
             Some(_) => Receipt::Rejected("the application refused it"),
         }
     }
@@ -128,10 +141,9 @@ impl Application for CApplication {
             Event::NotMeasured { stream, messages } => {
                 tell(c::AZURE_IOT_HUB_NOT_MEASURED, Some(&stream), messages);
             }
-            Event::Outcome(ticket, delivery) => confirmations::settle(ticket, delivery),
             Event::Timer => tell(c::AZURE_IOT_HUB_TIMER, None, 0),
             Event::Stopping => tell(c::AZURE_IOT_HUB_STOPPING, None, 0),
-            // Its requests follow.
+            // Its requests follow. Outcomes come by the outlet, also of messages that no life of the device sends.
             _ => {}
         }
         requests::apply(device);
@@ -166,12 +178,34 @@ impl CApplication {
             run(index, &call, device, result)
         })
     }
+
+    const fn kept(index: usize) -> Kept<Self> {
+        Kept::indexed(
+            index,
+            name::<KEPT>,
+            |_, index, space| save(index, space),
+            |_, index, value| {
+                if let Some(registered) = c_api::registered() {
+                    registered.restore(index, value);
+                }
+            },
+        )
+    }
 }
+
+/// Result of `receive`, as C has it.
+const TAKE_LATER: c_int = c::AZURE_IOT_HUB_TAKE_LATER as c_int;
+
+const _: () = assert!(
+    c::AZURE_IOT_HUB_KEPT_SIZE as usize == MAX_KEPT_LEN,
+    "the header has another length"
+);
 
 const STREAMS: u8 = Table::Streams as u8;
 const PROPERTIES: u8 = Table::Properties as u8;
 const REPORTED: u8 = Table::Reported as u8;
 const METHODS: u8 = Table::Methods as u8;
+const KEPT: u8 = Table::Kept as u8;
 
 /// Name of an entry of the table of this number.
 fn name<const TABLE: u8>(index: usize) -> Option<&'static str> {
@@ -224,6 +258,20 @@ fn write(table: Table, index: usize, slot: Slot<'_, '_>) {
             }
         },
     }
+}
+
+/// Has C write a value that is kept. One that C does not give is told, and not stored.
+fn save(index: usize, space: &mut [u8]) -> Option<usize> {
+    let registered = c_api::registered()?;
+    let length = registered.save(index, space);
+    let fits = usize::try_from(length)
+        .ok()
+        .filter(|fits| *fits <= space.len());
+    if fits.is_none() {
+        let name = registered.name(Table::Kept, index).unwrap_or_default();
+        error!("kept value {name}: its function gave {length}; it is not stored");
+    }
+    fits
 }
 
 /// Has C run a method. A result that is no JSON is told, and answered with status 500.

@@ -6,8 +6,10 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 
 use azure_device::application::Context;
+use azure_device::mqtt::AckToken;
 
 use super::MAX_STREAMS;
+use crate::ffi::InterruptMutex;
 use crate::ffi::c_api::{self, Table};
 use crate::requests;
 
@@ -17,9 +19,16 @@ static CHANGED: AtomicU32 = AtomicU32::new(0);
 static REPORTED_CHANGED: AtomicU32 = AtomicU32::new(0);
 static INTERVAL_SET: AtomicU32 = AtomicU32::new(0);
 static INTERVALS: [AtomicU32; MAX_STREAMS] = [const { AtomicU32::new(0) }; MAX_STREAMS];
+static KEPT: AtomicU32 = AtomicU32::new(0);
+/// Acknowledgements that the device has not taken yet.
+static ACKNOWLEDGED: InterruptMutex<[Option<AckToken>; MOST_UNACKNOWLEDGED]> =
+    InterruptMutex::new([None; MOST_UNACKNOWLEDGED]);
 static TIMER_SET: AtomicBool = AtomicBool::new(false);
 static TIMER: AtomicU32 = AtomicU32::new(0);
 static RESTART: AtomicBool = AtomicBool::new(false);
+
+/// The most messages that wait for their acknowledgement, as the session has it.
+const MOST_UNACKNOWLEDGED: usize = 16;
 
 const _: () = assert!(MAX_STREAMS <= 32, "a stream has a bit of a word");
 
@@ -62,6 +71,36 @@ pub(crate) fn set_timer(milliseconds: u32) {
     requests::wake_application();
 }
 
+/// Asks for a value to be saved.
+pub(crate) fn keep(index: usize) {
+    ask(&KEPT, index);
+}
+
+/// Asks for the acknowledgement of a message. False if there is no room for another one now.
+pub(crate) fn acknowledge(token: AckToken) -> bool {
+    let is_taken = ACKNOWLEDGED.with_locked(|tokens| {
+        let place = tokens.iter_mut().find(|place| place.is_none());
+        place.map(|place| *place = Some(token)).is_some()
+    });
+    requests::wake_application();
+    is_taken
+}
+
+/// Acknowledges messages: some of them, if there are many, and the others soon.
+fn apply_acknowledgements(device: &mut Context<'_>) {
+    let some_wait = ACKNOWLEDGED.with_locked(|tokens| {
+        for token in tokens.iter_mut() {
+            if token.is_some_and(|token| device.acknowledge(token)) {
+                *token = None;
+            }
+        }
+        tokens.iter().any(Option::is_some)
+    });
+    if some_wait {
+        requests::wake_application();
+    }
+}
+
 /// Asks for a restart.
 pub(crate) fn restart() {
     RESTART.store(true, Ordering::Release);
@@ -94,6 +133,10 @@ pub(super) fn apply(device: &mut Context<'_>) {
             device.report_changed(name)
         });
     }
+    for_each(Table::Kept, KEPT.swap(0, Ordering::AcqRel), |_, name| {
+        device.keep(name);
+    });
+    apply_acknowledgements(device);
     if TIMER_SET.swap(false, Ordering::AcqRel) {
         let timer = match TIMER.load(Ordering::Acquire) {
             0 => None,

@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use azure_device::application::{CloudMessage, Message};
 use azure_device::json::Value;
+use azure_device::mqtt::AckToken;
 
 use crate::kconfig;
 
@@ -41,14 +42,16 @@ pub(crate) enum Table {
     Properties,
     Reported,
     Methods,
+    Kept,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Streams,
         Self::Properties,
         Self::Reported,
         Self::Methods,
+        Self::Kept,
     ];
 
     /// Its name in the header.
@@ -58,6 +61,7 @@ impl Table {
             Self::Properties => "properties",
             Self::Reported => "reported",
             Self::Methods => "methods",
+            Self::Kept => "kept",
         }
     }
 }
@@ -156,6 +160,11 @@ impl Registered {
         unsafe { elements(self.0.methods, self.0.method_count) }
     }
 
+    fn kept(self) -> &'static [c::azure_iot_hub_kept] {
+        // SAFETY: the description and its tables stay.
+        unsafe { elements(self.0.kept, self.0.kept_count) }
+    }
+
     /// Number of entries of a table.
     pub(crate) fn count(self, table: Table) -> usize {
         match table {
@@ -163,6 +172,7 @@ impl Registered {
             Table::Properties => self.properties().len(),
             Table::Reported => self.reported().len(),
             Table::Methods => self.methods().len(),
+            Table::Kept => self.kept().len(),
         }
     }
 
@@ -173,6 +183,7 @@ impl Registered {
             Table::Properties => self.properties().get(index)?.name,
             Table::Reported => self.reported().get(index)?.name,
             Table::Methods => self.methods().get(index)?.name,
+            Table::Kept => self.kept().get(index)?.name,
         };
         // SAFETY: it stays with its table.
         unsafe { text(name) }
@@ -188,6 +199,10 @@ impl Registered {
             }
             Table::Reported => self.reported().get(index)?.value.is_some(),
             Table::Methods => self.methods().get(index)?.run.is_some(),
+            Table::Kept => {
+                let kept = self.kept().get(index)?;
+                kept.save.is_some() && kept.restore.is_some()
+            }
         };
         if self.name(table, index).is_none() {
             return Some(Defect::Name);
@@ -240,7 +255,7 @@ impl Registered {
                 .reported()
                 .get(index)
                 .and_then(|property| property.value),
-            Table::Streams | Table::Methods => None,
+            Table::Streams | Table::Methods | Table::Kept => None,
         };
         // SAFETY: see the module.
         value.map_or(0, |value| unsafe {
@@ -275,6 +290,23 @@ impl Registered {
         }
     }
 
+    /// Has C write a value that is kept. Gives C's result.
+    pub(crate) fn save(self, index: usize, space: &mut [u8]) -> c_int {
+        let save = self.kept().get(index).and_then(|kept| kept.save);
+        // SAFETY: see the module.
+        save.map_or(0, |save| unsafe {
+            save(space.as_mut_ptr(), space.len(), self.0.user_data)
+        })
+    }
+
+    /// Gives C a value that was kept.
+    pub(crate) fn restore(self, index: usize, value: &[u8]) {
+        if let Some(restore) = self.kept().get(index).and_then(|kept| kept.restore) {
+            // SAFETY: see the module.
+            unsafe { restore(value.as_ptr(), value.len(), self.0.user_data) };
+        }
+    }
+
     /// Has C take a cloud-to-device message. Gives C's result; `None` if C takes none.
     pub(crate) fn receive(self, message: &CloudMessage<'_>) -> Option<c_int> {
         let receive = self.0.receive?;
@@ -287,6 +319,7 @@ impl Registered {
                 text: properties.as_ptr().cast(),
                 length: properties.len(),
             },
+            token: message.token.map_or(0, AckToken::to_bits),
         };
         // SAFETY: see the module.
         Some(unsafe { receive(&message, self.0.user_data) })

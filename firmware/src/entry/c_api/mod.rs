@@ -10,6 +10,7 @@ use core::slice;
 
 use azure_device::json::Value;
 use azure_device::logging::error;
+use azure_device::mqtt::AckToken;
 use azure_device::outlet::{SendError, Submission};
 
 use self::json::*;
@@ -21,7 +22,7 @@ use crate::ffi::c::{
 };
 use crate::ffi::c_api::{Done, Registered, Table, c, elements, errno_of, start_thread, text};
 use crate::requests::{self, Started};
-use crate::status;
+use crate::{logger, status};
 
 include!(concat!(env!("OUT_DIR"), "/azure_iot_hub_exports.rs"));
 
@@ -49,6 +50,8 @@ unsafe extern "C" fn azure_iot_hub_start(
     };
     // SAFETY: the same.
     let application = unsafe { Registered::new(application) };
+    // The device's thread, which does it too, may not have begun.
+    logger::init();
     if let Err(wrong) = c_api::check(application) {
         error!("azure_iot_hub_start: {wrong}");
         return failed(AZURE_ERRNO_INVALID);
@@ -128,6 +131,23 @@ unsafe extern "C" fn azure_iot_hub_report_changed(property: *const c_char) -> c_
     let tables = [Table::Reported, Table::Properties];
     // SAFETY: see the module.
     unsafe { with_entry(&tables, property, c_api::report_changed) }
+}
+
+// SAFETY: the name is declared in azure_iot_hub.h, and nothing else has it.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn azure_iot_hub_keep(name: *const c_char) -> c_int {
+    // SAFETY: see the module.
+    unsafe { with_entry(&[Table::Kept], name, |_, index| c_api::keep(index)) }
+}
+
+// SAFETY: the name is declared in azure_iot_hub.h, and nothing else has it.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn azure_iot_hub_acknowledge(token: u64) -> c_int {
+    match AckToken::from_bits(token).map(c_api::acknowledge) {
+        Some(true) => 0,
+        Some(false) => failed(AZURE_ERRNO_NO_ROOM),
+        None => failed(AZURE_ERRNO_INVALID),
+    }
 }
 
 // SAFETY: the name is declared in azure_iot_hub.h, and nothing else has it.
