@@ -31,7 +31,7 @@
 //! Each is a folder or a file of `src/`. What is in `setup`, `iot_hub` and `foundation` has its path without the folder.
 //! A low layer imports nothing from a high one (`tests/layers.rs`).
 //!
-//! Features, all of them off by default: `float` reads and writes `f32` and `f64` in JSON; `cbor` has the codec for
+//! Features, all of them off by default: `queue` has [`queue`]'s use and its store on a flash; `float` reads and writes `f32` and `f64` in JSON; `cbor` has the codec for
 //! bodies of messages in CBOR; `async` has [`connection`]'s driver for an executor, over `embedded-io-async`.
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].

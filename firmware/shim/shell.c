@@ -68,7 +68,11 @@ SHELL_STATIC_SUBCMD_SET_CREATE(
 	commands, SHELL_CMD(set, &settable, "Provision the device.", NULL),
 	SHELL_CMD_ARG(status, NULL, "Network, time, hub, queue, memory and the last failure.", run, 1, 0),
 	SHELL_CMD_ARG(send, NULL, "Send a telemetry message now, as the button does.", run, 1, 0),
-	SHELL_CMD_ARG(forget, NULL, "Erase everything that \"set\" brought.", run, 1, 0),
+	SHELL_COND_CMD_ARG(CONFIG_AZURE_QUEUE, queue, NULL,
+			   "Messages in flash that wait for the hub. \"clear\" erases all that were not sent yet.\n"
+			   "Usage: queue [clear]",
+			   run, 1, 1),
+	SHELL_CMD_ARG(forget, NULL, "Erase everything that \"set\" brought, and the messages in flash.", run, 1, 0),
 	SHELL_COND_CMD_ARG(CONFIG_AZURE_TEST_PANIC, panic, NULL, "Panic in Rust, to show what follows.", run, 1, 0),
 	SHELL_SUBCMD_SET_END);
 

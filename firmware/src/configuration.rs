@@ -175,8 +175,12 @@ impl Configuration {
             },
             mqtt: mqtt::Config {
                 keepalive: seconds(kconfig::CONFIG_AZURE_KEEPALIVE_S),
+                #[cfg(CONFIG_AZURE_QUEUE_REFUSE_NEWEST)]
+                overflow: mqtt::OverflowPolicy::RefuseNewest,
                 ..mqtt::Config::default()
             },
+            #[cfg(CONFIG_AZURE_QUEUE)]
+            queue: crate::queue::config(),
             // What only the core sets, such as when it asks to be provisioned again.
             ..Config::default()
         }

@@ -50,6 +50,8 @@ mod outlet;
 mod platform;
 #[cfg(CONFIG_AZURE_DPS)]
 mod provisioning;
+#[cfg(CONFIG_AZURE_QUEUE)]
+mod queue;
 mod requests;
 mod sensor;
 #[cfg(CONFIG_AZURE_SHELL)]

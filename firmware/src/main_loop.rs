@@ -285,7 +285,7 @@ fn operate<A: Application + Clone>(
         return credentials;
     }
     say_who(&access);
-    let mut platform = ZephyrPlatform::new(servers, credentials);
+    let mut platform = ZephyrPlatform::new(servers, credentials, &mut buffers.record);
     match lifecycle::run(
         &access,
         &device::Config {

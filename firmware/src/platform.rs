@@ -11,6 +11,8 @@ use azure_device::failure::{ClockError, ConnectError};
 use azure_device::logging::warn;
 #[cfg(CONFIG_AZURE_OUTLET)]
 use azure_device::outlet::{Delivery, Ticket};
+#[cfg(CONFIG_AZURE_QUEUE)]
+use azure_device::port::Queue;
 use azure_device::port::{
     Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
     Sensor, SensorError, Storage, StorageError, Wake,
@@ -30,23 +32,36 @@ use crate::storage::DeviceValues;
 use crate::{clock, indicator, requests, status};
 
 /// Zephyr, as the device sees it.
-pub(crate) struct ZephyrPlatform {
+pub(crate) struct ZephyrPlatform<'q> {
     time_servers: Zeroizing<String>,
     credentials: Credentials,
     sensors: Sensors,
     #[cfg(CONFIG_NET_L2_PPP)]
     silence: Silence,
+    #[cfg(CONFIG_AZURE_QUEUE)]
+    queue: Option<crate::queue::Queue<'q>>,
+    #[cfg(not(CONFIG_AZURE_QUEUE))]
+    queue: core::marker::PhantomData<&'q mut [u8]>,
 }
 
-impl ZephyrPlatform {
-    /// A platform that asks these time servers and uses these credentials.
-    pub(crate) fn new(time_servers: Zeroizing<String>, credentials: Credentials) -> Self {
+impl<'q> ZephyrPlatform<'q> {
+    /// A platform that asks these time servers and uses these credentials. `record` is the queue's buffer.
+    #[cfg_attr(not(CONFIG_AZURE_QUEUE), allow(unused_variables))]
+    pub(crate) fn new(
+        time_servers: Zeroizing<String>,
+        credentials: Credentials,
+        record: &'q mut [u8],
+    ) -> Self {
         Self {
             time_servers,
             credentials,
             sensors: Sensors::default(),
             #[cfg(CONFIG_NET_L2_PPP)]
             silence: Silence::default(),
+            #[cfg(CONFIG_AZURE_QUEUE)]
+            queue: crate::queue::open(record),
+            #[cfg(not(CONFIG_AZURE_QUEUE))]
+            queue: core::marker::PhantomData,
         }
     }
 
@@ -65,7 +80,7 @@ fn renew_if(silent: bool) {
     }
 }
 
-impl Clock for ZephyrPlatform {
+impl Clock for ZephyrPlatform<'_> {
     fn now(&self) -> Instant {
         ffi::uptime()
     }
@@ -82,13 +97,13 @@ impl Clock for ZephyrPlatform {
     }
 }
 
-impl Entropy for ZephyrPlatform {
+impl Entropy for ZephyrPlatform<'_> {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), EntropyError> {
         ffi::random(buffer).map_err(|_| EntropyError)
     }
 }
 
-impl Connector for ZephyrPlatform {
+impl Connector for ZephyrPlatform<'_> {
     type Stream = TlsStream;
     /// Zephyr's handshake blocks, also on a socket that does not: an attempt is one step.
     type Opening = ();
@@ -106,20 +121,20 @@ impl Connector for ZephyrPlatform {
     }
 }
 
-impl Indicator for ZephyrPlatform {
+impl Indicator for ZephyrPlatform<'_> {
     fn show(&mut self, status: Status) {
         indicator::show(status);
         status::show(status);
     }
 }
 
-impl Sensor for ZephyrPlatform {
+impl Sensor for ZephyrPlatform<'_> {
     fn sample(&mut self, take: &mut dyn FnMut(Reading)) -> Result<(), SensorError> {
         self.sensors.sample(take)
     }
 }
 
-impl Storage for ZephyrPlatform {
+impl Storage for ZephyrPlatform<'_> {
     fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
         DeviceValues.load(key, buffer)
     }
@@ -133,7 +148,7 @@ impl Storage for ZephyrPlatform {
     }
 }
 
-impl Platform for ZephyrPlatform {
+impl Platform for ZephyrPlatform<'_> {
     fn wait(&mut self, stream: Option<&mut TlsStream>, until: Instant) -> Wake {
         if requests::pending() {
             return Wake::Request;
@@ -171,6 +186,11 @@ impl Platform for ZephyrPlatform {
         // A device with a token shows no certificate.
         asked.reconnect &= self.credentials.is_x509();
         asked
+    }
+
+    #[cfg(CONFIG_AZURE_QUEUE)]
+    fn queue(&mut self) -> Option<&mut dyn Queue> {
+        self.queue.as_mut().map(|queue| queue as &mut dyn Queue)
     }
 
     fn condition(&mut self) -> Condition {

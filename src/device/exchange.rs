@@ -14,7 +14,9 @@ use crate::identity::Credential;
 use crate::logging::{info, warn};
 use crate::mqtt::{Event, Granted, Label, Message, PacketId, QoS};
 use crate::outlet::{Delivery, Ticket};
-use crate::port::{Queue, Readings, Requests};
+#[cfg(any(test, feature = "queue"))]
+use crate::port::Queue;
+use crate::port::{Readings, Requests};
 use crate::report::{Cause, Status};
 use crate::time::{Instant, Moment, UnixTime, earliest};
 use crate::topic::Inbound;
@@ -194,6 +196,7 @@ impl<A: Application> Work for Device<'_, A> {
         }
     }
 
+    #[cfg(any(test, feature = "queue"))]
     fn use_queue(&mut self, connection: &mut Connection<'_>, at: &Moment, queue: &mut dyn Queue) {
         Self::use_queue(self, connection, at, queue);
     }

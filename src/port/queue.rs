@@ -74,7 +74,7 @@ impl fmt::Display for QueueError {
             Self::Full => f.write_str("there is no room"),
             Self::TooLarge(bytes) => write!(
                 f,
-                "a message of {bytes} bytes does not fit the space for a record of the queue, or a page of the flash"
+                "a message of {bytes} bytes does not fit a record of the queue (CONFIG_AZURE_QUEUE_RECORD_SIZE), or a page of the flash"
             ),
             Self::Medium => f.write_str("the flash could not be read or written"),
             Self::Damaged => f.write_str("what is in the flash makes no sense"),

@@ -13,10 +13,13 @@
 //! After a restart, messages that were on their way are sent again. The hub gets those twice whose acknowledgement was lost,
 //! or not noted before the cut: at most as many as may be under way, [`Config::window`] and the session's `max_in_flight`
 //! together.
+//!
+//! Behind the feature `queue`: without it, a device uses no queue, and nothing of it is in the image.
 
-#[cfg(any(test, feature = "bench"))]
+#[cfg(all(any(test, feature = "bench"), any(test, feature = "queue")))]
 pub mod nor;
 pub(crate) mod record;
+#[cfg(any(test, feature = "queue"))]
 mod store;
 #[cfg(test)]
 mod tests;
@@ -24,6 +27,7 @@ mod tests;
 use core::time::Duration;
 
 pub use self::record::HEADER as RECORD_HEADER;
+#[cfg(any(test, feature = "queue"))]
 pub use self::store::Store;
 
 /// Conditions under which messages are written to the queue.

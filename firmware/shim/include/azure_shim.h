@@ -185,6 +185,18 @@ int32_t azure_settings_length(const char *key);
 int32_t azure_settings_save(const char *key, const uint8_t *value, uint32_t length);
 int32_t azure_settings_delete(const char *key);
 
+/* queue.c: offsets count from the start of the partition azure_queue_partition */
+struct azure_queue_flash {
+	uint32_t size;   /* of the partition, in bytes */
+	uint32_t page;   /* the unit of erasing, in bytes */
+	uint32_t word;   /* the unit of writing, in bytes */
+	uint32_t erased; /* the value of an erased byte */
+};
+int32_t azure_queue_open(struct azure_queue_flash *flash);
+int32_t azure_queue_read(uint32_t offset, uint8_t *buffer, uint32_t length);
+int32_t azure_queue_write(uint32_t offset, const uint8_t *data, uint32_t length);
+int32_t azure_queue_erase(uint32_t offset, uint32_t length);
+
 /* platform.c */
 int32_t azure_random(uint8_t *buffer, uint32_t length);
 /* Which LED, by meaning. */

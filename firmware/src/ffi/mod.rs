@@ -12,6 +12,8 @@ pub(crate) mod c_api;
 mod credentials;
 #[cfg(CONFIG_AZURE_ISM43362)]
 pub(crate) mod ism43362;
+#[cfg(CONFIG_AZURE_QUEUE)]
+pub(crate) mod queue;
 #[cfg(CONFIG_AZURE_SETTINGS)]
 pub(crate) mod settings;
 #[cfg(CONFIG_AZURE_SHELL)]
@@ -146,6 +148,11 @@ const TWIN_SIZE: usize = size(kconfig::CONFIG_AZURE_TWIN_SIZE);
 #[cfg(not(CONFIG_AZURE_TWIN))]
 const TWIN_SIZE: usize = 0;
 
+#[cfg(CONFIG_AZURE_QUEUE)]
+const RECORD_SIZE: usize = size(kconfig::CONFIG_AZURE_QUEUE_RECORD_SIZE);
+#[cfg(not(CONFIG_AZURE_QUEUE))]
+const RECORD_SIZE: usize = 0;
+
 /// The device's buffers, sized by Kconfig.
 pub(crate) struct Buffers {
     pub(crate) receive: [u8; size(kconfig::CONFIG_AZURE_RX_BUFFER_SIZE)],
@@ -153,6 +160,8 @@ pub(crate) struct Buffers {
     pub(crate) outbox: [u8; size(kconfig::CONFIG_AZURE_OUTBOX_SIZE)],
     pub(crate) scratch: [u8; size(kconfig::CONFIG_AZURE_SCRATCH_SIZE)],
     pub(crate) twin: [u8; TWIN_SIZE],
+    #[cfg_attr(not(CONFIG_AZURE_QUEUE), allow(dead_code))]
+    pub(crate) record: [u8; RECORD_SIZE],
 }
 
 // SAFETY: what lies in this section is written as a whole before it is read, in `take_buffers`.
@@ -163,6 +172,7 @@ static BUFFERS: StaticCell<Buffers> = StaticCell(UnsafeCell::new(Buffers {
     outbox: [0; size(kconfig::CONFIG_AZURE_OUTBOX_SIZE)],
     scratch: [0; size(kconfig::CONFIG_AZURE_SCRATCH_SIZE)],
     twin: [0; TWIN_SIZE],
+    record: [0; RECORD_SIZE],
 }));
 
 static BUFFERS_TAKEN: AtomicBool = AtomicBool::new(false);

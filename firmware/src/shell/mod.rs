@@ -154,6 +154,21 @@ fn run(
             Ok(())
         }
         (false, "send", _) => send::send(shell),
+        #[cfg(CONFIG_AZURE_QUEUE)]
+        (false, "queue", None) => {
+            status::print_queue(shell);
+            Ok(())
+        }
+        #[cfg(CONFIG_AZURE_QUEUE)]
+        (false, "queue", Some("clear")) => {
+            requests::clear_queue();
+            say!(shell, "Asked for: what was not sent yet is erased.");
+            Ok(())
+        }
+        #[cfg(CONFIG_AZURE_QUEUE)]
+        (false, "queue", Some(_)) => {
+            Err(Refusal::Because("write: azure queue, or azure queue clear"))
+        }
         (false, "forget", _) => forget(shell),
         #[cfg(CONFIG_AZURE_TEST_PANIC)]
         (false, "panic", _) => panic!("asked for over the shell"),
@@ -300,6 +315,8 @@ fn forget(shell: Shell<'_>) -> Result<(), Refusal> {
         #[cfg(CONFIG_AZURE_WIFI)]
         configuration::WIFI,
     ];
+    // Its messages are not sent under the next identity.
+    requests::clear_queue();
     for name in names {
         storage::remove(name).map_err(Refusal::NotStored)?;
     }

@@ -137,6 +137,31 @@ fn print_provisioning(shell: Shell<'_>) {
     }
 }
 
+/// Prints what waits in flash.
+#[cfg(CONFIG_AZURE_QUEUE)]
+pub(super) fn print_queue(shell: Shell<'_>) {
+    match status::snapshot() {
+        Some(snapshot) => print_queue_of(shell, &snapshot.report),
+        None => say!(shell, "queue         not known: the device does not run"),
+    }
+}
+
+#[cfg(CONFIG_AZURE_QUEUE)]
+fn print_queue_of(shell: Shell<'_>, report: &azure_device::report::Report) {
+    match report.oldest_queued {
+        Some(oldest) => say!(
+            shell,
+            "queue         {} messages in flash, the oldest of {oldest}",
+            report.queued_in_flash
+        ),
+        None => say!(
+            shell,
+            "queue         {} messages in flash",
+            report.queued_in_flash
+        ),
+    }
+}
+
 fn print_device(shell: Shell<'_>, snapshot: &status::Snapshot) {
     let report = &snapshot.report;
     match report.joined {
@@ -168,6 +193,8 @@ fn print_device(shell: Shell<'_>, snapshot: &status::Snapshot) {
         report.dropped.total(),
         report.queued
     );
+    #[cfg(CONFIG_AZURE_QUEUE)]
+    print_queue_of(shell, report);
     say!(shell, "dropped       {}", report.dropped);
     say!(
         shell,
