@@ -10,6 +10,7 @@
 //! - [`lifecycle`]: from switching on to switching off, provisioning included.
 //! - [`device`]: work on a hub. Telemetry, cloud-to-device messages, twin and methods. [`provisioning`]: work with the
 //!   Device Provisioning Service. From an id scope to a hub.
+//! - `update`: software updates, with the feature `update`. From what the service desires to an image that is kept.
 //! - [`application`]: the interface between a device and its application.
 //! - [`connection`]: one connection below either work, from a clock that is not set to a running connection and back,
 //!   for ever.
@@ -25,14 +26,15 @@
 //!   `cbor`: another, behind a feature.
 //! - `iot_hub`: IoT Hub's conventions. [`identity`] and [`sas`] say who the device is and prove it; [`topic`],
 //!   [`properties`] and [`percent`] are the form of its messages.
-//! - `foundation`: [`backoff`] (how long to wait), [`logging`], [`pem`], [`secret`], [`server`] (a server as a person
+//! - `foundation`: [`backoff`] (how long to wait), `label` (a short text that owns its memory), [`logging`], [`pem`], [`secret`], [`server`] (a server as a person
 //!   writes it), [`sntp`], [`text`], [`time`].
 //!
 //! Each is a folder or a file of `src/`. What is in `setup`, `iot_hub` and `foundation` has its path without the folder.
 //! A low layer imports nothing from a high one (`tests/layers.rs`).
 //!
-//! Features, all of them off by default: `queue` has [`queue`]'s use and its store on a flash; `float` reads and writes `f32` and `f64` in JSON; `cbor` has the codec for
-//! bodies of messages in CBOR; `async` has [`connection`]'s driver for an executor, over `embedded-io-async`.
+//! Features, all of them off by default: `queue` has [`queue`]'s use and its store on a flash; `update` has software
+//! updates; `float` reads and writes `f32` and `f64` in JSON; `cbor` has the codec for bodies of messages in CBOR; `async`
+//! has [`connection`]'s driver for an executor, over `embedded-io-async`.
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].
 
@@ -66,7 +68,11 @@ pub mod report;
 pub mod sensor;
 mod setup;
 pub mod storage;
+#[cfg(feature = "update")]
+pub mod update;
 
+#[cfg(feature = "update")]
+pub use self::foundation::label;
 pub use self::foundation::{backoff, logging, pem, secret, server, sntp, text, time};
 pub use self::iot_hub::{identity, percent, properties, sas, topic};
 pub use self::setup::{pair, paste, waiting};

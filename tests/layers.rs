@@ -8,6 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["bench"],
     &["lifecycle"],
     &["device", "provisioning"],
+    &["update"],
     &["application"],
     &["connection"],
     &["setup"],

@@ -61,4 +61,7 @@ pub enum Event<'a> {
     Timer,
     /// The device is about to stop or to restart. What is queued is sent while there is time.
     Stopping,
+    /// An update made progress.
+    #[cfg(feature = "update")]
+    Update(super::UpdateEvent<'a>),
 }

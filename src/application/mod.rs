@@ -30,6 +30,8 @@ mod property;
 mod refusal;
 pub mod standard;
 mod stream;
+#[cfg(feature = "update")]
+mod update;
 
 pub use self::context::Context;
 pub(crate) use self::context::{Control, property_names};
@@ -43,6 +45,8 @@ pub use self::property::{Property, Reported};
 pub use self::refusal::Refusal;
 pub(crate) use self::stream::Schedule;
 pub use self::stream::{Rate, Stream};
+#[cfg(feature = "update")]
+pub use self::update::{Permission, UpdateEvent, UpdateStep};
 
 use crate::json::Value;
 
@@ -72,6 +76,12 @@ pub trait Application: Sized + 'static {
     /// Takes what a custom allocation policy of the provisioning service gave this device with its hub: JSON
     /// of the operator's own. Called before the device joins, also with a kept assignment.
     fn assigned(&mut self, _payload: Value<'_>) {}
+
+    /// Allows a step of an update, or holds it up. The default allows each at once.
+    #[cfg(feature = "update")]
+    fn permit_update(&mut self, _step: UpdateStep<'_>, _device: &mut Context<'_>) -> Permission {
+        Permission::Granted
+    }
 
     /// Takes what happened.
     fn handle(&mut self, _event: Event<'_>, _device: &mut Context<'_>) {}

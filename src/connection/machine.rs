@@ -259,6 +259,12 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         Some((name, self.connection.scratch.get(..length)?))
     }
 
+    /// Does what is due with updates.
+    #[cfg(feature = "update")]
+    pub fn poll_updates(&mut self, at: &Moment, updater: &mut dyn crate::port::update::Updater) {
+        self.work.poll_updates(&mut self.connection, at, updater);
+    }
+
     /// Takes an outcome that the sender of a message wants to know.
     pub fn take_outcome(&mut self) -> Option<(Ticket, Delivery)> {
         self.work.take_outcome()

@@ -236,4 +236,9 @@ impl<P: Platform> Immediate for AtOnce<'_, P> {
     fn observe(&mut self, report: &Report) {
         self.0.observe(report);
     }
+
+    #[cfg(feature = "update")]
+    fn updater(&mut self) -> Option<&mut dyn crate::port::update::Updater> {
+        self.0.updater()
+    }
 }

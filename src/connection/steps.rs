@@ -68,7 +68,23 @@ pub(super) fn tell_counters(machine: &mut AnyMachine<'_, '_>, ports: &mut impl I
     while let Some((name, value)) = machine.take_kept() {
         ports.keep(name, value);
     }
+    #[cfg(feature = "update")]
+    poll_updates(machine, ports);
     ports.observe(machine.report());
+}
+
+/// Does what is due with updates. Also at the end, so that a restart in good order is noted.
+#[cfg(feature = "update")]
+fn poll_updates(machine: &mut AnyMachine<'_, '_>, ports: &mut impl Immediate) {
+    // Random bits are not needed here, and cost a device more than the rest.
+    let at = Moment {
+        now: ports.now(),
+        unix: ports.unix(),
+        random: 0,
+    };
+    if let Some(updater) = ports.updater() {
+        machine.poll_updates(&at, updater);
+    }
 }
 
 /// Tells what a turn left: outcomes, counters, and the status. `shown` is the status that was told last.

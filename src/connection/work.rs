@@ -132,6 +132,16 @@ pub trait Work {
     ) {
     }
 
+    /// Does what is due with updates. Called in each turn, with or without a connection, and once more at the end.
+    #[cfg(feature = "update")]
+    fn poll_updates(
+        &mut self,
+        _connection: &mut Connection<'_>,
+        _at: &Moment,
+        _updater: &mut dyn crate::port::update::Updater,
+    ) {
+    }
+
     /// Time at which [`Work::timer`] is due, with or without a connection.
     fn timer_due(&self) -> Option<Instant> {
         None

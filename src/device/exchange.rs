@@ -18,7 +18,7 @@ use crate::outlet::{Delivery, Ticket};
 use crate::port::Queue;
 use crate::port::{Readings, Requests};
 use crate::report::{Cause, Status};
-use crate::time::{Instant, Moment, UnixTime, earliest};
+use crate::time::{Instant, Moment, UnixTime};
 use crate::topic::Inbound;
 
 impl<A: Application> Work for Device<'_, A> {
@@ -116,6 +116,7 @@ impl<A: Application> Work for Device<'_, A> {
     fn failed(&mut self, connection: &mut Connection<'_>, at: &Moment, failure: &Failure) -> bool {
         connection.report.status = Status::Failed;
         self.durable.set_online(false, at.now);
+        self.updating.failed(failure);
         self.patience.failed(at.now, failure);
         let limits = self.options.gives_up.as_ref();
         self.has_given_up = limits.is_some_and(|limits| self.patience.is_exhausted(at.now, limits));
@@ -202,14 +203,28 @@ impl<A: Application> Work for Device<'_, A> {
     }
 
     fn timer_due(&self) -> Option<Instant> {
-        earliest(self.control.timer, self.durable.due_offline())
+        let durable = self.durable.due_offline();
+        [self.control.timer, durable, self.updating.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn timer(&mut self, connection: &mut Connection<'_>, at: &Moment) {
-        if self.control.timer.is_some_and(|due| at.now >= due) {
-            self.control.timer = None;
+        // It may be the queue or an update that is due: these are looked at in each turn.
+        if self.control.timer.take_if(|due| at.now >= *due).is_some() {
             self.tell(connection, at, application::Event::Timer);
         }
+    }
+
+    #[cfg(feature = "update")]
+    fn poll_updates(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        updater: &mut dyn crate::port::update::Updater,
+    ) {
+        self.handle_updates(connection, (at.now, at.unix), updater);
     }
 
     fn measurement_due(&self) -> Option<Instant> {
@@ -371,14 +386,16 @@ impl<A: Application> Device<'_, A> {
                 if let Some(request) =
                     self.handle_twin_response(connection, at.now, (status, request_id, version))
                 {
-                    self.twin.feed(at.now, message.payload());
+                    self.twin
+                        .feed(at.now, message.payload(), self.updating.tap());
                     self.handle_whole_twin(connection, at, request);
                 }
             }
             Inbound::DesiredUpdate { version } => {
                 connection.made_progress();
-                self.twin.begin_desired();
-                self.twin.feed(at.now, message.payload());
+                self.begin_desired();
+                self.twin
+                    .feed(at.now, message.payload(), self.updating.tap());
                 self.handle_desired(connection, at, version);
             }
             Inbound::MethodRequest { name, request_id } => {

@@ -49,7 +49,7 @@ impl<A: Application> Device<'_, A> {
                 }
             }
             Inbound::DesiredUpdate { version } => {
-                self.twin.begin_desired();
+                self.begin_desired();
                 self.large = Large::Desired(version);
             }
             Inbound::MethodRequest { name, request_id } => {
@@ -71,7 +71,10 @@ impl<A: Application> Device<'_, A> {
     pub(super) fn feed_large_message(&mut self, connection: &Connection<'_>, now: Instant) {
         match self.large {
             Large::Nobody => {}
-            Large::Twin(_) | Large::Desired(_) => self.twin.feed(now, connection.session.piece()),
+            Large::Twin(_) | Large::Desired(_) => {
+                let piece = connection.session.piece();
+                self.twin.feed(now, piece, self.updating.tap());
+            }
         }
     }
 

@@ -22,6 +22,7 @@ mod telemetry;
 #[cfg(test)]
 pub(crate) mod tests;
 mod twin;
+mod updates;
 
 use core::time::Duration;
 
@@ -38,6 +39,7 @@ pub use self::patience::GiveUp;
 use self::patience::Patience;
 use self::properties::names;
 use self::twin::Twin;
+use self::updates::Updating;
 use crate::application::{Application, Control};
 use crate::backoff;
 use crate::connection::{Buffers, Connection, Machine, Settings};
@@ -83,6 +85,9 @@ pub struct Config<'a> {
     /// The longest time that a stop or a restart takes to send what is queued, on a connection that is open.
     /// Default 10 s. Zero leaves at once.
     pub stop_timeout: Duration,
+    /// Software updates, if the device takes any.
+    #[cfg(feature = "update")]
+    pub update: Option<crate::update::Settings<'a>>,
     /// Limits after which the device gives up its hub and ends, to be provisioned again. `None` never ends it:
     /// [`crate::lifecycle`] sets this.
     pub gives_up: Option<GiveUp>,
@@ -107,6 +112,8 @@ impl Default for Config<'_> {
             will: None,
             twin: true,
             stop_timeout: STOP_TIMEOUT,
+            #[cfg(feature = "update")]
+            update: None,
             gives_up: None,
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),
@@ -125,6 +132,7 @@ pub struct Device<'b, A> {
     control: Control,
     twin: Twin<'b>,
     calls: Calls,
+    updating: Updating<'b>,
     large: Large,
     message_ids: MessageIds,
     topic_start: TopicStart,
@@ -196,6 +204,7 @@ impl<'b, A: Application> Device<'b, A> {
                 control: Control::new::<A>(config.telemetry_interval, config.facts),
                 twin: Twin::new(twin_space, names::<A>()),
                 calls: Calls::default(),
+                updating: Updating::new(config),
                 large: Large::default(),
                 options: Options {
                     token_life: config.token_life,

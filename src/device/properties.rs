@@ -3,19 +3,21 @@
 use super::Device;
 use super::exchange::ignore;
 use super::twin::{Names, Properties, ResponseKind};
+use super::updates::Updating;
 use crate::application::{Application, Context, MAX_PROPERTIES, Refusal, Reported, Table, name_of};
 use crate::connection::Connection;
-use crate::json::{Slot, TooLong, Value};
+use crate::json::{Object, Slot, TooLong, Value};
 use crate::logging::warn;
 use crate::time::{Instant, Moment};
 
 /// The application's side of the twin.
-struct Values<'t, A> {
+struct Values<'t, 'b, A> {
     application: &'t mut A,
     device: Context<'t>,
+    updating: &'t Updating<'b>,
 }
 
-impl<A: Application> Properties for Values<'_, A> {
+impl<A: Application> Properties for Values<'_, '_, A> {
     fn apply(&mut self, index: usize, value: Value<'_>) -> Result<(), Refusal> {
         match A::PROPERTIES.get(index) {
             Some(property) => {
@@ -38,6 +40,10 @@ impl<A: Application> Properties for Values<'_, A> {
             (None, Some(property)) => property.write(self.application, &self.device, value),
             (None, None) => {}
         }
+    }
+
+    fn write_update(&mut self, reported: &mut Object<'_, '_>) {
+        self.updating.write(reported);
     }
 }
 
@@ -75,6 +81,7 @@ impl<A: Application> Device<'_, A> {
         let mut values = Values {
             application: &mut self.application,
             device: Context::new(&mut self.control, report, at.now, at.unix),
+            updating: &self.updating,
         };
         match self.twin.poll(at.now, &mut values, scratch) {
             None => {}
@@ -98,8 +105,11 @@ impl<A: Application> Device<'_, A> {
         (status, request_id, version): (u16, &str, Option<u64>),
     ) -> Option<u32> {
         match self.twin.handle_response(now, status, request_id, version) {
-            ResponseKind::Whole(request) => return Some(request),
-            ResponseKind::Taken => {}
+            ResponseKind::Whole(request) => {
+                self.updating.begin_document();
+                return Some(request);
+            }
+            ResponseKind::Taken => self.updating.reported(&mut self.twin),
             ResponseKind::Unexpected => ignore(connection, "an answer to no twin request"),
         }
         None
@@ -115,10 +125,19 @@ impl<A: Application> Device<'_, A> {
         let mut values = Values {
             application: &mut self.application,
             device: Context::new(&mut self.control, &connection.report, at.now, at.unix),
+            updating: &self.updating,
         };
-        if let Err(what) = self.twin.read_whole(at.now, request, &mut values) {
+        let read = self.twin.read_whole(at.now, request, &mut values);
+        self.updating.end_document(true, read.ok());
+        if let Err(what) = read {
             ignore(connection, what);
         }
+    }
+
+    /// A change of desired properties begins.
+    pub(super) fn begin_desired(&mut self) {
+        self.twin.begin_desired();
+        self.updating.begin_document();
     }
 
     /// A change of desired properties has been read. `version` is the topic's.
@@ -131,8 +150,11 @@ impl<A: Application> Device<'_, A> {
         let mut values = Values {
             application: &mut self.application,
             device: Context::new(&mut self.control, &connection.report, at.now, at.unix),
+            updating: &self.updating,
         };
-        if let Err(what) = self.twin.read_desired(version, &mut values) {
+        let read = self.twin.read_desired(version, &mut values);
+        self.updating.end_document(false, read.ok().flatten());
+        if let Err(what) = read {
             ignore(connection, what);
         }
     }

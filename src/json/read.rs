@@ -218,6 +218,11 @@ impl<'j> JsonString<'j> {
         Unescape(self.0)
     }
 
+    /// The text, if it has no escapes.
+    pub fn plain(self) -> Option<&'j str> {
+        (!self.0.contains('\\')).then_some(self.0)
+    }
+
     /// True if it decodes to `plain`.
     pub fn is(self, plain: &str) -> bool {
         self.chars().eq(plain.chars())

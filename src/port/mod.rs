@@ -8,6 +8,8 @@
 #[cfg(feature = "async")]
 mod asynchronous;
 mod queue;
+#[cfg(feature = "update")]
+pub mod update;
 
 use core::fmt;
 use core::time::Duration;
@@ -245,6 +247,12 @@ pub trait Immediate: Entropy + Indicator {
 
     /// Takes the counters and the last failure: see [`Platform::observe`].
     fn observe(&mut self, _report: &Report) {}
+
+    /// The platform's side of updates: see [`Platform::updater`].
+    #[cfg(feature = "update")]
+    fn updater(&mut self) -> Option<&mut dyn update::Updater> {
+        None
+    }
 }
 
 /// Everything together.
@@ -280,6 +288,12 @@ pub trait Platform: Clock + Entropy + Connector + Indicator + Sensor + Storage {
 
     /// Takes the counters and the last failure, such as for a status command. Called at each turn of the loop.
     fn observe(&mut self, _report: &Report) {}
+
+    /// The platform's side of updates, if it has one.
+    #[cfg(feature = "update")]
+    fn updater(&mut self) -> Option<&mut dyn update::Updater> {
+        None
+    }
 }
 
 /// The longest that the device loop sleeps without calling [`Platform::progress`].

@@ -19,7 +19,7 @@ const TOO_LONG: Refusal = Refusal {
 };
 
 impl Twin<'_> {
-    /// The whole twin has been read, in answer to this request.
+    /// The whole twin has been read, in answer to this request. Gives its desired version.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl Twin<'_> {
         now: Instant,
         request_id: u32,
         properties: &mut dyn Properties,
-    ) -> Result<(), PassedOver> {
+    ) -> Result<u64, PassedOver> {
         if self.request.is_none_or(|request| request.id != request_id) {
             return Err("a twin that came too late");
         }
@@ -51,7 +51,7 @@ impl Twin<'_> {
         self.apply_document(true, version, properties);
         // What is reported may be what another device said, or nothing if the device was registered again.
         self.changed(WRITABLE);
-        Ok(())
+        Ok(version)
     }
 
     /// An operator's change of desired properties begins.
@@ -59,7 +59,8 @@ impl Twin<'_> {
         self.document = Document::patch();
     }
 
-    /// An operator's change has been read. `version` is the topic's.
+    /// An operator's change has been read. `version` is the topic's. Gives the desired version; `None` if it brings nothing
+    /// new.
     ///
     /// # Errors
     ///
@@ -68,7 +69,7 @@ impl Twin<'_> {
         &mut self,
         version: Option<u64>,
         properties: &mut dyn Properties,
-    ) -> Result<(), PassedOver> {
+    ) -> Result<Option<u64>, PassedOver> {
         if let Err(error) = self.document.finish() {
             warn!("twin: {error}");
             return Err("a desired update that is not JSON");
@@ -79,11 +80,11 @@ impl Twin<'_> {
         if !self.current || version <= self.desired_version {
             // The twin that was read, or is about to be, contains it.
             debug!("twin: passed over desired version {version}");
-            return Ok(());
+            return Ok(None);
         }
         self.desired_version = version;
         self.apply_document(false, version, properties);
-        Ok(())
+        Ok(Some(version))
     }
 
     /// Applies the document that has ended. In a whole one, what is absent was deleted.

@@ -6,6 +6,7 @@
 //! and is known to be valid.
 
 use crate::application::{MAX_PROPERTIES, path};
+use crate::device::updates::Tap;
 use crate::json::{Kind, Name, ParseError, Reader, Sink, Value};
 use crate::logging::warn;
 
@@ -87,6 +88,9 @@ enum Copying {
     Nothing,
     Version,
     Property(usize),
+    /// The deployment that the update service desires.
+    #[cfg(feature = "update")]
+    Deployment,
 }
 
 /// Findings so far.
@@ -138,7 +142,7 @@ impl Document {
         bytes: &[u8],
         space: &mut [u8],
         names: NameOf,
-        unknown: &mut Unknown,
+        (unknown, tap): (&mut Unknown, Tap<'_>),
     ) {
         if self.error.is_none() {
             let mut collector = Collector {
@@ -146,7 +150,11 @@ impl Document {
                 space,
                 names,
                 unknown,
+                #[cfg(feature = "update")]
+                tap,
             };
+            #[cfg(not(feature = "update"))]
+            let _ = tap;
             self.error = self.reader.feed(bytes, &mut collector).err();
         }
     }
@@ -205,6 +213,43 @@ struct Collector<'c> {
     space: &'c mut [u8],
     names: NameOf,
     unknown: &'c mut Unknown,
+    #[cfg(feature = "update")]
+    tap: Tap<'c>,
+}
+
+/// The component of updates, and the property in it that the service sets.
+#[cfg(feature = "update")]
+const DEPLOYMENT: (&str, &str) = (crate::update::COMPONENT, "service");
+
+#[cfg(feature = "update")]
+impl Collector<'_> {
+    /// A member of the desired properties. True if it is the component of updates.
+    fn is_update(&mut self, depth: u32, name: &Name, kind: Kind) -> bool {
+        let Some(tap) = self.tap.as_mut().filter(|_| name.is(DEPLOYMENT.0)) else {
+            return false;
+        };
+        match kind {
+            Kind::Object => self.found.component = Some(DEPLOYMENT.0),
+            // The component was deleted, and its members with it.
+            _ => {
+                tap.begin(depth, None, Kind::Null);
+                tap.end(depth);
+            }
+        }
+        true
+    }
+
+    /// A member of a component. True if it is what the update service desires.
+    fn is_deployment(&mut self, depth: u32, component: &str, name: &Name, kind: Kind) -> bool {
+        if component != DEPLOYMENT.0 {
+            return false;
+        }
+        if let Some(tap) = self.tap.as_mut().filter(|_| name.is(DEPLOYMENT.1)) {
+            tap.begin(depth, None, kind);
+            self.found.copying = Copying::Deployment;
+        }
+        true
+    }
 }
 
 impl Collector<'_> {
@@ -294,6 +339,12 @@ impl Collector<'_> {
 
 impl Sink for Collector<'_> {
     fn begin(&mut self, depth: u32, name: Option<&Name>, kind: Kind) {
+        #[cfg(feature = "update")]
+        if self.found.copying == Copying::Deployment
+            && let Some(tap) = &mut self.tap
+        {
+            return tap.begin(depth, name, kind);
+        }
         if self.found.copying != Copying::Nothing {
             return;
         }
@@ -316,6 +367,11 @@ impl Sink for Collector<'_> {
             return;
         }
         match (name, self.found.component) {
+            #[cfg(feature = "update")]
+            (Some(name), None) if depth == members && self.is_update(depth, name, kind) => {}
+            #[cfg(feature = "update")]
+            (Some(name), Some(component))
+                if depth == members + 1 && self.is_deployment(depth, component, name, kind) => {}
             (Some(name), None) if depth == members => self.member(name, kind),
             (Some(name), Some(component)) if depth == members + 1 => {
                 self.member_of(component, name, kind);
@@ -327,6 +383,12 @@ impl Sink for Collector<'_> {
     fn byte(&mut self, byte: u8) {
         match self.found.copying {
             Copying::Nothing => {}
+            #[cfg(feature = "update")]
+            Copying::Deployment => {
+                if let Some(tap) = &mut self.tap {
+                    tap.byte(byte);
+                }
+            }
             Copying::Property(index) => self.copy(index, byte),
             Copying::Version => {
                 if let Some(slot) = self.found.version.get_mut(self.found.version_length) {
@@ -339,6 +401,16 @@ impl Sink for Collector<'_> {
 
     fn end(&mut self, depth: u32) {
         let members = self.found.members;
+        #[cfg(feature = "update")]
+        if self.found.copying == Copying::Deployment {
+            if let Some(tap) = &mut self.tap {
+                tap.end(depth);
+            }
+            if depth == members + 1 {
+                self.found.copying = Copying::Nothing;
+            }
+            return;
+        }
         match self.found.component {
             Some(_) if depth == members => self.found.component = None,
             component => {

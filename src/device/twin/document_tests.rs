@@ -27,7 +27,7 @@ fn read_with(
     let mut space = vec![0; space];
     let mut unknown = Unknown::default();
     for piece in text.as_bytes().chunks(piece) {
-        document.feed(piece, &mut space, name_of, &mut unknown);
+        document.feed(piece, &mut space, name_of, (&mut unknown, None));
     }
     document.finish()?;
     let desired = (0..NAMES.len()).map(|index| match document.desired(index, &space) {

@@ -30,8 +30,9 @@ use core::time::Duration;
 
 use self::document::{Document, NameOf, Unknown};
 use self::patch::Patch;
+use super::updates::Tap;
 use crate::application::{self, MAX_PROPERTIES, property_names};
-use crate::json::{Slot, TooLong, Value};
+use crate::json::{Object, Slot, TooLong, Value};
 use crate::logging::{debug, info, warn};
 use crate::text::{render, written};
 use crate::time::Instant;
@@ -59,6 +60,8 @@ pub(super) trait Properties {
     fn is_present(&mut self, index: usize) -> bool;
     /// Writes the value in force.
     fn write(&mut self, index: usize, value: Slot<'_, '_>);
+    /// Writes the component of updates.
+    fn write_update(&mut self, _reported: &mut Object<'_, '_>) {}
 }
 
 /// Names of an application's properties.
@@ -83,6 +86,13 @@ impl Names {
 const fn bit(index: usize) -> u64 {
     1 << index
 }
+
+/// The component of updates.
+#[cfg(feature = "update")]
+pub(super) const UPDATE: u64 = bit(63);
+/// No component of updates.
+#[cfg(not(feature = "update"))]
+const UPDATE: u64 = 0;
 
 /// All writable properties.
 pub(super) const WRITABLE: u64 = bit(MAX_PROPERTIES) - 1;
@@ -127,6 +137,9 @@ pub(super) struct Twin<'b> {
     /// The document that is being read.
     document: Document,
     unknown: Unknown,
+    /// The hub acknowledged a report of the component of updates, which has not changed since.
+    #[cfg(feature = "update")]
+    update_reported: bool,
 }
 
 /// Result of a property's desired value.
@@ -171,6 +184,8 @@ impl<'b> Twin<'b> {
             verdicts: [Verdict::default(); MAX_PROPERTIES],
             document: Document::default(),
             unknown: Unknown::default(),
+            #[cfg(feature = "update")]
+            update_reported: false,
         }
     }
 
@@ -199,7 +214,19 @@ impl<'b> Twin<'b> {
         let all = self.names.all().map(|(index, _)| bit(index));
         self.due = self
             .due
-            .with(Patch(properties & all.fold(0, |all, bit| all | bit)));
+            .with(Patch(properties & all.fold(UPDATE, |all, bit| all | bit)));
+    }
+
+    /// Reads the twin again.
+    #[cfg(feature = "update")]
+    pub(super) const fn read_again(&mut self) {
+        self.current = false;
+    }
+
+    /// True, once, after the hub acknowledged a report of the component of updates.
+    #[cfg(feature = "update")]
+    pub(super) const fn take_update_reported(&mut self) -> bool {
+        core::mem::replace(&mut self.update_reported, false)
     }
 
     /// The writable properties, with their numbers.
@@ -342,8 +369,12 @@ impl<'b> Twin<'b> {
             return ResponseKind::Unexpected;
         };
         match (status, request.patch) {
-            (200..=299, Some(_)) => {
+            (200..=299, Some(_patch)) => {
                 self.request = None;
+                #[cfg(feature = "update")]
+                {
+                    self.update_reported = _patch.0 & !self.due.0 & UPDATE != 0;
+                }
                 self.failures = 0;
                 self.reported_version = version.or(self.reported_version);
                 debug!(
@@ -373,12 +404,16 @@ impl<'b> Twin<'b> {
     }
 
     /// The document goes on with these bytes.
-    pub(super) fn feed(&mut self, now: Instant, bytes: &[u8]) {
+    pub(super) fn feed(&mut self, now: Instant, bytes: &[u8], tap: Tap<'_>) {
         // On a slow link, a large twin takes its time: it is late only if nothing comes.
         if let Some(request) = &mut self.request {
             request.until = now.after(TIMEOUT);
         }
-        self.document
-            .feed(bytes, self.space, self.names.writable, &mut self.unknown);
+        self.document.feed(
+            bytes,
+            self.space,
+            self.names.writable,
+            (&mut self.unknown, tap),
+        );
     }
 }

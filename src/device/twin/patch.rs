@@ -1,6 +1,6 @@
 //! Patches of the reported properties: the device's own, and the acknowledgements of desired ones.
 
-use super::{Properties, Twin, WRITABLE, bit};
+use super::{Properties, Twin, UPDATE, WRITABLE, bit};
 use crate::application::path;
 use crate::json::{Object, TooLong};
 use crate::text::Text;
@@ -42,6 +42,10 @@ impl Patch {
         (properties != self.0).then_some(Self(properties))
     }
 
+    const fn overlaps(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     const fn has(self, index: usize) -> bool {
         self.0 & bit(index) != 0
     }
@@ -73,6 +77,9 @@ impl Twin<'_> {
                     all.for_each(|entry| self.write_property(entry, properties, reported));
                 });
             }
+        }
+        if patch.overlaps(Patch(UPDATE)) {
+            properties.write_update(&mut reported);
         }
         reported.finish()?;
         Ok(payload.len())

@@ -115,15 +115,19 @@ impl<'b> Bench<'b> {
     fn read(&mut self, id: u32, twin: &str) -> Result<(), PassedOver> {
         let now = self.now();
         assert_eq!(self.answer(200, id), ResponseKind::Whole(id));
-        self.twin.feed(now, twin.as_bytes());
-        self.twin.read_whole(now, id, &mut self.application)
+        self.twin.feed(now, twin.as_bytes(), None);
+        self.twin
+            .read_whole(now, id, &mut self.application)
+            .map(drop)
     }
 
     /// An operator changes desired properties.
     fn change(&mut self, change: &str) -> Result<(), PassedOver> {
         self.twin.begin_desired();
-        self.twin.feed(self.now(), change.as_bytes());
-        self.twin.read_desired(None, &mut self.application)
+        self.twin.feed(self.now(), change.as_bytes(), None);
+        self.twin
+            .read_desired(None, &mut self.application)
+            .map(drop)
     }
 }
 
@@ -321,7 +325,7 @@ fn an_answer_to_no_request_and_a_twin_that_comes_too_late_change_nothing() {
     let now = bench.now();
     bench
         .twin
-        .feed(now, br#"{"desired":{"interval":5,"$version":9}}"#);
+        .feed(now, br#"{"desired":{"interval":5,"$version":9}}"#, None);
     bench.twin.connected(true);
     let late = bench.twin.read_whole(now, 1, &mut bench.application);
     assert_eq!(late, Err("a twin that came too late"));

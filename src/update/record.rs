@@ -1,0 +1,322 @@
+//! Record of an update, which both images read: it survives restarts, and says what the other image left.
+
+use super::key::{Added, MAX_MODULUS, Rotation};
+use super::manifest::{File, Manifest, UpdateId};
+use super::service::Workflow;
+use crate::label::Label;
+
+/// The longest reason of a result, in bytes.
+pub(super) const MAX_DETAILS: usize = 128;
+/// Bytes that a record takes at most.
+pub(super) const RECORD_SIZE: usize = 1024;
+/// Bytes that a rotation takes at most.
+pub(super) const ROTATION_SIZE: usize = 1792;
+/// Layout of both.
+const LAYOUT: u8 = 1;
+
+/// Stage of an update that a restart does not end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// No update is under way. The record's result is that of its workflow.
+    #[default]
+    Idle,
+    /// A file is being downloaded.
+    Fetching,
+    /// The new image was, or is to be, started on trial.
+    Trial,
+}
+
+/// Result of a workflow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InstallResult {
+    /// Device Update's code: 700 for success, 0 for a failure, -1 for one that was cancelled.
+    pub code: i32,
+    /// This device's code: see [`crate::update::Cause`]. 0 for success.
+    pub extended: u32,
+    /// Reason in words.
+    pub details: Label<MAX_DETAILS>,
+}
+
+/// Record of an update.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) kept: Kept,
+    pub(super) workflow: Workflow,
+    pub(super) manifest: Manifest,
+    /// Bytes that are in flash.
+    pub(super) offset: u32,
+    /// CRC-32 of the address of the root key package that this workflow has used.
+    pub(super) package: u32,
+    /// Times that an image on trial was restarted in good order.
+    pub(super) restarts: u8,
+    /// No image on trial runs: it has not begun, or was restarted in good order.
+    pub(super) is_clean: bool,
+    pub(super) result: Option<InstallResult>,
+    /// The update that is installed, and the version of the image that it made.
+    pub(super) installed: Option<(UpdateId, Label<{ super::manifest::MAX_NAME }>)>,
+}
+
+impl Record {
+    /// Writes it; gives its length. `None` if it does not fit.
+    pub(super) fn write(&self, space: &mut [u8]) -> Option<usize> {
+        let mut out = Writer { space, length: 0 };
+        let kept = match self.kept {
+            Kept::Idle => 0,
+            Kept::Fetching => 1,
+            Kept::Trial => 2,
+        };
+        out.bytes(&[LAYOUT, kept, self.restarts, self.is_clean.into()])?;
+        out.label(&self.workflow.id)?;
+        out.label(&self.workflow.retry)?;
+        out.id(&self.manifest.id)?;
+        out.label(&self.manifest.criterion)?;
+        out.label(&self.manifest.file.id)?;
+        out.bytes(&self.manifest.file.digest)?;
+        for number in [self.manifest.file.size, self.offset, self.package] {
+            out.bytes(&number.to_le_bytes())?;
+        }
+        let result = self.result.unwrap_or_default();
+        out.bytes(&[self.result.is_some().into()])?;
+        out.bytes(&result.code.to_le_bytes())?;
+        out.bytes(&result.extended.to_le_bytes())?;
+        out.label(&result.details)?;
+        let (id, criterion) = self.installed.unwrap_or_default();
+        out.bytes(&[self.installed.is_some().into()])?;
+        out.id(&id)?;
+        out.label(&criterion)?;
+        Some(out.length)
+    }
+
+    /// `None` if the bytes are not a record.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader(bytes);
+        let [layout, kept, restarts, is_clean] = from.array()?;
+        let kept = match (layout, kept) {
+            (LAYOUT, 0) => Kept::Idle,
+            (LAYOUT, 1) => Kept::Fetching,
+            (LAYOUT, 2) => Kept::Trial,
+            _ => return None,
+        };
+        Some(Self {
+            kept,
+            restarts,
+            is_clean: is_clean != 0,
+            workflow: Workflow {
+                id: from.label()?,
+                retry: from.label()?,
+            },
+            manifest: Manifest {
+                id: from.id()?,
+                criterion: from.label()?,
+                file: File {
+                    id: from.label()?,
+                    digest: from.array()?,
+                    size: u32::from_le_bytes(from.array()?),
+                },
+            },
+            offset: u32::from_le_bytes(from.array()?),
+            package: u32::from_le_bytes(from.array()?),
+            result: {
+                let [is_there] = from.array()?;
+                let result = InstallResult {
+                    code: i32::from_le_bytes(from.array()?),
+                    extended: u32::from_le_bytes(from.array()?),
+                    details: from.label()?,
+                };
+                (is_there != 0).then_some(result)
+            },
+            installed: {
+                let [is_there] = from.array()?;
+                let installed = (from.id()?, from.label()?);
+                (is_there != 0).then_some(installed)
+            },
+        })
+    }
+}
+
+impl Rotation {
+    /// Writes it; gives its length. `None` if it does not fit.
+    pub(super) fn write(&self, space: &mut [u8]) -> Option<usize> {
+        let mut out = Writer { space, length: 0 };
+        out.bytes(&[LAYOUT])?;
+        out.bytes(&self.version.to_le_bytes())?;
+        for id in &self.disabled_roots {
+            out.label(id)?;
+        }
+        for digest in &self.disabled_signing {
+            out.bytes(digest)?;
+        }
+        for key in &self.added {
+            out.label(&key.id)?;
+            out.bytes(&key.exponent.to_le_bytes())?;
+            out.bytes(&key.length.to_le_bytes())?;
+            out.bytes(key.modulus.get(..key.length.into())?)?;
+        }
+        Some(out.length)
+    }
+
+    /// `None` if the bytes are not a rotation.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader(bytes);
+        let [LAYOUT] = from.array()? else {
+            return None;
+        };
+        let mut rotation = Self {
+            version: u64::from_le_bytes(from.array()?),
+            ..Self::default()
+        };
+        for id in &mut rotation.disabled_roots {
+            *id = from.label()?;
+        }
+        for digest in &mut rotation.disabled_signing {
+            *digest = from.array()?;
+        }
+        for key in &mut rotation.added {
+            *key = Added::NONE;
+            key.id = from.label()?;
+            key.exponent = u32::from_le_bytes(from.array()?);
+            key.length = u16::from_le_bytes(from.array()?);
+            let length = usize::from(key.length);
+            let modulus = from.take(length).filter(|_| length <= MAX_MODULUS)?;
+            key.modulus.get_mut(..length)?.copy_from_slice(modulus);
+        }
+        Some(rotation)
+    }
+}
+
+struct Writer<'s> {
+    space: &'s mut [u8],
+    length: usize,
+}
+
+impl Writer<'_> {
+    fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
+        let end = self.length + bytes.len();
+        self.space.get_mut(self.length..end)?.copy_from_slice(bytes);
+        self.length = end;
+        Some(())
+    }
+
+    fn label<const N: usize>(&mut self, label: &Label<N>) -> Option<()> {
+        let text = label.as_str().as_bytes();
+        self.bytes(&[u8::try_from(text.len()).ok()?])?;
+        self.bytes(text)
+    }
+
+    fn id(&mut self, id: &UpdateId) -> Option<()> {
+        self.label(&id.provider)?;
+        self.label(&id.name)?;
+        self.label(&id.version)
+    }
+}
+
+struct Reader<'s>(&'s [u8]);
+
+impl<'s> Reader<'s> {
+    fn take(&mut self, length: usize) -> Option<&'s [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn label<const N: usize>(&mut self) -> Option<Label<N>> {
+        let [length] = self.array()?;
+        Label::new(core::str::from_utf8(self.take(length.into())?).ok()?)
+    }
+
+    fn id(&mut self) -> Option<UpdateId> {
+        Some(UpdateId {
+            provider: self.label()?,
+            name: self.label()?,
+            version: self.label()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::array::from_fn;
+
+    fn label<const N: usize>() -> Label<N> {
+        Label::cut("0123456789".repeat(13))
+    }
+
+    /// Everything at its longest.
+    fn longest() -> Record {
+        let id = UpdateId {
+            provider: label(),
+            name: label(),
+            version: label(),
+        };
+        Record {
+            kept: Kept::Trial,
+            workflow: Workflow {
+                id: label(),
+                retry: label(),
+            },
+            manifest: Manifest {
+                id,
+                criterion: label(),
+                file: File {
+                    id: label(),
+                    size: 7,
+                    digest: from_fn(|at| at as u8),
+                },
+            },
+            offset: 8,
+            package: 9,
+            restarts: 2,
+            is_clean: true,
+            result: Some(InstallResult {
+                code: -1,
+                extended: 10,
+                details: label(),
+            }),
+            installed: Some((id, label())),
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_a_cut_one_not_at_all() {
+        for record in [Record::default(), longest()] {
+            let mut space = [0; RECORD_SIZE];
+            let length = record.write(&mut space).unwrap();
+            assert_eq!(Record::read(&space[..length]), Some(record));
+            for cut in 0..length {
+                assert_eq!(Record::read(&space[..cut]), None);
+                assert_eq!(record.write(&mut [0; RECORD_SIZE][..cut]), None);
+            }
+        }
+        assert_eq!(Record::read(&[2; 200]), None, "another layout");
+    }
+
+    #[test]
+    fn a_rotation_is_read_as_it_was_written_and_a_cut_one_not_at_all() {
+        let mut rotation = Rotation {
+            version: 5,
+            ..Rotation::default()
+        };
+        rotation.disabled_roots.fill(label());
+        for (at, digest) in rotation.disabled_signing.iter_mut().enumerate() {
+            *digest = [at as u8; 32];
+        }
+        rotation.added.fill(Added {
+            id: label(),
+            modulus: [7; MAX_MODULUS],
+            length: 512,
+            exponent: 65537,
+        });
+        let mut space = [0; ROTATION_SIZE];
+        let length = rotation.write(&mut space).unwrap();
+        let read = Rotation::read(&space[..length]).unwrap();
+        assert_eq!(std::format!("{read:?}"), std::format!("{rotation:?}"));
+        for cut in 0..length {
+            assert!(Rotation::read(&space[..cut]).is_none());
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Workflows: what the service desires is judged, and taken, replaced or cancelled.
+
+use alloc::boxed::Box;
+
+use super::address::Address;
+use super::cause::Cause;
+use super::jws::verify;
+use super::key::Trust;
+use super::machine::{Environment, Stage, Updates};
+use super::manifest::{Compatibility, Manifest};
+use super::package;
+use super::record::{InstallResult, Kept};
+use super::service::{ACTION_CANCEL, ACTION_PROCESS};
+use crate::application::UpdateEvent;
+use crate::label::Label;
+use crate::logging::{debug, info};
+use crate::port::update::Updater;
+use crate::port::update::{Job, MAX_ADDRESS, MAX_ADDRESSES};
+use crate::storage::crc32;
+
+/// Status of a deployment that is taken.
+const ACCEPTED: u16 = 200;
+/// Status of a deployment that is refused.
+const NOT_ACCEPTABLE: u16 = 406;
+/// Device Update's code for a workflow that was cancelled.
+const CANCELLED: i32 = -1;
+
+impl Updates<'_> {
+    /// Judges the document of the twin that was read last.
+    pub(super) fn judge_document(&mut self, environment: &mut Environment<'_>) {
+        let Some(is_whole) = self.read.take() else {
+            return;
+        };
+        let is_gone = !self.service.is_present() && (is_whole || self.service.is_mentioned());
+        match self.service.action() {
+            _ if is_gone => self.cancel(environment),
+            Some(ACTION_CANCEL) => self.cancel(environment),
+            Some(ACTION_PROCESS) => self.process(is_whole, environment),
+            // A change of something else.
+            _ => {}
+        }
+        // A deployment that was taken has a job.
+        self.service.clear();
+    }
+
+    fn cancel(&mut self, environment: &mut Environment<'_>) {
+        match self.stage {
+            Stage::Download { .. } | Stage::Install { .. } => {}
+            Stage::Package | Stage::Fetching => {
+                environment.updater.stop();
+                self.end_cancelled(environment);
+                self.stage = Stage::Stopping;
+                return;
+            }
+            // A download that a restart interrupted.
+            Stage::Idle if self.record.kept == Kept::Fetching => {}
+            // Nothing is under way, or it is too late: the new image has to prove itself.
+            _ => return,
+        }
+        self.end_cancelled(environment);
+    }
+
+    fn end_cancelled(&mut self, environment: &mut Environment<'_>) {
+        info!(
+            "update: the service cancelled the workflow {}",
+            self.record.workflow.id
+        );
+        let result = InstallResult {
+            code: CANCELLED,
+            extended: 0,
+            details: Label::cut("cancelled"),
+        };
+        self.finish(result, environment);
+        self.answer(ACCEPTED);
+        environment.application.tell(UpdateEvent::Cancelled);
+    }
+
+    fn answer(&mut self, status: u16) {
+        self.answer = Some((status, self.desired_version));
+        self.report_again();
+    }
+
+    /// Takes a deployment, if it is not the one that is under way or was done.
+    fn process(&mut self, is_whole: bool, environment: &mut Environment<'_>) {
+        let is_known = self.record.workflow == *self.service.workflow();
+        match self.stage {
+            // It is under way.
+            _ if is_known && self.stage != Stage::Idle => return,
+            // Another one: first the download has to end.
+            Stage::Package | Stage::Fetching => {
+                info!(
+                    "update: another workflow replaces {}",
+                    self.record.workflow.id
+                );
+                environment.updater.stop();
+                self.stage = Stage::Stopping;
+                return;
+            }
+            // The twin is read again afterwards.
+            Stage::New | Stage::Stopping | Stage::Restarting | Stage::Proving { .. } => return,
+            Stage::Idle | Stage::Download { .. } | Stage::Install { .. } => {}
+        }
+        if is_known && self.record.kept == Kept::Idle {
+            debug!(
+                "update: the workflow {} was done before",
+                self.record.workflow.id
+            );
+            return;
+        }
+        if !is_known {
+            self.job = None;
+            self.record.workflow = *self.service.workflow();
+            self.record.kept = Kept::Idle;
+            self.record.result = None;
+            self.record.offset = 0;
+            self.record.package = 0;
+            info!(
+                "update: the service wants the workflow {}",
+                self.record.workflow.id
+            );
+        }
+        match self.take(is_whole, environment) {
+            Ok(()) => {}
+            Err(cause) => {
+                self.answer(NOT_ACCEPTABLE);
+                self.fail(cause, environment);
+            }
+        }
+    }
+
+    /// Verifies a deployment, and prepares its download.
+    fn take(&mut self, is_whole: bool, environment: &mut Environment<'_>) -> Result<(), Cause> {
+        if self.service.is_too_long() {
+            return Err(Cause::Workflow(
+                "the deployment does not fit the space; raise its text size (Settings::text_size)",
+            ));
+        }
+        if !self.service.is_complete() {
+            // A change of the twin may have a part of it only.
+            if !is_whole {
+                self.wants_twin = true;
+                self.record.kept = Kept::Idle;
+                self.record.workflow = super::service::Workflow::default();
+                self.stage = Stage::Idle;
+                return Ok(());
+            }
+            return Err(Cause::Workflow(
+                "the deployment lacks its manifest, its signature or the address of a file",
+            ));
+        }
+        if self.begin_package(environment)? {
+            return Ok(());
+        }
+        let manifest = self.verified()?;
+        if manifest != self.record.manifest || self.record.kept != Kept::Fetching {
+            self.record.offset = 0;
+        }
+        self.record.manifest = manifest;
+        self.answer(ACCEPTED);
+        if manifest.criterion.as_str() == self.version {
+            info!("update: {} is installed already", manifest.id.version);
+            self.installed("already installed", environment);
+            return Ok(());
+        }
+        self.job = Some(Box::new(self.image_job()?));
+        self.stage = Stage::Download {
+            ask: environment.now,
+        };
+        Ok(())
+    }
+
+    /// Begins the download of the root key package, if this workflow has one that it has not used yet.
+    fn begin_package(&mut self, environment: &mut Environment<'_>) -> Result<bool, Cause> {
+        let address = self.service.package();
+        let mark = crc32(address.as_bytes());
+        if address.is_empty() || mark == self.record.package {
+            return Ok(false);
+        }
+        let label = Label::new(address).filter(|_| Address::parse(address).is_some());
+        let label = label.ok_or(Cause::Workflow(
+            "the address of the root key package is not one of HTTP",
+        ))?;
+        let job = Job {
+            addresses: [label, Label::EMPTY],
+            size: u32::try_from(self.settings.text_size).unwrap_or(u32::MAX),
+            digest: None,
+            offset: 0,
+            rate: self.settings.rate,
+            patience: self.settings.patience,
+        };
+        self.record.package = mark;
+        self.stage = Stage::Package;
+        environment.updater.begin(&job);
+        Ok(true)
+    }
+
+    /// The root key package lies in the slot: nothing else is there yet.
+    pub(super) fn handle_package(&mut self, length: u32, environment: &mut Environment<'_>) {
+        match self.take_package(length, environment.updater) {
+            Ok(()) => {
+                self.store_rotation(environment);
+                // The deployment is in the twin. It is not under way, but begins again there.
+                self.stage = Stage::Idle;
+                self.record.kept = Kept::Fetching;
+                self.wants_twin = true;
+            }
+            Err(cause) => {
+                self.answer(NOT_ACCEPTABLE);
+                self.fail(cause, environment);
+            }
+        }
+    }
+
+    fn take_package(&mut self, length: u32, updater: &mut dyn Updater) -> Result<(), Cause> {
+        let mut text = alloc::vec::Vec::new();
+        let length = length as usize;
+        if text.try_reserve_exact(length).is_err() {
+            return Err(Cause::Workflow("no memory for the root key package"));
+        }
+        text.resize(length, 0);
+        updater.read(0, &mut text).map_err(Cause::Slot)?;
+        let settings = &self.settings;
+        package::take(&text, settings.roots, &mut self.rotation, settings.verify)
+            .map_err(Cause::Package)?;
+        info!(
+            "update: root key package {} is in force",
+            self.rotation.version()
+        );
+        Ok(())
+    }
+
+    /// Verifies the signature, and reads the manifest.
+    fn verified(&mut self) -> Result<Manifest, Cause> {
+        let (settings, rotation) = (&self.settings, &*self.rotation);
+        let trust = Trust {
+            roots: settings.roots,
+            rotation,
+        };
+        let (manifest, signature, space) = self
+            .service
+            .judged()
+            .ok_or(Cause::Workflow("the deployment is damaged"))?;
+        verify(manifest, signature, space, &trust, settings.verify).map_err(Cause::Trust)?;
+        let device = Compatibility {
+            manufacturer: settings.manufacturer,
+            model: settings.model,
+        };
+        Manifest::read(self.service.manifest(), &device).map_err(Cause::Manifest)
+    }
+
+    fn image_job(&self) -> Result<Job, Cause> {
+        let file = &self.record.manifest.file;
+        let mut addresses = [Label::<MAX_ADDRESS>::EMPTY; MAX_ADDRESSES];
+        let known = self.service.addresses(file.id.as_str());
+        let good = known.filter(|address| Address::parse(address).is_some());
+        let mut fitting = good.filter_map(Label::new);
+        for (place, address) in addresses.iter_mut().zip(&mut fitting) {
+            *place = address;
+        }
+        if addresses.iter().all(Label::is_empty) {
+            return Err(Cause::Workflow(
+                "the deployment has no address of HTTP for its file, or only one of more than 256 bytes",
+            ));
+        }
+        Ok(Job {
+            addresses,
+            size: file.size,
+            digest: Some(file.digest),
+            offset: self.record.offset,
+            rate: self.settings.rate,
+            patience: self.settings.patience,
+        })
+    }
+}
