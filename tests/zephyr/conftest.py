@@ -97,7 +97,8 @@ def fixture_device(unlaunched_dut, wifi, ppp, ipv6):  # pylint: disable=unused-a
     else:
         host = "127.0.0.1" if simulator else "10.0.2.2"
     launch(dut)
-    console = Console(read, dut.write, host, lasting=simulator)
+    lasting = simulator or getattr(dut.device_config, "lasting", False)
+    console = Console(read, dut.write, host, lasting)
     console.ready()
     if wifi:
         console.join(SSID, PASSWORD)

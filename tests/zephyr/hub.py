@@ -149,6 +149,11 @@ class Hub:
             raise AssertionError(f"the hub has {output.count(chr(10))} of {count} messages of {device}") from None
         return [json.loads(line)["event"] for line in output.splitlines()]
 
+    def all_events(self, device):
+        """All messages that the hub has stored of a device."""
+        output = self.run("monitor-events", "--from-start", "--device", device, "--timeout", "2")
+        return [json.loads(line)["event"] for line in output.splitlines()]
+
     def send(self, device, text, *options):
         """Sends a cloud-to-device message."""
         self.run("send-c2d", device, "--data", text, *options)

@@ -5,7 +5,8 @@
     harness=$ZEPHYR_BASE/scripts/pylib/pytest-twister-harness/src
     PYTHONPATH=tests/zephyr:$harness pytest -p machine --image BUILD/zephyr/zephyr.elf tests/zephyr/test_join.py
 
-and the same with `-b mps2/an386`, whose image may also have tests/zephyr/fault.conf. The image's board names the machine.
+and the same with `-b mps2/an386`, whose image may also have tests/zephyr/fault.conf, and with `-b mps2/an385` and
+`-DEXTRA_DTC_OVERLAY_FILE=tests/zephyr/flash/mps2_an385.overlay`, whose flash outlives QEMU. The image's board names the machine.
 A pytest plugin that stands in for twister's: it gives the device that the tests ask for.
 """
 
@@ -23,8 +24,12 @@ QEMU = "qemu-system-arm -nographic -vga none -monitor none -serial stdio".split(
 # By board: the machine, and how it takes the image.
 MACHINES = {
     "qemu_cortex_a9": "-machine xilinx-zynq-a9 -nic user -device loader,file={image},cpu-num=0",
-    "mps2": "-machine mps2-an386 -nic user,model=lan9118 -kernel {image}",
+    "mps2/an386": "-machine mps2-an386 -nic user,model=lan9118 -kernel {image}",
+    # Its PSRAM is in a file, and Zephyr's simulated flash at the start of it.
+    "mps2/an385": "-machine mps2-an385,memory-backend=psram -m 16M -nic user,model=lan9118 -kernel {image} "
+    "-object memory-backend-file,id=psram,size=16M,mem-path={flash},share=on",
 }
+PSRAM_SIZE = 16 << 20
 
 
 class Machine:
@@ -32,13 +37,18 @@ class Machine:
 
     def __init__(self, image):
         self.image = Path(image)
-        self.device_config = SimpleNamespace(type="qemu", app_build_dir=self.image.parent.parent)
+        self.flash = self.image.parent.parent / "flash.bin"
+        self.device_config = SimpleNamespace(
+            type="qemu", app_build_dir=self.image.parent.parent, lasting=self.board() == "mps2/an385"
+        )
         self.process, self.lines = None, None
 
     def launch(self):
         """Switches it on."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        command = [*QEMU, *MACHINES[self.board()].format(image=self.image).split()]
+        if self.device_config.lasting and not self.flash.exists():
+            self.flash.write_bytes(b"\xff" * PSRAM_SIZE)
+        command = [*QEMU, *MACHINES[self.board()].format(image=self.image, flash=self.flash).split()]
         self.process = subprocess.Popen(command, **pipes)
         self.lines = queue.Queue()
         threading.Thread(target=self.collect, args=(self.process, self.lines), daemon=True).start()
@@ -46,7 +56,9 @@ class Machine:
     def board(self):
         """The board that the image was built for."""
         config = (self.image.parent / ".config").read_text(encoding="utf-8")
-        return re.search(r'^CONFIG_BOARD="(\w+)"', config, re.MULTILINE).group(1)
+        board = re.search(r'^CONFIG_BOARD="(\w+)"', config, re.MULTILINE).group(1)
+        qualifiers = re.search(r'^CONFIG_BOARD_QUALIFIERS="(an\w+)"', config, re.MULTILINE)
+        return f"{board}/{qualifiers.group(1)}" if qualifiers else board
 
     @staticmethod
     def collect(process, lines):

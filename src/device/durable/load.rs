@@ -134,7 +134,8 @@ impl<A: Application> Device<'_, A> {
             losses.damaged += durable.unloaded();
             durable.stored = durable.doubled();
         }
-        let pause = u64::from(count) * 1000 / u64::from(durable.config.rate.max(1));
+        // At least one, also if the outbox had no room: it is not asked again at once.
+        let pause = u64::from(count.max(1)) * 1000 / u64::from(durable.config.rate.max(1));
         durable.next_load = at.now.after(Duration::from_millis(pause));
         self.dropped(connection, at.now, Cause::Expired, losses.expired);
         self.dropped(connection, at.now, Cause::Damaged, losses.damaged);

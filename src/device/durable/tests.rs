@@ -121,33 +121,26 @@ fn count(body: &[u8]) -> Option<u64> {
     digits.parse().ok()
 }
 
-/// An application whose count goes on after a restart, to know each message.
-struct Counter(Rc<RefCell<u64>>);
+/// An application whose count goes on after a restart, to know each message, and the time to live of its messages.
+struct Counter(Rc<RefCell<u64>>, u32);
 
 impl Application for Counter {
-    const STREAMS: &'static [Stream<Self>] = &[
-        Stream::new("telemetry", |counter, message, _| {
+    const STREAMS: &'static [Stream<Self>] = &[Stream::new(
+        "telemetry",
+        |counter: &mut Self, message, _| {
             *counter.0.borrow_mut() += 1;
             let count = *counter.0.borrow();
             if count.is_multiple_of(10) {
                 message.urgent();
             }
+            message.time_to_live(counter.1);
             message.object(|object| {
                 object
                     .integer("count", count as i64)
                     .string("filling", "x".repeat(60));
             });
-        }),
-        Stream::new("short", |counter: &mut Self, message, _| {
-            *counter.0.borrow_mut() += 1;
-            let count = *counter.0.borrow();
-            message.time_to_live(60);
-            message.object(|object| {
-                object.integer("count", count as i64);
-            });
-        })
-        .on_request(),
-    ];
+        },
+    )];
 }
 
 /// A device with its flash and its hub, over restarts.
@@ -158,6 +151,7 @@ struct Life {
     promised: Rc<RefCell<BTreeSet<u64>>>,
     config: Config<'static>,
     identity: &'static str,
+    time_to_live: u32,
 }
 
 const KEY: &str = "HostName=contoso.azure-devices.net;DeviceId=MyDevice01;\
@@ -177,6 +171,7 @@ impl Life {
             promised: Rc::default(),
             config,
             identity: KEY,
+            time_to_live: 0,
         }
     }
 
@@ -196,7 +191,7 @@ impl Life {
         self.world.queue = Some(self.queue());
         let identity: Identity = ConnectionString::parse(self.identity).unwrap();
         let mut memory = Memory::default();
-        let counter = Counter(Rc::clone(&self.counter));
+        let counter = Counter(Rc::clone(&self.counter), self.time_to_live);
         let config = self.config.clone();
         let world = &mut self.world;
         let report = catch_unwind(AssertUnwindSafe(|| {
@@ -400,26 +395,22 @@ fn a_full_queue_drops_what_its_policy_says_and_counts_it() {
 }
 
 #[test]
-fn a_message_of_no_more_use_is_dropped() {
-    let mut life = Life::new(Mode::Spill, 50);
-    life.config.telemetry_interval = None;
-    life.outage(MINUTE, HOUR);
-    // The first stream is asked for by a person; the second one has no interval.
-    let mut due = 2 * MINUTE;
-    while due < 20 * MINUTE {
-        let request = Requests {
-            send_now: true,
-            ..Requests::default()
-        };
-        life.world
-            .requests
-            .push_back((due.as_millis() as u64, request));
-        due += MINUTE;
+fn a_message_of_no_more_use_is_dropped_and_counted() {
+    for mode in [Mode::Off, Mode::Spill, Mode::Always] {
+        let mut life = Life::new(mode, 50);
+        life.time_to_live = 600;
+        life.outage(2 * MINUTE, 18 * MINUTE);
+        let report = life.run_for(2 * HOUR);
+        let stored = life.stored();
+        let expired = report.dropped.of(Cause::Expired);
+        assert!((4..16).contains(&expired), "{mode:?}: {expired}");
+        assert_eq!(report.dropped.total(), expired.into(), "{mode:?}");
+        assert_eq!(
+            stored.len() as u64 + u64::from(expired),
+            *life.counter.borrow()
+        );
+        assert!(stored.is_sorted());
     }
-    life.world.stop_after(2 * HOUR);
-    let report = life.run().unwrap();
-    assert_eq!(report.dropped.total(), 0, "these live for ever");
-    assert_eq!(life.stored().len(), 18);
 }
 
 #[test]
@@ -596,7 +587,7 @@ fn a_flash_that_fails_is_told_and_tried_again_and_messages_go_on_in_ram() {
     let mut memory = Memory::default();
     life.world.queue = Some(Box::new(Failing(Rc::clone(&tries))));
     life.world.stop_after(HOUR);
-    let counter = Counter(Rc::clone(&life.counter));
+    let counter = Counter(Rc::clone(&life.counter), 0);
     let mut device = Device::new(
         &identity,
         life.config.clone(),

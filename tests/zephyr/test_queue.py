@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages in flash outlive restarts, power cuts and days without the hub. AZURE_TEST_KILLS says how often the power is cut."""
+
+import os
+import random
+import re
+import time
+
+from conftest import config_of
+
+KILLS = int(os.environ.get("AZURE_TEST_KILLS", "5"))
+# Messages that a power cut may cost in the mode spill: those of CONFIG_AZURE_QUEUE_SPILL_AFTER_S, at one each 2 s, and one
+# that was being measured.
+SPILL_AFTER_S = 6
+YOUNG = SPILL_AFTER_S // 2 + 2
+ALWAYS = "CONFIG_AZURE_QUEUE_ALWAYS=y"
+
+
+def queued(device):
+    """How many messages are in flash."""
+    return int(re.search(r"(\d+) messages in flash", device.status()["queue"]).group(1))
+
+
+def starts(events):
+    """The numbers of the messages of each start of the device, in the order in which the hub got them first."""
+    found = {}
+    for event in events:
+        start = event["properties"]["system"]["message_id"].split("-")[0]
+        numbers = found.setdefault(start, [])
+        if event["payload"]["count"] not in numbers:
+            numbers.append(event["payload"]["count"])
+    return found
+
+
+def wait_until_sent(device, hub, name, timeout=180):
+    """Waits until nothing is queued any more; gives the hub's messages."""
+    end = time.monotonic() + timeout
+    while queued(device) > 0 or device.telemetry()[3] > 0:
+        assert time.monotonic() < end, f"after {timeout} s: {device.status()}"
+        time.sleep(0.5)
+    return hub.all_events(name)
+
+
+def test_an_outage_with_a_restart_loses_nothing(device, hub, restart):
+    device.provision(hub, hub.create_sas("patient"))
+    hub.events("patient", 3)
+    hub.kill()
+    device.wait("TCP: nobody listens there", 60)
+    time.sleep(20)
+    kept = queued(device)
+    assert kept >= 4, device.status()
+    restart()
+    device.wait(r"queue: \d+ messages of an earlier start wait to be sent", 60)
+    assert queued(device) >= kept
+    time.sleep(10)
+    hub.start()
+    events = wait_until_sent(device, hub, "patient")
+    found = starts(events)
+    assert len(found) == 2
+    first, second = found.values()
+    assert first == list(range(1, len(first) + 1)) and len(first) >= kept
+    assert second == list(range(1, len(second) + 1))
+    times = [event["properties"]["application"]["iothub-creation-time-utc"] for event in events]
+    assert times == sorted(times), "oldest first, each with the time of its measurement"
+
+
+def test_the_queue_is_shown_and_cleared(device, hub):
+    device.provision(hub, hub.create_sas("cleared"))
+    hub.events("cleared", 2)
+    hub.kill()
+    device.wait("TCP: nobody listens there", 60)
+    time.sleep(15)
+    assert queued(device) > 0
+    device.command("azure queue", r"queue +\d+ messages in flash, the oldest of 20\d\d-")
+    device.command("azure queue maybe", "azure queue clear")
+    device.command("azure queue clear", "what was not sent yet is erased")
+    device.wait(r"queue: \d+ messages were erased, as asked", 30)
+    assert queued(device) <= 1
+    assert device.dropped("erased") > 0
+    hub.start()
+    hub.wait_for_connections("cleared", 2)
+    time.sleep(15)
+    status, answer = hub.call("cleared", "clearQueue")
+    assert (status, "queued" in answer) == (200, True)
+    reported = hub.wait_for_reported("cleared", lambda reported: reported.get("dropped", {}).get("erased", 0) > 0)
+    assert reported["queuedInFlash"] >= 0
+
+
+def test_power_cuts_under_load_cost_only_what_the_mode_allows(device, hub, restart, unlaunched_dut):
+    always = ALWAYS in config_of(unlaunched_dut)
+    device.provision(hub, hub.create_sas("unlucky"))
+    hub.events("unlucky", 2)
+    chance = random.Random(20261126)
+    measured = []
+    hub_runs = True
+    for kill in range(KILLS):
+        if hub_runs != (chance.random() < 0.5):
+            hub_runs = not hub_runs
+            (hub.start if hub_runs else hub.kill)()
+        time.sleep(chance.uniform(0, 12))
+        for _ in range(chance.randrange(4)):
+            device.type("azure send\n")
+        status = device.status()
+        due = [int(number) for number in re.findall(r"\d+", status["telemetry"])][0]
+        # What this start measured itself, and will not measure less of.
+        start = next((n for n in range(len(device.lines) - 1, 0, -1) if "reset cause" in device.lines[n]), 0)
+        mounted = [re.search(r"queue: (\d+) messages of an earlier start", line) for line in device.lines[start:]]
+        mounted = sum(int(match.group(1)) for match in mounted if match)
+        lost = sum(int(number) for number in re.findall(r"(?:notSampled|damaged) (\d+)", status["dropped"]))
+        measured.append(due - mounted - lost)
+        time.sleep(chance.uniform(0, 0.3))
+        restart()
+        device.wait("network: address", 60)
+        print(f"kill {kill + 1}: {measured[-1]} measured, {queued(device)} in flash", flush=True)
+    if not hub_runs:
+        hub.start()
+    events = wait_until_sent(device, hub, "unlucky", 600)
+    found = list(starts(events).values())
+    for numbers in found:
+        assert numbers == sorted(numbers), "in order"
+        assert set(numbers) <= set(range(1, numbers[-1] + 1))
+    sums = sum(len(numbers) for numbers in found)
+    allowed = 0 if always else YOUNG * KILLS
+    assert sums >= sum(measured) - allowed, f"{sum(measured) - sums} are missing of {sum(measured)}"
+    copies = len(events) - sums
+    assert copies <= KILLS * (8 + 2 * 4), f"{copies} copies"
+    print(f"{KILLS} kills: {sums} messages at the hub, {sum(measured)} told before the kills, {copies} copies")
