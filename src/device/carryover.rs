@@ -26,7 +26,7 @@ pub struct Carryover {
     origin: Option<Origin>,
     message_ids: MessageIds,
     awaited: Awaited,
-    durable: Durable,
+    durable: Box<Durable>,
     /// Times of the next messages.
     schedules: Box<[Schedule]>,
     /// Time at which a message was asked for while there was no device.
@@ -131,7 +131,10 @@ impl<'b, A: Application> Device<'b, A> {
         } = &mut machine;
         device.message_ids = message_ids;
         device.awaited = awaited.resume(config.most_awaited);
-        device.durable = durable.resume(config.queue, config.mqtt.max_in_flight);
+        device.durable = durable;
+        device
+            .durable
+            .resume(config.queue, config.mqtt.max_in_flight);
         for (schedule, earlier) in device.control.schedules.iter_mut().zip(schedules) {
             schedule.next = earlier
                 .next

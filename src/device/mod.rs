@@ -24,6 +24,7 @@ pub(crate) mod tests;
 mod twin;
 mod updates;
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use self::awaited::Awaited;
@@ -137,7 +138,8 @@ pub struct Device<'b, A> {
     message_ids: MessageIds,
     topic_start: TopicStart,
     awaited: Awaited,
-    durable: Durable,
+    /// In a box: a device is moved several times, and each move has it on the stack twice.
+    durable: Box<Durable>,
     sensor_failed: Option<SensorError>,
     patience: Patience,
     has_given_up: bool,
@@ -216,7 +218,7 @@ impl<'b, A: Application> Device<'b, A> {
                 message_ids: MessageIds::default(),
                 topic_start: TopicStart::default(),
                 awaited: Awaited::new(config.most_awaited),
-                durable: Durable::new(config.queue, config.mqtt.max_in_flight),
+                durable: Box::new(Durable::new(config.queue, config.mqtt.max_in_flight)),
                 sensor_failed: None,
                 patience: Patience::default(),
                 has_given_up: false,

@@ -51,8 +51,10 @@ def test_an_outage_with_a_restart_loses_nothing(device, hub, restart):
     assert kept >= 4, device.status()
     restart()
     device.wait(r"queue: \d+ messages of an earlier start wait to be sent", 60)
-    assert queued(device) >= kept
-    time.sleep(10)
+    end = time.monotonic() + 60
+    while queued(device) < kept:
+        assert time.monotonic() < end, device.status()
+        time.sleep(1)
     hub.start()
     events = wait_until_sent(device, hub, "patient")
     found = starts(events)

@@ -108,11 +108,10 @@ impl Durable {
         new
     }
 
-    /// The state that another device left, with this one's settings.
-    pub(super) fn resume(mut self, config: queue::Config, in_flight: u16) -> Self {
+    /// Takes another device's settings.
+    pub(super) fn resume(&mut self, config: queue::Config, in_flight: u16) {
         self.config = config;
         self.resize(in_flight);
-        self
     }
 
     /// Makes room for the copies of a window that is read, of one that is being sent, and of one of an earlier connection.
