@@ -34,12 +34,14 @@ CERTIFICATE_SIZES = ("4500", "6k")
 COMPACT = "firmware/compact.conf;tests/zephyr/identity.conf"
 ENROLMENT = "tests/zephyr/enrolment.conf"
 QUIET = "-DCONFIG_AZURE_LOG_LEVEL_OFF=y"
+NO_QUEUE = "-DCONFIG_AZURE_QUEUE=n"
 # What is built beside each board's image with the defaults: board, configuration, more arguments.
 VARIANTS = {
     "disco_l475_iot1, without log": ("disco_l475_iot1", "", QUIET),
+    "disco_l475_iot1, without queue in flash": ("disco_l475_iot1", "", NO_QUEUE),
     "disco_l475_iot1, compact": ("disco_l475_iot1", COMPACT),
     "disco_l475_iot1, compact, without log": ("disco_l475_iot1", COMPACT, QUIET),
-    "disco_l475_iot1, compact with DPS, without log": ("disco_l475_iot1", ENROLMENT),
+    "disco_l475_iot1, compact with DPS, without log": ("disco_l475_iot1", ENROLMENT, NO_QUEUE),
 }
 CREDENTIALS = {"SAS": "sas", "X.509 RSA-2048": "rsa", "X.509 P-256": "ecc"}
 
