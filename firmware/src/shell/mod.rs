@@ -304,6 +304,7 @@ fn sign_on_trial(identity: &Identity) -> Result<(), Refusal> {
     .map_err(Refusal::Signing)
 }
 
+#[inline(never)] // Its table of names is not on the stack of the other commands.
 fn forget(shell: Shell<'_>) -> Result<(), Refusal> {
     let names = [
         configuration::CONNECTION_STRING,

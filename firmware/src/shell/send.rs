@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const STEP_MS: u32 = 20;
 
 /// Asks for a message, and waits for a bounded time to see what comes of it.
+#[inline(never)] // Its copy of the report is not on the stack of the other commands.
 pub(super) fn send(shell: Shell<'_>) -> Result<(), Refusal> {
     let Some(before) = report() else {
         return Err(Refusal::Because(

@@ -15,6 +15,7 @@ use crate::status::Pair;
 use crate::{credentials, requests, status};
 
 /// Prints network, time, hub, queue, memory and the last failure.
+#[inline(never)] // Its copy of the report is not on the stack of the other commands.
 pub(super) fn print_status(shell: Shell<'_>) {
     let mut text = [0; 64];
     say!(
@@ -139,6 +140,7 @@ fn print_provisioning(shell: Shell<'_>) {
 
 /// Prints what waits in flash.
 #[cfg(CONFIG_AZURE_QUEUE)]
+#[inline(never)] // Its copy of the report is not on the stack of the other commands.
 pub(super) fn print_queue(shell: Shell<'_>) {
     match status::snapshot() {
         Some(snapshot) => print_queue_of(shell, &snapshot.report),
