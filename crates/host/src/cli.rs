@@ -1,6 +1,7 @@
 //! The command line.
 
 mod provisioning;
+mod updates;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -17,6 +18,7 @@ use command_line::{Advice, Stop};
 use zeroize::Zeroizing;
 
 pub(crate) use self::provisioning::Provisioning;
+use self::updates::Updates;
 
 /// The longest time that an option can ask for, in seconds: a year.
 const LONGEST: f64 = 365.0 * 86_400.0;
@@ -150,6 +152,8 @@ pub(crate) struct Device {
     pub(crate) sntp: Option<Endpoint>,
     #[command(flatten)]
     pub(crate) provisioning: Provisioning,
+    #[command(flatten)]
+    pub(crate) updates: Updates,
 }
 
 #[derive(Args, Debug)]

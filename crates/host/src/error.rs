@@ -50,6 +50,11 @@ pub enum SetupError {
     BadKey(rustls::Error),
     /// A setting of the device is impossible.
     Settings(RequestError),
+    /// A file holds no root keys of updates.
+    RootKeys {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system gave no file, thread or event queue.
     System {
         /// Action that was attempted.
@@ -114,6 +119,13 @@ impl fmt::Display for SetupError {
                  and the elliptic curves P-256 and P-384"
             ),
             Self::Settings(cause) => write!(f, "the device's settings are impossible: {cause}"),
+            Self::RootKeys { path } => write!(
+                f,
+                "{} holds no root keys of updates; expected JSON such as \
+                 {{\"ADU.200702.R\":{{\"keyType\":\"RSA\",\"n\":\"<base64url>\",\"e\":65537}}}}, with \
+                 Microsoft's own key under a name of Microsoft's",
+                path.display()
+            ),
             Self::System { what, cause } => write!(f, "{what} failed: {cause}"),
         }
     }

@@ -11,6 +11,7 @@
 //! platform   all ports together, and the remote control that other threads hold
 //! connector  addresses, TCP, the handshake      stream    an open connection
 //! tls        verification, credentials, and the names of what can go wrong
+//! update     images in files, a boot loader over them, and downloads
 //! poller     sleeping                           clock, storage, indicator, text_file
 //! ```
 //!
@@ -36,6 +37,7 @@ pub mod storage;
 pub mod stream;
 pub mod text_file;
 pub mod tls;
+pub mod update;
 
 pub use error::SetupError;
 pub use platform::{HostPlatform, Options, Remote};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use azure_device::failure::{ClockError, ConnectError};
 use azure_device::outlet::{Delivery, Outlet, SendError, Submission, Ticket};
+use azure_device::port::update::Updater;
 use azure_device::port::{
     Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
     Sensor, SensorError, Storage, StorageError, Wake,
@@ -26,6 +27,7 @@ use crate::poller::Poller;
 use crate::storage::FileStorage;
 use crate::stream::TlsStream;
 use crate::tls::{self, ClientIdentity};
+use crate::update::{HostUpdater, Slots, UpdateOptions};
 use azure_device::sensor::SimulatedSensor;
 
 /// Parts of a platform; `Options::new` fills in what is usual.
@@ -45,6 +47,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// Prints the status, if true.
     pub status_lines: bool,
+    /// Software updates, if the device takes any.
+    pub updates: Option<UpdateOptions>,
 }
 
 impl Options {
@@ -61,6 +65,7 @@ impl Options {
             })?,
             timeouts: Timeouts::default(),
             status_lines: true,
+            updates: None,
         })
     }
 }
@@ -75,6 +80,7 @@ pub struct HostPlatform {
     sensor: SimulatedSensor,
     poller: Poller,
     remote: Remote,
+    updates: Option<(UpdateOptions, HostUpdater)>,
 }
 
 impl HostPlatform {
@@ -87,8 +93,24 @@ impl HostPlatform {
             cause,
         })?;
         let remote = Remote(Arc::new(Asked::new(waker, clock.clone())));
+        let updates = match options.updates {
+            Some(options) => {
+                let system = |cause| SetupError::System {
+                    what: "opening the folder of images",
+                    cause,
+                };
+                let slots = Slots::open(&options.folder).map_err(system)?;
+                // Both images have to read it: it lies beside them.
+                let storage = FileStorage::in_folder(&options.folder).map_err(system)?;
+                let (tls, clock, remote) = (Arc::clone(&tls), clock.clone(), remote.clone());
+                let updater = HostUpdater::new(slots, storage, tls, clock, remote);
+                Some((options, updater))
+            }
+            None => None,
+        };
         Ok(Self {
             clock,
+            updates,
             connector: TlsConnector {
                 tls,
                 timeouts: options.timeouts,
@@ -101,6 +123,12 @@ impl HostPlatform {
             poller,
             remote,
         })
+    }
+
+    /// A start of the device. Gives the version of the image that runs, and the settings of updates.
+    pub(crate) fn boot(&mut self) -> Option<(String, UpdateOptions)> {
+        let (options, updater) = self.updates.as_mut()?;
+        Some((updater.boot(), options.clone()))
     }
 
     /// The remote control of this device.
@@ -149,6 +177,11 @@ impl Remote {
         self.0.submit(&message.confirmed(), Some(notify)).map(drop)
     }
 
+    /// Tells the device's thread that a download has news.
+    pub(crate) fn update_has_news(&self) {
+        self.0.ask(&self.0.updated);
+    }
+
     /// True if something was asked for that the device has not seen yet.
     pub(crate) fn is_asked(&self) -> bool {
         self.0.any()
@@ -174,6 +207,7 @@ struct Asked {
     stop: AtomicBool,
     retry_now: AtomicBool,
     woken: AtomicBool,
+    updated: AtomicBool,
     clear_queue: AtomicBool,
     waker: Waker,
 }
@@ -188,6 +222,7 @@ impl Asked {
             stop: AtomicBool::new(false),
             retry_now: AtomicBool::new(false),
             woken: AtomicBool::new(false),
+            updated: AtomicBool::new(false),
             clear_queue: AtomicBool::new(false),
             waker,
         }
@@ -221,6 +256,7 @@ impl Asked {
             &self.stop,
             &self.retry_now,
             &self.woken,
+            &self.updated,
         ];
         flags.iter().any(|flag| flag.load(Ordering::Acquire))
     }
@@ -263,6 +299,7 @@ impl Platform for HostPlatform {
         let asked = &self.remote.0;
         let take = |flag: &AtomicBool| flag.swap(false, Ordering::AcqRel);
         take(&asked.submitted);
+        take(&asked.updated);
         Requests {
             send_now: take(&asked.send_now),
             stop: take(&asked.stop),
@@ -280,6 +317,11 @@ impl Platform for HostPlatform {
 
     fn delivered(&mut self, ticket: Ticket, delivery: Delivery) {
         self.remote.0.letters.settle(ticket, delivery);
+    }
+
+    fn updater(&mut self) -> Option<&mut dyn Updater> {
+        let (_, updater) = self.updates.as_mut()?;
+        Some(updater)
     }
 
     fn observe(&mut self, report: &Report) {

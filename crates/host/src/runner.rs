@@ -203,8 +203,18 @@ fn run<A: Application + Clone>(
         }
     };
     let mut carryover = Carryover::default();
+    let mut version: &'static str = env!("CARGO_PKG_VERSION");
     loop {
-        let config = settings.config();
+        let mut config = settings.config();
+        let updates = platform.boot();
+        if let Some((running, updates)) = &updates {
+            if version != running {
+                // A few bytes for each image that this process runs.
+                version = String::leak(running.clone());
+            }
+            config.facts.firmware_version = version;
+            config.update = Some(updates.settings());
+        }
         let end = lifecycle::run(
             &access,
             &config,

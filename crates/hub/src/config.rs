@@ -29,6 +29,10 @@ pub struct Config {
     pub models: Option<PathBuf>,
     /// Where SNTP is answered, if at all. Port 0: the kernel chooses.
     pub sntp: Option<SocketAddr>,
+    /// Where to serve files of updates, over HTTP; port 0 for any. `None` serves none, and nothing can be deployed.
+    pub updates: Option<SocketAddr>,
+    /// The name or address by which devices find the files, if it is not that of [`Self::updates`].
+    pub updates_host: Option<String>,
     /// Serve on addresses that other machines can reach; refused unless this is set.
     pub allow_remote: bool,
     /// The name that the certificate, connection strings and SAS tokens carry.
@@ -65,6 +69,8 @@ impl Config {
             page: None,
             models: None,
             sntp: None,
+            updates: None,
+            updates_host: None,
             allow_remote: false,
             host_name: "localhost".into(),
             certificate: ServerCertificate::default(),

@@ -19,6 +19,7 @@ use crate::store::Store;
 use crate::story::{Stories, What};
 use crate::throttle::{Operation, Throttle};
 use crate::twin::Twins;
+use crate::update::Updates;
 
 /// The hub without its sockets.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub(crate) struct Core {
     pub(crate) quota: Quota,
     /// Faults that an operator wants.
     pub(crate) faults: Faults,
+    /// Software updates.
+    pub(crate) updates: Updates,
     /// Device-to-cloud messages.
     pub(crate) events: EventLog,
     /// The hub's own shared access policies.

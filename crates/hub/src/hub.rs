@@ -109,6 +109,11 @@ impl Hub {
         })
     }
 
+    /// Sockets.
+    pub(crate) const fn started(&self) -> &Started {
+        &self.started
+    }
+
     /// Where MQTT over TLS is served.
     pub const fn endpoint(&self) -> SocketAddr {
         self.started.endpoint

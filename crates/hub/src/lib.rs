@@ -25,7 +25,7 @@
 //! - `core`: what an operator can do, over the parts: `registry` (identities), `sessions` (connections, stored
 //!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `twin`, `methods`, `dps`
 //!   (provisioning), `policy` (shared access), `tier`, `throttle` and `quota` (how much is too much), `faults` (what is to go
-//!   wrong).
+//!   wrong), `update` (software updates).
 //! - `story`: what happened to each client, and `logged`: the last lines of the log; both for the page.
 //! - `shown`: what reaches a terminal.
 //! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `kinds` (what it
@@ -100,6 +100,7 @@ mod throttle;
 mod tier;
 mod tls;
 mod twin;
+mod update;
 
 pub use c2d::{Ack, Feedback, Message, Outcome};
 pub use close::Close;
@@ -114,3 +115,4 @@ pub use quota::DailyQuota;
 pub use registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 pub use throttle::Throttling;
 pub use tier::Tier;
+pub use update::{Import, UpdateFault, UpdateId};

@@ -33,6 +33,7 @@ use crate::story::Stories;
 use crate::throttle::Throttle;
 use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
+use crate::update::{self, Updates};
 use crate::{kinds, mqtt, page, rest, sntp};
 
 /// Interval at which locks and expiries of messages are looked at.
@@ -103,6 +104,7 @@ pub(crate) struct Started {
     pub(crate) provisioning_endpoint: Option<SocketAddr>,
     pub(crate) sntp_endpoint: Option<SocketAddr>,
     pub(crate) page_endpoint: Option<SocketAddr>,
+    pub(crate) updates_endpoint: Option<SocketAddr>,
     pub(crate) ca_pem: String,
     pub(crate) certificate_message_size: usize,
     pub(crate) directory: StateDirectory,
@@ -150,6 +152,10 @@ pub(crate) async fn start(
         Some(address) => Some(bind_udp(address).await?),
         None => None,
     };
+    let updates = match config.updates {
+        Some(address) => Some(listen("files of updates", address).await?),
+        None => None,
+    };
     let page = match config.page {
         Some(address) => Some(listen_for_page(address, Endpoints::last_page(&path)).await?),
         None => None,
@@ -169,6 +175,12 @@ pub(crate) async fn start(
         };
         tokio::spawn(page::serve(Arc::clone(&core), listener, facts));
         page_endpoint
+    });
+    let updates_endpoint = updates.map(|(listener, endpoint)| {
+        core.updates
+            .served_at(endpoint, config.updates_host.clone());
+        tokio::spawn(update::serve(Arc::clone(&core), listener));
+        endpoint
     });
     let sntp_endpoint = sntp_socket.map(|(socket, endpoint)| {
         tokio::spawn(sntp::serve(socket, Arc::clone(&core.clock), sntp_offset));
@@ -212,6 +224,7 @@ pub(crate) async fn start(
         provisioning_endpoint,
         sntp_endpoint,
         page_endpoint,
+        updates_endpoint,
         ca_pem,
         certificate_message_size,
         directory,
@@ -226,6 +239,7 @@ fn check(config: &Config) -> Result<(), StartError> {
         Some(config.operator_listen),
         config.provisioning_listen,
         config.sntp,
+        config.updates,
     ];
     for address in addresses.into_iter().flatten() {
         if !address.ip().is_loopback() && !config.allow_remote {
@@ -267,6 +281,7 @@ pub(crate) fn open_core(config: &Config, directory: &Path) -> Result<Core, Start
         twins: Twins::new(Arc::clone(&store), Arc::clone(&clock)),
         methods: Methods::default(),
         faults: Faults::default(),
+        updates: Updates::open(directory, config.state.is_none()),
         provisioning,
         throttle: Throttle::new(config.throttling.as_ref()),
         quota: Quota::open(config.daily_quota, Arc::clone(&store), Arc::clone(&clock)),

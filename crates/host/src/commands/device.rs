@@ -15,6 +15,7 @@ use azure_device_host::indicator::print_line;
 use azure_device_host::runner::{DeviceThread, Settings};
 use azure_device_host::text_file::read_text;
 use azure_device_host::tls::{ClientIdentity, azure_roots, roots_from_file};
+use azure_device_host::update::{RootKeys, UpdateOptions};
 use zeroize::Zeroizing;
 
 use super::person::Person;
@@ -120,6 +121,15 @@ fn options(arguments: &Device, name: &str) -> Result<Options, CommandError> {
         (Some(certificate), Some(key)) => Some(ClientIdentity::from_files(certificate, key)?),
         _ => None,
     };
+    let updates = &arguments.updates;
+    if let (Some(folder), Some(keys)) = (&updates.update_folder, &updates.update_root_keys) {
+        options.updates = Some(UpdateOptions::new(
+            folder,
+            &updates.update_manufacturer,
+            &updates.update_model,
+            RootKeys::read(keys)?,
+        ));
+    }
     options.timeouts = Timeouts::all(arguments.connect_timeout);
     options.clock = match &arguments.sntp {
         Some(Endpoint { host, port }) => {

@@ -139,6 +139,15 @@ Examples:
   local-hub fault delay-puback pump --milliseconds 500
   local-hub fault clear pump";
 
+pub(super) const UPDATE: &str = "\
+Examples:
+  local-hub update import zephyr.signed.bin --provider Contoso --name Toaster --version 1.2.0 \
+--compatibility deviceManufacturer=Contoso,deviceModel=Toaster
+  local-hub update deploy --provider Contoso --name Toaster --version 1.2.0 --group 'is_defined(tags.site)'
+  local-hub update show
+  local-hub update cancel --device toaster-7
+  local-hub update fault cut --value 4096 --times 3";
+
 pub(super) const SHOW_QUOTA_METRICS: &str = "\
 Example:
   local-hub show-quota-metrics";

@@ -24,6 +24,7 @@ mod simulate;
 mod simulated;
 mod target;
 mod twin;
+mod update;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -100,6 +101,9 @@ enum Command {
     /// Have something go wrong with a device, a module or a registration
     #[command(subcommand, after_help = examples::FAULT)]
     Fault(fault::Command),
+    /// Import software updates, and have devices take them
+    #[command(subcommand, after_help = examples::UPDATE)]
+    Update(update::Command),
     /// Print how many messages of the daily quota are used
     #[command(after_help = examples::SHOW_QUOTA_METRICS)]
     ShowQuotaMetrics(target::Target),
@@ -191,6 +195,7 @@ pub fn run() -> ExitCode {
         Command::InvokeDeviceMethod(command) => command.run(),
         Command::Dps(command) => command.run(),
         Command::Fault(command) => command.run(),
+        Command::Update(command) => command.run(),
         Command::ShowQuotaMetrics(target) => messages::show_quota_metrics(&target),
     };
     match result {

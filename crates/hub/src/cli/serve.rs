@@ -41,6 +41,12 @@ pub(super) struct Serve {
     /// Answer SNTP on this UDP port, for devices without another clock; port 0 for any
     #[arg(long, value_name = "ADDRESS:PORT")]
     sntp: Option<SocketAddr>,
+    /// Serve files of updates over HTTP there, or `off`; port 0 for any
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = parse_page)]
+    updates: PageAt,
+    /// The name or address by which devices find files of updates, if it is another one
+    #[arg(long, value_name = "HOST")]
+    updates_host: Option<String>,
     /// Accept addresses that other machines can reach
     #[arg(long)]
     allow_remote: bool,
@@ -156,6 +162,8 @@ impl Serve {
         config.provisioning_listen = self.provisioning_listen;
         config.page = self.page.0;
         config.models = self.models;
+        config.updates = self.updates.0;
+        config.updates_host = self.updates_host;
         config.host_name = self.host_name;
         config.sntp = self.sntp;
         config.allow_remote = self.allow_remote;
@@ -240,6 +248,9 @@ fn announce(hub: &Hub) -> std::io::Result<()> {
     )?;
     if let Some(sntp) = hub.sntp_endpoint() {
         writeln!(out, "sntp      {sntp}")?;
+    }
+    if let Some(updates) = hub.updates_endpoint() {
+        writeln!(out, "updates   http://{updates}")?;
     }
     if let Some(page) = hub.page_address() {
         writeln!(out, "page      {page}")?;

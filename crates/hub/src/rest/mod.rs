@@ -24,6 +24,9 @@
 //! | `GET`, `PUT`, `DELETE /enrollments/{id}`, `/enrollmentGroups/{name}` | enrolments | registry read, write |
 //! | `POST`, `DELETE /faults/{id}[/modules/{module}]` | have something go wrong, or right again (not in Azure) | service |
 //! | `POST`, `DELETE /registrations/{id}/faults` | the same of a registration with the provisioning service | service |
+//! | `GET`, `PUT /updates` | software updates: list, import (Azure: Device Update's account) | service |
+//! | `GET`, `POST`, `DELETE /updates/deployments[?device=ID&condition=…]` | states, deploy, cancel | service |
+//! | `POST`, `DELETE /updates/faults` | have something go wrong with updates, or right again (not in Azure) | service |
 //!
 //! Each needs `?api-version=`, of any value. A slash at the end of a path means nothing. The token is judged before
 //! a body is read, and what is wrong is told in JSON with `ErrorCode:`.
@@ -43,6 +46,7 @@ mod route;
 #[cfg(test)]
 mod route_tests;
 mod twins;
+mod updates;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -79,6 +83,7 @@ fn routes() -> Routes {
         .merge(twins::routes())
         .merge(enrollments::routes())
         .merge(faults::routes())
+        .merge(updates::routes())
 }
 
 /// The interface on its own, for whoever answers requests.

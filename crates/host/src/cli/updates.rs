@@ -1,0 +1,24 @@
+//! The options of a device that takes software updates.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// The options of `device` for updates.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Software updates")]
+pub(crate) struct Updates {
+    /// Take software updates, with their images in this folder, which is made if it does not exist
+    #[arg(long, value_name = "DIR", requires = "update_root_keys")]
+    pub(crate) update_folder: Option<PathBuf>,
+    /// File with the root keys that updates must be signed under. A local hub writes one to
+    /// updates/root-keys.json in its state directory
+    #[arg(long, value_name = "FILE", requires = "update_folder")]
+    pub(crate) update_root_keys: Option<PathBuf>,
+    /// Maker of the device, by which updates are chosen
+    #[arg(long, value_name = "NAME", default_value = "Contoso")]
+    pub(crate) update_manufacturer: String,
+    /// Model of the device, by which updates are chosen
+    #[arg(long, value_name = "NAME", default_value = "Virtual-Device")]
+    pub(crate) update_model: String,
+}
