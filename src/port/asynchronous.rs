@@ -20,7 +20,8 @@ pub trait AsyncStream: embedded_io_async::Read + embedded_io_async::Write {
 
 /// A platform whose waiting is left to an executor.
 ///
-/// The device runs in one task. No future here has to be `Send`.
+/// The device runs in one task. No future here has to be `Send`. Calls of a queue ([`Immediate::queue`]) block, as long as
+/// its medium takes: other tasks of the thread wait meanwhile.
 pub trait AsyncPlatform: Immediate {
     /// Stream that it opens.
     type Stream: AsyncStream;

@@ -74,10 +74,11 @@ impl fmt::Display for QueueError {
             Self::Full => f.write_str("there is no room"),
             Self::TooLarge(bytes) => write!(
                 f,
-                "a message of {bytes} bytes does not fit a record of the queue (CONFIG_AZURE_QUEUE_RECORD_SIZE), or a page of the flash"
+                "a message of {bytes} bytes does not fit a record of the queue (on a board CONFIG_AZURE_QUEUE_RECORD_SIZE), or \
+                 a page of its medium"
             ),
-            Self::Medium => f.write_str("the flash could not be read or written"),
-            Self::Damaged => f.write_str("what is in the flash makes no sense"),
+            Self::Medium => f.write_str("the flash or the file could not be read or written"),
+            Self::Damaged => f.write_str("its content makes no sense"),
         }
     }
 }

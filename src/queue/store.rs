@@ -8,9 +8,11 @@
 //! byte may be erased, or not. So pages that look as if they were empty, or in use, after such an erasure are found before
 //! the first use, and erased again: see [`Store::repair`].
 
+use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::future::Future;
-use core::ops::Range;
+use core::ops::{Deref, DerefMut, Range};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
@@ -31,7 +33,7 @@ const PAGES_WITH_RESERVE: usize = 4;
 /// A queue in a region of NOR flash. See the module.
 pub struct Store<'b, F: MultiwriteNorFlash> {
     storage: QueueStorage<Blocking<F>, NoCache>,
-    buffer: &'b mut [u8],
+    buffer: Buffer<'b>,
     range: Range<u32>,
     /// Pages that an erasure may have left in a state in between were looked for.
     is_repaired: bool,
@@ -47,13 +49,50 @@ enum Page {
     Erased,
 }
 
+/// Space for a record.
+enum Buffer<'b> {
+    Borrowed(&'b mut [u8]),
+    Owned(Box<[u8]>),
+}
+
+impl Deref for Buffer<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(buffer) => buffer,
+            Self::Owned(buffer) => buffer,
+        }
+    }
+}
+
+impl DerefMut for Buffer<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Borrowed(buffer) => buffer,
+            Self::Owned(buffer) => buffer,
+        }
+    }
+}
+
 type NoCache = Cache<Uncached, Uncached, Uncached>;
 type Fault<F> = Error<<F as ErrorType>::Error>;
+
+impl<F: MultiwriteNorFlash> Store<'static, F> {
+    /// As [`Store::new`], with a buffer of its own that has `longest` bytes.
+    pub fn with_own_buffer(flash: F, range: Range<u32>, longest: usize) -> Option<Self> {
+        Self::with_buffer(flash, range, Buffer::Owned(vec![0; longest].into()))
+    }
+}
 
 impl<'b, F: MultiwriteNorFlash> Store<'b, F> {
     /// A queue in `range` of `flash`. `buffer` takes a record while it is written or read: the longest one has its length.
     /// `None` if `range` is not of whole pages, or has less than two.
     pub fn new(flash: F, range: Range<u32>, buffer: &'b mut [u8]) -> Option<Self> {
+        Self::with_buffer(flash, range, Buffer::Borrowed(buffer))
+    }
+
+    fn with_buffer(flash: F, range: Range<u32>, buffer: Buffer<'b>) -> Option<Self> {
         if range.len() / F::ERASE_SIZE < 2 {
             return None;
         }
@@ -149,7 +188,7 @@ impl<'b, F: MultiwriteNorFlash> Store<'b, F> {
         let config = QueueConfig::try_new(range).map_err(|_| QueueError::Medium)?;
         let flash = Blocking(&mut self.storage.flash().0);
         let mut storage = QueueStorage::new(flash, config, NoCache::new_uncached());
-        match at_once(storage.peek(self.buffer))? {
+        match at_once(storage.peek(&mut self.buffer))? {
             Ok(record) => Ok(record.is_some()),
             Err(Error::BufferTooSmall(_)) => Ok(true),
             Err(error) => Err(translate(&error)),

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod provisioning;
+mod queue;
 mod updates;
 
 use std::convert::Infallible;
@@ -18,6 +19,7 @@ use command_line::{Advice, Stop};
 use zeroize::Zeroizing;
 
 pub(crate) use self::provisioning::Provisioning;
+pub(crate) use self::queue::{Mode, Queue};
 use self::updates::Updates;
 
 /// The longest time that an option can ask for, in seconds: a year.
@@ -150,6 +152,12 @@ pub(crate) struct Device {
     /// Take the time from this SNTP server, as a board does, instead of from this computer
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) sntp: Option<Endpoint>,
+    /// Folder of this device alone for what outlives a restart: the assignment and the queue [default: a folder in the
+    /// user's state folder for each registration; for each device with --queue]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) queue: Queue,
     #[command(flatten)]
     pub(crate) provisioning: Provisioning,
     #[command(flatten)]

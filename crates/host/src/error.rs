@@ -48,6 +48,13 @@ pub enum SetupError {
     KeyMismatch,
     /// The private key is of a kind that TLS cannot use here.
     BadKey(rustls::Error),
+    /// The file of the queue cannot be used.
+    Queue {
+        /// The file.
+        path: PathBuf,
+        /// Its fault.
+        detail: String,
+    },
     /// A setting of the device is impossible.
     Settings(RequestError),
     /// A file holds no root keys of updates.
@@ -117,6 +124,11 @@ impl fmt::Display for SetupError {
                 f,
                 "the private key cannot be used ({cause}); IoT Hub takes RSA keys of at least 2048 bits \
                  and the elliptic curves P-256 and P-384"
+            ),
+            Self::Queue { path, detail } => write!(
+                f,
+                "the queue's file {} cannot be used: {detail}; move it away, or give the device another folder (--state)",
+                path.display()
             ),
             Self::Settings(cause) => write!(f, "the device's settings are impossible: {cause}"),
             Self::RootKeys { path } => write!(

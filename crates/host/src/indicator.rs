@@ -15,6 +15,7 @@ pub struct StatusLine {
     name: String,
     shown: Option<Status>,
     queued: u32,
+    in_file: u32,
     dropped: u64,
     dark: bool,
 }
@@ -26,6 +27,7 @@ impl StatusLine {
             name: name.into(),
             shown: None,
             queued: 0,
+            in_file: 0,
             dropped: 0,
             dark: false,
         }
@@ -35,6 +37,7 @@ impl StatusLine {
     /// the device's state is told from here.
     pub fn observe(&mut self, report: &Report) {
         self.queued = report.queued;
+        self.in_file = report.queued_in_flash;
         self.dropped = report.dropped.total();
         if self.dark != report.indicator_is_dark {
             self.dark = report.indicator_is_dark;
@@ -52,10 +55,14 @@ impl StatusLine {
 
     /// The messages that wait and those that were dropped, if there are any.
     fn counters(&self) -> String {
+        let queued = match (self.queued, self.in_file) {
+            (queued, 0) => format!("{queued} messages queued"),
+            (queued, in_file) => format!("{queued} messages queued, {in_file} of them in the file"),
+        };
         match (self.queued, self.dropped) {
             (0, 0) => String::new(),
-            (queued, 0) => format!(" ({queued} messages queued)"),
-            (queued, dropped) => format!(" ({queued} messages queued, {dropped} dropped)"),
+            (_, 0) => format!(" ({queued})"),
+            (_, dropped) => format!(" ({queued}, {dropped} dropped)"),
         }
     }
 

@@ -12,7 +12,8 @@
 //! connector  addresses, TCP, the handshake      stream    an open connection
 //! tls        verification, credentials, and the names of what can go wrong
 //! update     images in files, a boot loader over them, and downloads
-//! poller     sleeping                           clock, storage, indicator, text_file
+//! poller     sleeping                           queue     messages in a file
+//! clock, storage, indicator, text_file
 //! ```
 //!
 //! # Limits
@@ -31,6 +32,7 @@ pub mod indicator;
 pub mod outlet;
 pub mod platform;
 mod poller;
+pub mod queue;
 pub mod roots;
 pub mod runner;
 pub mod storage;

@@ -8,9 +8,10 @@ use azure_device::failure::{ClockError, ConnectError};
 use azure_device::outlet::{Delivery, Outlet, SendError, Submission, Ticket};
 use azure_device::port::update::Updater;
 use azure_device::port::{
-    Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Reading, Requests,
-    Sensor, SensorError, Storage, StorageError, Wake,
+    Clock, Connector, Endpoint, Entropy, EntropyError, Indicator, Platform, Queue, Reading,
+    Requests, Sensor, SensorError, Storage, StorageError, Wake,
 };
+use azure_device::queue::Mode;
 use azure_device::report::Report;
 use azure_device::report::Status;
 use azure_device::time::{Instant, UnixTime};
@@ -24,6 +25,7 @@ use crate::error::SetupError;
 use crate::indicator::StatusLine;
 use crate::outlet::{Letters, Notify};
 use crate::poller::Poller;
+use crate::queue::{self, FileQueue};
 use crate::storage::FileStorage;
 use crate::stream::TlsStream;
 use crate::tls::{self, ClientIdentity};
@@ -43,6 +45,8 @@ pub struct Options {
     pub clock: Source,
     /// Where its values stay.
     pub storage: FileStorage,
+    /// Size of the file in that folder for the queue of messages, in bytes. See [`FileQueue::open`].
+    pub queue_size: u32,
     /// Time that connecting may take.
     pub timeouts: Timeouts,
     /// Prints the status, if true.
@@ -63,6 +67,7 @@ impl Options {
                 what: "making a temporary folder",
                 cause,
             })?,
+            queue_size: queue::DEFAULT_SIZE,
             timeouts: Timeouts::default(),
             status_lines: true,
             updates: None,
@@ -76,6 +81,8 @@ pub struct HostPlatform {
     clock: HostClock,
     connector: TlsConnector,
     storage: FileStorage,
+    queue: Option<FileQueue>,
+    queue_size: u32,
     indicator: Option<StatusLine>,
     sensor: SimulatedSensor,
     poller: Poller,
@@ -118,6 +125,8 @@ impl HostPlatform {
                 remote: remote.clone(),
             },
             storage: options.storage,
+            queue: None,
+            queue_size: options.queue_size,
             indicator: options.status_lines.then(|| StatusLine::new(options.name)),
             sensor: SimulatedSensor::default(),
             poller,
@@ -129,6 +138,21 @@ impl HostPlatform {
     pub(crate) fn boot(&mut self) -> Option<(String, UpdateOptions)> {
         let (options, updater) = self.updates.as_mut()?;
         Some((updater.boot(), options.clone()))
+    }
+
+    /// Opens the file of the queue. With [`Mode::Off`] it is opened if it is there, since it may have messages of an
+    /// earlier start, and not made.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileQueue::open`].
+    pub fn open_queue(&mut self, mode: Mode) -> Result<(), SetupError> {
+        let folder = self.storage.folder();
+        self.queue = match mode {
+            Mode::Off => FileQueue::open_existing(folder)?,
+            Mode::Spill | Mode::Always => Some(FileQueue::open(folder, self.queue_size)?),
+        };
+        Ok(())
     }
 
     /// The remote control of this device.
@@ -155,6 +179,11 @@ impl Remote {
     /// Asks a device that waits before its next attempt to start it at once.
     pub fn retry_now(&self) {
         self.0.ask(&self.0.retry_now);
+    }
+
+    /// Asks the device to erase all messages that wait and were not sent yet, also those in its queue's file.
+    pub fn clear_queue(&self) {
+        self.0.ask(&self.0.clear_queue);
     }
 
     /// Tells the application that another thread has news for it:
@@ -257,6 +286,7 @@ impl Asked {
             &self.retry_now,
             &self.woken,
             &self.updated,
+            &self.clear_queue,
         ];
         flags.iter().any(|flag| flag.load(Ordering::Acquire))
     }
@@ -322,6 +352,11 @@ impl Platform for HostPlatform {
     fn updater(&mut self) -> Option<&mut dyn Updater> {
         let (_, updater) = self.updates.as_mut()?;
         Some(updater)
+    }
+
+    fn queue(&mut self) -> Option<&mut dyn Queue> {
+        let queue = self.queue.as_mut()?;
+        Some(queue)
     }
 
     fn observe(&mut self, report: &Report) {

@@ -10,6 +10,7 @@ use azure_device::connection::Buffers;
 use azure_device::device::{Carryover, Config};
 use azure_device::lifecycle::{self, End};
 use azure_device::mqtt;
+use azure_device::queue;
 use azure_device::report::{Facts, Report};
 
 use crate::access::OwnedAccess;
@@ -45,6 +46,7 @@ pub struct Settings {
     pub stop_timeout: Duration,
     pub backoff: backoff::Config,
     pub mqtt: mqtt::Config,
+    pub queue: queue::Config,
     /// Size of the MQTT receive buffer in bytes. The default takes each message of IoT Hub in one.
     pub receive_buffer: usize,
 }
@@ -59,6 +61,7 @@ impl Default for Settings {
             stop_timeout,
             backoff,
             mqtt,
+            queue,
             ..
         } = Config::default();
         Self {
@@ -72,6 +75,7 @@ impl Default for Settings {
             stop_timeout,
             backoff,
             mqtt,
+            queue,
             receive_buffer: RECEIVE,
         }
     }
@@ -90,6 +94,7 @@ impl Settings {
             will: self.will.as_deref().map(str::as_bytes),
             backoff: self.backoff,
             mqtt: self.mqtt.clone(),
+            queue: self.queue,
             most_awaited: outlet::MOST_AWAITED,
             facts: Facts {
                 firmware_version: env!("CARGO_PKG_VERSION"),
@@ -114,7 +119,7 @@ impl DeviceThread {
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with credentials or settings; nothing has been sent then.
+    /// Whatever is wrong with credentials, settings or the queue's file; nothing has been sent then.
     pub fn start<A: Application + Clone + Send + 'static>(
         access: impl Into<OwnedAccess>,
         settings: Settings,
@@ -124,6 +129,7 @@ impl DeviceThread {
         let (started, starting) = mpsc::channel();
         let thread = thread::Builder::new().name(options.name.clone());
         let mut platform = HostPlatform::new(options)?;
+        platform.open_queue(settings.queue.mode)?;
         let remote = platform.remote();
         let access = access.into();
         let body = move || run(&access, &settings, &mut platform, &application, &started);

@@ -43,16 +43,8 @@ impl FileStorage {
         &self.folder
     }
 
-    /// The file of `key`. Any key gives a file name that every file system takes and no other key gives.
     fn path(&self, key: &str) -> PathBuf {
-        let mut name = String::with_capacity(key.len() + 6);
-        for byte in key.bytes() {
-            match byte {
-                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
-                _ => name.push_str(&format!("%{byte:02x}")),
-            }
-        }
-        self.folder.join(name + ".value")
+        self.folder.join(file_name(key) + ".value")
     }
 
     fn write(&self, key: &str, value: &[u8]) -> io::Result<()> {
@@ -70,6 +62,18 @@ impl FileStorage {
         }
         Ok(())
     }
+}
+
+/// A name of a file for `key` that every file system takes, and that no other key gives.
+pub fn file_name(key: &str) -> String {
+    let mut name = String::with_capacity(key.len() + 6);
+    for byte in key.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
+            _ => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    name
 }
 
 impl Storage for FileStorage {

@@ -338,13 +338,19 @@ impl<A: Application> Device<'_, A> {
             durable.number = last.map_or(0, |last| last.wrapping_add(1));
             durable.oldest = oldest;
             durable.has_new = true;
+            if durable.config.mode != Mode::Off {
+                // What is measured without a hub has a place now, also if the hub was never reached since the start.
+                for schedule in &mut self.control.schedules {
+                    schedule.start(at.now);
+                }
+            }
             let due = &mut connection.report.telemetry_due;
             *due = due.saturating_add(u64::from(messages) + u64::from(damaged));
             if messages > 0 {
                 info!("queue: {messages} messages of an earlier start wait to be sent");
             }
         } else {
-            info!("queue: the flash works again");
+            info!("queue: it can be used again");
             damaged = durable.stored.saturating_sub(messages);
         }
         durable.stored = messages;

@@ -6,21 +6,25 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use azure_device::application::{
-    Application, CloudMessage, Context, Event, Property, Receipt, Stream,
+    Application, CloudMessage, Context, Event, Message, Property, Receipt, Stream,
 };
 use azure_device::backoff;
 use azure_device::identity::ConnectionString;
 use azure_device::mqtt;
+use azure_device::queue::Mode;
 use azure_device::report::Cause;
-use azure_device_app::App;
 use azure_device_host::Options;
 use azure_device_host::clock::Source;
 use azure_device_host::connector::Timeouts;
 use azure_device_host::runner::{DeviceThread, Settings};
+use azure_device_host::storage::FileStorage;
 use azure_device_host::tls::roots_from_pem;
+
+use crate::journal::Journal;
 
 /// The environment variable of the connection string.
 pub(crate) const CONNECTION_STRING: &str = "CHAOS_CONNECTION_STRING";
@@ -36,17 +40,22 @@ pub(crate) struct Arguments {
     pub(crate) sntp: u16,
     /// Milliseconds from one message to the next.
     pub(crate) interval: u64,
+    /// Folder of its queue and its journal.
+    pub(crate) folder: PathBuf,
+    /// Each message is in the queue's file before it is sent.
+    pub(crate) queue: bool,
 }
 
 impl Arguments {
-    pub(crate) fn to_words(&self) -> [String; 4] {
-        let ca = self.ca.display().to_string();
+    pub(crate) fn to_words(&self) -> [String; 6] {
+        let [ca, folder] = [&self.ca, &self.folder].map(|path| path.display().to_string());
         let [port, sntp] = [self.port, self.sntp].map(|port| port.to_string());
-        [ca, port, sntp, self.interval.to_string()]
+        let [interval, queue] = [self.interval.to_string(), self.queue.to_string()];
+        [ca, port, sntp, interval, folder, queue]
     }
 
     fn from_words(words: &[String]) -> Option<Self> {
-        let [ca, port, sntp, interval] = words else {
+        let [ca, port, sntp, interval, folder, queue] = words else {
             return None;
         };
         Some(Self {
@@ -55,6 +64,8 @@ impl Arguments {
             port: port.parse().ok()?,
             sntp: sntp.parse().ok()?,
             interval: interval.parse().ok()?,
+            folder: folder.into(),
+            queue: queue.parse().ok()?,
         })
     }
 }
@@ -74,8 +85,6 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
             let report = device.stop();
             let unsampled = report.dropped.of(Cause::NotSampled);
             let refused = report.dropped.total() - u64::from(unsampled);
-            say(&format!("due {}", report.telemetry_due));
-            say(&format!("unsampled {unsampled}"));
             say(&format!("acknowledged {}", report.telemetry_acknowledged));
             say(&format!("refused {refused}"));
             say(&format!("ignored {}", report.messages_ignored));
@@ -95,6 +104,7 @@ fn start(arguments: &Arguments) -> Result<DeviceThread, Box<dyn std::error::Erro
     let ca = std::fs::read(&arguments.ca)?;
     let mut options = Options::new("device", roots_from_pem(&ca, "the hub's CA")?)?;
     options.status_lines = false;
+    options.storage = FileStorage::in_folder(&arguments.folder)?;
     options.clock = Source::Sntp(format!("127.0.0.1:{}", arguments.sntp));
     let second = Duration::from_secs(1);
     options.timeouts = Timeouts {
@@ -102,7 +112,7 @@ fn start(arguments: &Arguments) -> Result<DeviceThread, Box<dyn std::error::Erro
         connect: 3 * second,
         handshake: 8 * second,
     };
-    let settings = Settings {
+    let mut settings = Settings {
         address: Some("127.0.0.1".into()),
         port: arguments.port,
         telemetry_interval: Some(Duration::from_millis(arguments.interval)),
@@ -119,11 +129,21 @@ fn start(arguments: &Arguments) -> Result<DeviceThread, Box<dyn std::error::Erro
         },
         ..Settings::default()
     };
+    if arguments.queue {
+        settings.queue.mode = Mode::Always;
+        // Catches up between two faults.
+        settings.queue.rate = 200;
+    }
+    let (journal, number) = Journal::open(&arguments.folder)?;
+    let application = Watched {
+        journal: Arc::new(journal),
+        number,
+    };
     Ok(DeviceThread::start(
         identity,
         settings,
         options,
-        Watched(App::default()),
+        application,
     )?)
 }
 
@@ -134,13 +154,39 @@ fn say(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// The product's application, watched.
+/// Notes a message. Without the note nothing can be proved: the run ends.
+fn noted(result: std::io::Result<()>) {
+    if let Err(error) = result {
+        eprintln!("cannot write the journal: {error}");
+        std::process::exit(1);
+    }
+}
+
+/// An application as the product's, watched. Its numbers go on in the next life.
 #[derive(Clone)]
-struct Watched(App);
+struct Watched {
+    journal: Arc<Journal>,
+    number: u64,
+}
+
+impl Watched {
+    fn sample(&mut self, message: &mut Message<'_>) {
+        self.number += 1;
+        noted(self.journal.measured(self.number));
+        let number = i64::try_from(self.number).unwrap_or(i64::MAX);
+        let readings = message.readings();
+        message.object(|object| {
+            object.integer("count", number);
+            for reading in readings.iter() {
+                object.thousandths(reading.name, reading.thousandths);
+            }
+        });
+    }
+}
 
 impl Application for Watched {
     const STREAMS: &'static [Stream<Self>] = &[Stream::new("telemetry", |watched, message, _| {
-        watched.0.sample(message)
+        watched.sample(message)
     })];
 
     const PROPERTIES: &'static [Property<Self>] = &[Property::new(
@@ -157,13 +203,21 @@ impl Application for Watched {
     }
 
     fn handle(&mut self, event: Event<'_>, device: &mut Context<'_>) {
-        self.0.handle(event, device);
-        if let Event::Connected = event {
-            let report = device.report();
-            say(&format!(
-                "connection {} failures {}",
-                report.connections, report.failures
-            ));
+        match event {
+            Event::Connected => {
+                let report = device.report();
+                say(&format!(
+                    "connection {} failures {}",
+                    report.connections, report.failures
+                ));
+            }
+            Event::NotMeasured { messages, .. } => {
+                for _ in 0..messages {
+                    self.number += 1;
+                    noted(self.journal.unmeasured(self.number));
+                }
+            }
+            _ => {}
         }
     }
 }

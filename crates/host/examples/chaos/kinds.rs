@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     HubKilled,
     HubPaused,
     DevicePaused,
+    DeviceKilled,
+    BothKilled,
     ClockJump,
     DailyQuota,
     HubDropsConnection,
@@ -56,7 +58,7 @@ pub(crate) enum Effect {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::Reset,
         Self::Close,
         Self::CutAfterBytesUp,
@@ -76,6 +78,8 @@ impl Kind {
         Self::HubKilled,
         Self::HubPaused,
         Self::DevicePaused,
+        Self::DeviceKilled,
+        Self::BothKilled,
         Self::ClockJump,
         Self::DailyQuota,
         Self::HubDropsConnection,
@@ -112,6 +116,8 @@ impl Kind {
             Self::HubKilled => "hub killed and restarted",
             Self::HubPaused => "hub process stopped for 5 to 7 s",
             Self::DevicePaused => "device process stopped for 1 to 6 s",
+            Self::DeviceKilled => "device killed and restarted",
+            Self::BothKilled => "device and hub killed and restarted",
             Self::ClockJump => "hub's clock jumps by two days",
             Self::DailyQuota => "daily quota used up",
             Self::HubDropsConnection => "hub drops the connection",
@@ -134,12 +140,19 @@ impl Kind {
                 Effect::Bytes
             }
             Self::DevicePaused
+            | Self::DeviceKilled
+            | Self::BothKilled
             | Self::LatePuback
             | Self::ThrottledTwin
             | Self::FailedTwin
             | Self::DuplicateC2d => Effect::Seen,
             _ => Effect::Failure,
         }
+    }
+
+    /// True if the device is killed, which loses what it has in RAM.
+    pub(crate) const fn kills_device(self) -> bool {
+        matches!(self, Self::DeviceKilled | Self::BothKilled)
     }
 
     /// Starts the fault and ends it: afterwards the device can recover.
@@ -150,6 +163,23 @@ impl Kind {
             Self::HubKilled => {
                 site.kill_hub();
                 sleep(random.milliseconds(0, 2000));
+                site.serve(&[])?;
+            }
+            Self::DeviceKilled => {
+                sleep(random.milliseconds(0, 300));
+                site.kill_device();
+                sleep(random.milliseconds(0, 2000));
+                site.start_device()?;
+            }
+            Self::BothKilled => {
+                site.kill_hub();
+                sleep(random.milliseconds(0, 1500));
+                site.kill_device();
+                // A life without a hub, which ends in a kill too.
+                site.start_device()?;
+                sleep(random.milliseconds(500, 2000));
+                site.kill_device();
+                site.start_device()?;
                 site.serve(&[])?;
             }
             Self::ClockJump => {

@@ -4,12 +4,18 @@ use std::collections::HashMap;
 
 use local_hub::Event;
 
+use crate::journal::Account;
+
 /// What came of the messages of one device.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ledger {
     /// Messages that fell due.
     pub(crate) measured: u64,
-    /// Of these, the ones that the hub never stored.
+    /// Of these, the ones that were not measured, since the device was busy.
+    pub(crate) unmeasured: u64,
+    /// Of these, the ones that a kill came before: the device had not accepted them yet.
+    pub(crate) unaccepted: u64,
+    /// Of the others, the ones that the hub never stored.
     pub(crate) lost: u64,
     /// Copies of a stored message that say so (`mqtt-dup`).
     pub(crate) marked: u64,
@@ -24,11 +30,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Counts; the application numbers the messages that fall due from 1. Of those, the device says, `unsampled`
-    /// were never measured.
-    pub(crate) fn of(events: &[Event], measured: u64, unsampled: u64) -> Self {
+    /// Counts; the application numbers the messages that fall due from 1.
+    pub(crate) fn of(events: &[Event], account: &Account) -> Self {
         let mut ledger = Self {
-            measured,
+            measured: account.last,
+            unmeasured: account.unmeasured.len() as u64,
             ..Self::default()
         };
         let mut first = HashMap::new();
@@ -48,19 +54,24 @@ impl Ledger {
             }
             first.insert(count, signature(event));
             ledger.out_of_order += u64::from(count < newest);
-            ledger.unknown += u64::from(count > measured);
+            let is_known = count <= account.last && !account.unmeasured.contains(&count);
+            ledger.unknown += u64::from(!is_known);
             newest = newest.max(count);
         }
-        let missing = (1..=measured)
-            .filter(|count| !first.contains_key(count))
-            .count() as u64;
-        // One that was counted as not measured and arrived all the same is a wrong count.
-        ledger.lost = missing.abs_diff(unsampled);
+        for count in (1..=account.last).filter(|count| !first.contains_key(count)) {
+            if account.doubtful.contains(&count) {
+                ledger.unaccepted += 1;
+            } else if !account.unmeasured.contains(&count) {
+                ledger.lost += 1;
+            }
+        }
         ledger
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.measured += other.measured;
+        self.unmeasured += other.unmeasured;
+        self.unaccepted += other.unaccepted;
         self.lost += other.lost;
         self.marked += other.marked;
         self.unmarked += other.unmarked;
@@ -69,10 +80,11 @@ impl Ledger {
         self.unknown += other.unknown;
     }
 
-    /// Everything arrived, in order, and what came twice says so.
-    pub(crate) const fn is_clean(&self) -> bool {
+    /// Everything arrived, in order, and what came twice says so. After a kill, a device does not know what it has sent:
+    /// so many copies may come unmarked.
+    pub(crate) const fn is_clean(&self, unmarked: u64) -> bool {
         self.lost == 0
-            && self.unmarked == 0
+            && self.unmarked <= unmarked
             && self.changed == 0
             && self.out_of_order == 0
             && self.unknown == 0

@@ -12,11 +12,12 @@
 //! ```
 //!
 //! # Limits
-//! Linux, for signals and `/proc`. The device process is stopped, not killed: what waits in RAM would be lost with
-//! it. Faults come one at a time. It ends by itself: a device that is not back within 60 s ends the run. The order
+//! Linux, for signals and `/proc`. The device keeps each message in its queue's file before it sends it, and is killed
+//! like the hub; with `--no-queue` it is not, since what waits in RAM would be lost with it. Faults come one at a time. It ends by itself: a device that is not back within 60 s ends the run. The order
 //! of the faults follows from `--seed`, their moment does not.
 
 mod device;
+mod journal;
 mod kinds;
 mod ledger;
 mod process;
@@ -55,6 +56,9 @@ struct Arguments {
     /// Only this kind, by a part of its name; may be given several times
     #[arg(long, value_name = "TEXT")]
     kind: Vec<String>,
+    /// Devices without a queue in a file, which are not killed
+    #[arg(long)]
+    no_queue: bool,
 }
 
 fn main() -> ExitCode {
@@ -76,7 +80,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
-    let kinds = chosen(&arguments.kind)?;
+    let kinds = chosen(&arguments.kind, !arguments.no_queue)?;
     eprintln!("seed {seed}, {} kinds of faults", kinds.len());
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let run = Run {
@@ -123,9 +127,11 @@ fn seed_of_now() -> u64 {
     now.map_or(0, |now| now.as_secs())
 }
 
-fn chosen(parts: &[String]) -> Result<Vec<Kind>, String> {
+fn chosen(parts: &[String], queue: bool) -> Result<Vec<Kind>, String> {
     let wanted = |kind: &Kind| {
-        parts.is_empty() || parts.iter().any(|part| kind.name().contains(part.as_str()))
+        let named =
+            parts.is_empty() || parts.iter().any(|part| kind.name().contains(part.as_str()));
+        named && (queue || !kind.kills_device())
     };
     let kinds: Vec<_> = Kind::ALL.into_iter().filter(wanted).collect();
     if kinds.is_empty() {
@@ -164,7 +170,7 @@ impl Run<'_> {
     fn live(&self, folder: &Path, mut random: Random) -> Result<Outcome, String> {
         std::fs::create_dir(folder).map_err(|error| format!("no folder: {error}"))?;
         let interval = Duration::from_millis(self.arguments.interval);
-        let mut site = Site::start(folder, interval)?;
+        let mut site = Site::start(folder, interval, !self.arguments.no_queue)?;
         let mut outcome = Outcome::default();
         let mut queue = Vec::new();
         while !self.is_over() {
@@ -176,8 +182,7 @@ impl Run<'_> {
             let recovery = self.fault(kind, &mut site, &mut random)?;
             outcome.count(kind, recovery, site.resident());
         }
-        let (counters, events, unmarked_probes) = site.end()?;
-        outcome.end(counters, &events, unmarked_probes);
+        outcome.end(site.end()?);
         Ok(outcome)
     }
 

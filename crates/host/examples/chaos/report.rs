@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use local_hub::Event;
-
 use crate::kinds::Kind;
 use crate::ledger::Ledger;
-use crate::site::Counters;
+use crate::site::{Counters, End};
 
 /// Faults of a site from which on its memory is judged: before, buffers and caches still fill.
 const WARM: usize = 40;
 /// How much more memory a device may have at the end, in KB.
 const GROWTH: u64 = 4096;
+
+/// Messages that a device sends again after a kill, at most: the queue's window (8) and twice those in flight (4).
+const COPIES: u64 = 8 + 2 * 4;
 
 /// What happened at one site.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,7 @@ pub(crate) struct Outcome {
     counters: Counters,
     ledger: Ledger,
     unmarked_probes: u64,
+    kills: u64,
 }
 
 impl Outcome {
@@ -43,10 +45,11 @@ impl Outcome {
     }
 
     /// The end of the site.
-    pub(crate) fn end(&mut self, counters: Counters, events: &[Event], unmarked_probes: u64) {
-        self.ledger = Ledger::of(events, counters.due, counters.unsampled);
-        self.counters = counters;
-        self.unmarked_probes = unmarked_probes;
+    pub(crate) fn end(&mut self, end: End) {
+        self.ledger = Ledger::of(&end.events, &end.account);
+        self.counters = end.counters;
+        self.unmarked_probes = end.unmarked_probes;
+        self.kills = end.kills;
     }
 }
 
@@ -81,7 +84,8 @@ impl Totals {
         let refused = self.sum(|site| site.counters.refused);
         let ignored = self.sum(|site| site.counters.ignored);
         let unmarked = self.sum(|site| site.unmarked_probes);
-        if !self.ledger.is_clean() || refused > 0 || ignored > 0 || unmarked > 0 {
+        let kills = self.sum(|site| site.kills);
+        if !self.ledger.is_clean(COPIES * kills) || refused > 0 || ignored > 0 || unmarked > 0 {
             return Err(
                 "messages were lost, unmarked or out of order: see the figures above".into(),
             );
@@ -157,8 +161,14 @@ impl fmt::Display for Totals {
             f,
             "           {} dropped by the queue, {} not measured in time, {} unknown to the device",
             self.sum(|site| site.counters.refused),
-            self.sum(|site| site.counters.unsampled),
+            ledger.unmeasured,
             ledger.unknown
+        )?;
+        writeln!(
+            f,
+            "kills      {} of a device; {} messages were not accepted yet",
+            self.sum(|site| site.kills),
+            ledger.unaccepted
         )?;
         writeln!(
             f,

@@ -1,7 +1,7 @@
 //! One device with its hub and the proxy between them, and what has been seen of the device.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use local_hub::{Config, Event, Hub};
 use serde_json::Value;
 
 use crate::device;
+use crate::journal::Account;
 use crate::process::{HubPlace, PATIENCE, Process, ask_to_end, start_device};
 use crate::proxy::Proxy;
 
@@ -33,11 +34,20 @@ pub(crate) struct Seen {
 /// What the device says at its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) due: u64,
-    /// Of these, the ones that were never measured, since the device was busy.
-    pub(crate) unsampled: u64,
     pub(crate) refused: u64,
     pub(crate) ignored: u64,
+}
+
+/// What a site has in the end.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) counters: Counters,
+    pub(crate) account: Account,
+    pub(crate) events: Vec<Event>,
+    /// Probes that came again without a mark.
+    pub(crate) unmarked_probes: u64,
+    /// Kills of the device.
+    pub(crate) kills: u64,
 }
 
 /// A device, a hub and a proxy.
@@ -47,6 +57,9 @@ pub(crate) struct Site {
     hub: Option<Process>,
     proxy: Proxy,
     device: Process,
+    arguments: device::Arguments,
+    log: PathBuf,
+    kills: u64,
     clock_offset: i64,
     seen: Seen,
     probes: u64,
@@ -58,7 +71,7 @@ pub(crate) struct Site {
 
 impl Site {
     /// Starts all three; `folder` exists, and keeps state and logs.
-    pub(crate) fn start(folder: &Path, interval: Duration) -> Result<Self, String> {
+    pub(crate) fn start(folder: &Path, interval: Duration, queue: bool) -> Result<Self, String> {
         let place = HubPlace {
             state: folder.join("hub"),
             log: folder.join("hub.log"),
@@ -77,13 +90,19 @@ impl Site {
             port: proxy.address().port(),
             sntp: place.sntp.port(),
             interval: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
+            folder: folder.join("device"),
+            queue,
         };
-        let device = start_device(&arguments, &folder.join("device.log"))?;
+        let log = folder.join("device.log");
+        let device = start_device(&arguments, &log)?;
         let mut site = Self {
             place,
             hub: Some(hub),
             proxy,
             device,
+            arguments,
+            log,
+            kills: 0,
             clock_offset: 0,
             seen: Seen::default(),
             probes: 0,
@@ -110,6 +129,22 @@ impl Site {
     pub(crate) fn kill_hub(&mut self) {
         // Dropping kills.
         self.hub = None;
+    }
+
+    pub(crate) fn kill_device(&mut self) {
+        self.device.kill();
+        self.kills += 1;
+        // What it has said is still true.
+        while let Some(line) = self.device.line(Instant::now()) {
+            self.take(&line);
+        }
+        self.seen = Seen::default();
+    }
+
+    /// Starts the device again, with what it has kept.
+    pub(crate) fn start_device(&mut self) -> Result<(), String> {
+        self.device = start_device(&self.arguments, &self.log)?;
+        Ok(())
     }
 
     /// The hub's clock differs by two days in its next life, or no longer does.
@@ -235,7 +270,7 @@ impl Site {
     }
 
     /// Ends the device, then the hub; gives what each has.
-    pub(crate) fn end(mut self) -> Result<(Counters, Vec<Event>, u64), String> {
+    pub(crate) fn end(mut self) -> Result<End, String> {
         sleep(REST);
         ask_to_end(self.device.input());
         let until = Instant::now() + PATIENCE;
@@ -247,8 +282,6 @@ impl Site {
                     .map_err(|_| format!("the device says {line:?}"))
             };
             match line.split_once(' ') {
-                Some(("due", text)) => counters.due = number(text)?,
-                Some(("unsampled", text)) => counters.unsampled = number(text)?,
                 Some(("refused", text)) => counters.refused = number(text)?,
                 Some(("ignored", text)) => counters.ignored = number(text)?,
                 None if line == "ended" => break,
@@ -259,7 +292,14 @@ impl Site {
         let hub = open(&self.place.state)?;
         let events = hub.events();
         hub.shutdown();
-        Ok((counters, events, self.unmarked_probes))
+        let account = Account::read(&self.arguments.folder);
+        Ok(End {
+            counters,
+            account: account.map_err(|error| format!("no journal: {error}"))?,
+            events,
+            unmarked_probes: self.unmarked_probes,
+            kills: self.kills,
+        })
     }
 }
 

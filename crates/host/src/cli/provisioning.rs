@@ -48,10 +48,6 @@ pub(crate) struct Provisioning {
     /// JSON for a custom allocation policy
     #[arg(long, value_name = "JSON", requires = "id_scope", value_parser = Payload::parse)]
     pub(crate) payload: Option<Payload>,
-    /// Folder of this device alone that keeps the assignment, which is used again after a restart
-    /// [default: a folder in the user's state folder for each registration]
-    #[arg(long, value_name = "FOLDER", requires = "id_scope")]
-    pub(crate) state: Option<PathBuf>,
     /// Seconds without the assigned hub after which the service is asked for another one: from this to twice
     /// as long, drawn at random, and only after 12 failed attempts. The old assignment stays in use until there
     /// is a new one. From 600 to 604800

@@ -5,6 +5,7 @@ use std::env;
 use anstyle::AnsiColor;
 use azure_device::identity::{ConnectionString, Credential, Identity};
 use azure_device::mqtt;
+use azure_device::queue::{self, Mode};
 use azure_device::report::Report;
 use azure_device_app::{App, MODEL_ID};
 use azure_device_host::Options;
@@ -13,14 +14,15 @@ use azure_device_host::clock::Source;
 use azure_device_host::connector::Timeouts;
 use azure_device_host::indicator::print_line;
 use azure_device_host::runner::{DeviceThread, Settings};
+use azure_device_host::storage::file_name;
 use azure_device_host::text_file::read_text;
 use azure_device_host::tls::{ClientIdentity, azure_roots, roots_from_file};
 use azure_device_host::update::{RootKeys, UpdateOptions};
 use zeroize::Zeroizing;
 
 use super::person::Person;
-use super::{CommandError, provisioning};
-use crate::cli::{ConnectionStringSource, Device, Endpoint};
+use super::{CommandError, provisioning, state};
+use crate::cli::{self, ConnectionStringSource, Device, Endpoint};
 
 /// Where the connection string is if no option says so.
 const VARIABLE: &str = "AZURE_IOT_HUB_CONNECTION_STRING";
@@ -30,6 +32,7 @@ const SNTP_PORT: u16 = 123;
 
 /// Runs until Ctrl-C.
 pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
+    let queue = queue(arguments)?;
     let (access, options) = match provisioning::access(arguments)? {
         Some((access, storage)) => {
             let mut options = options(arguments, access.name())?;
@@ -39,13 +42,20 @@ pub(crate) fn run(arguments: &Device) -> Result<(), CommandError> {
         None => {
             let identity = identity(&arguments.connection)?;
             check_options(arguments, identity.credential())?;
-            let options = options(arguments, &identity.client_id().to_string())?;
+            let name = identity.client_id().to_string();
+            let mut options = options(arguments, &name)?;
+            // Without a queue nothing of such a device has to last. To switch it off is to send what it has.
+            if arguments.state.is_some() || arguments.queue.queue.is_some() {
+                let hub = identity.host_name().as_str();
+                options.storage = state::folder(arguments, hub, &file_name(&name))?;
+            }
             (OwnedAccess::Hub(identity), options)
         }
     };
     let name = options.name.clone();
+    let settings = settings(arguments, queue);
     let person = Person::listen()?;
-    let device = DeviceThread::start(access, settings(arguments), options, App::default())?;
+    let device = DeviceThread::start(access, settings, options, App::default())?;
     person.takes(device.remote());
     let report = device.join();
     print_line(AnsiColor::Cyan, &name, &summary(&report));
@@ -60,7 +70,29 @@ pub(super) fn summary(report: &Report) -> String {
         0 => text += ", none dropped",
         _ => text += &format!(", dropped {}", report.dropped),
     }
+    match report.queued_in_flash {
+        0 => {}
+        left => {
+            text += &format!("; {left} stay in the queue's file and are sent after the next start")
+        }
+    }
     text
+}
+
+/// The queue as it was asked for. By default it is used if the device has a folder that lasts.
+fn queue(arguments: &Device) -> Result<queue::Config, CommandError> {
+    let lasts = arguments.state.is_some() || arguments.provisioning.id_scope.is_some();
+    let default = if lasts { Mode::Spill } else { Mode::Off };
+    let options = &arguments.queue;
+    let mode = options.queue.map_or(default, cli::Mode::into_core);
+    if mode == Mode::Off && options.is_configured() {
+        return Err(
+            "--queue-order, --queue-overflow, --queue-rate and --queue-size are for messages in a file, and \
+                    there is none: add --queue spill or --queue always"
+                .into(),
+        );
+    }
+    Ok(options.config(mode))
 }
 
 fn identity(source: &ConnectionStringSource) -> Result<Identity, CommandError> {
@@ -121,6 +153,9 @@ fn options(arguments: &Device, name: &str) -> Result<Options, CommandError> {
         (Some(certificate), Some(key)) => Some(ClientIdentity::from_files(certificate, key)?),
         _ => None,
     };
+    if let Some(size) = arguments.queue.queue_size {
+        options.queue_size = size;
+    }
     let updates = &arguments.updates;
     if let (Some(folder), Some(keys)) = (&updates.update_folder, &updates.update_root_keys) {
         options.updates = Some(UpdateOptions::new(
@@ -146,8 +181,13 @@ fn options(arguments: &Device, name: &str) -> Result<Options, CommandError> {
     Ok(options)
 }
 
-fn settings(arguments: &Device) -> Settings {
+fn settings(arguments: &Device, queue: queue::Config) -> Settings {
     let defaults = Settings::default();
+    // What refuses new messages in the file does so in RAM.
+    let overflow = match queue.overflow {
+        queue::Overflow::RefuseNewest => mqtt::OverflowPolicy::RefuseNewest,
+        _ => defaults.mqtt.overflow,
+    };
     let endpoint = arguments.endpoint.clone();
     let (address, port) = endpoint.map_or((None, None), |endpoint| {
         (Some(endpoint.host), endpoint.port)
@@ -167,8 +207,10 @@ fn settings(arguments: &Device) -> Settings {
         stop_timeout: arguments.stop_timeout,
         mqtt: mqtt::Config {
             keepalive: arguments.keep_alive,
+            overflow,
             ..defaults.mqtt
         },
+        queue,
         ..defaults
     }
 }

@@ -1,7 +1,7 @@
 //! `azure-device device --id-scope …`: the enrolment, and where its assignment is kept.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use azure_device::identity::SharedAccessKey;
 use azure_device::port::Storage;
@@ -11,9 +11,9 @@ use azure_device_host::storage::FileStorage;
 use azure_device_host::text_file::read_text;
 use zeroize::Zeroizing;
 
-use super::CommandError;
 use super::device::TOKEN_LIFE;
-use crate::cli::{Device, Provisioning};
+use super::{CommandError, state};
+use crate::cli::Device;
 
 /// Where the registration's key is if no option says so.
 const KEY_VARIABLE: &str = "AZURE_DPS_SYMMETRIC_KEY";
@@ -30,7 +30,7 @@ pub(super) fn access(
         return Ok(None);
     };
     let enrollment = enrollment(arguments, id_scope, registration_id)?;
-    let storage = storage(options, id_scope, registration_id)?;
+    let storage = storage(arguments, id_scope, registration_id)?;
     let defaults = access::Provisioning::default();
     let endpoint = options.provisioning_endpoint.clone();
     let (address, port) = endpoint.map_or((None, None), |endpoint| {
@@ -103,23 +103,15 @@ fn key(text: &str, origin: &str) -> Result<SharedAccessKey, CommandError> {
 }
 
 fn storage(
-    options: &Provisioning,
+    arguments: &Device,
     id_scope: &IdScope,
     registration_id: &RegistrationId,
 ) -> Result<FileStorage, CommandError> {
-    let folder = match &options.state {
-        Some(folder) => folder.clone(),
-        None => default_folder(id_scope, registration_id).ok_or(
-            "this system names no folder for the state of programs; give one with --state FOLDER",
-        )?,
-    };
-    let mut storage = FileStorage::in_folder(&folder).map_err(|error| {
-        format!(
-            "the folder {} for the assignment cannot be made: {error}; give another one with --state",
-            folder.display()
-        )
-    })?;
-    if options.reprovision {
+    // A colon is the one character of a registration id that some file systems do not take.
+    let registration = registration_id.as_str().replace(':', "%3a");
+    let mut storage = state::folder(arguments, id_scope.as_str(), &registration)?;
+    let folder = storage.folder().to_owned();
+    if arguments.provisioning.reprovision {
         let removed = storage
             .remove(Kept::STORAGE_KEY)
             .and_then(|()| storage.remove(Kept::PAYLOAD_STORAGE_KEY));
@@ -132,25 +124,4 @@ fn storage(
     }
     log::debug!("the assignment is kept in {}", folder.display());
     Ok(storage)
-}
-
-/// A folder for each registration: XDG's state folder (XDG Base Directory Specification), or Windows' folder
-/// of local application data.
-fn default_folder(id_scope: &IdScope, registration_id: &RegistrationId) -> Option<PathBuf> {
-    let set = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let state = set("XDG_STATE_HOME")
-        .or_else(|| Some(set("HOME")?.join(".local/state")))
-        .or_else(|| set("LOCALAPPDATA"))?;
-    // A colon is the one character of a registration id that some file systems do not take.
-    let registration = registration_id.as_str().replace(':', "%3a");
-    Some(
-        state
-            .join("azure-device")
-            .join(id_scope.as_str())
-            .join(registration),
-    )
 }

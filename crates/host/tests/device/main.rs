@@ -5,6 +5,8 @@
 mod application;
 mod authority;
 mod demonstration;
+#[cfg(unix)]
+mod durable;
 mod faults;
 mod foreign_text;
 mod joining;

@@ -16,7 +16,7 @@ use crate::support::{assert_complete_and_in_order, count, start};
 const STATE: &str = "HUB_STATE_OF_THE_OUTAGE_TEST";
 const LISTEN: &str = "HUB_ADDRESS_OF_THE_OUTAGE_TEST";
 
-fn serve(state: &Path, listen: SocketAddr) -> Hub {
+pub(crate) fn serve(state: &Path, listen: SocketAddr) -> Hub {
     Hub::start(Config {
         state: Some(state.to_owned()),
         listen,
@@ -26,10 +26,10 @@ fn serve(state: &Path, listen: SocketAddr) -> Hub {
 }
 
 /// This test binary again, as a process that serves a hub until it is killed.
-struct HubProcess(Child);
+pub(crate) struct HubProcess(Child);
 
 impl HubProcess {
-    fn start(state: &Path, listen: SocketAddr) -> Self {
+    pub(crate) fn start(state: &Path, listen: SocketAddr) -> Self {
         let process = Command::new(env::current_exe().unwrap())
             .args([
                 "--exact",
@@ -43,7 +43,7 @@ impl HubProcess {
         Self(process.unwrap())
     }
 
-    fn kill(self) {}
+    pub(crate) fn kill(self) {}
 }
 
 /// Also if the test fails before it kills: nothing is left running.

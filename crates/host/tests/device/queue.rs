@@ -17,7 +17,7 @@ use crate::provisioning::{ID, by_keys, primary_key, start_with_key};
 use crate::support::{access, count, hub, start, wait_for_reported};
 
 /// What the device answers to `getStatus`.
-fn status(hub: &Hub, id: &str) -> Value {
+pub(crate) fn status(hub: &Hub, id: &str) -> Value {
     let answer = hub.invoke_method(id, "getStatus", &Value::Null, PATIENCE);
     let answer = answer.unwrap();
     assert_eq!(answer.status, 200);
@@ -26,7 +26,7 @@ fn status(hub: &Hub, id: &str) -> Value {
 
 /// The same, once it is as `wanted` says.
 #[track_caller]
-fn wait_for_status(hub: &Hub, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn wait_for_status(hub: &Hub, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let status = status(hub, id);
@@ -38,29 +38,29 @@ fn wait_for_status(hub: &Hub, id: &str, wanted: impl Fn(&Value) -> bool) -> Valu
     }
 }
 
-fn number(value: &Value) -> u64 {
+pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap()
 }
 
-fn total(dropped: &Value) -> u64 {
+pub(crate) fn total(dropped: &Value) -> u64 {
     dropped.as_object().unwrap().values().map(number).sum()
 }
 
 /// The numbers of all messages that the hub has stored, each once.
-fn stored(hub: &Hub) -> BTreeSet<u64> {
+pub(crate) fn stored(hub: &Hub) -> BTreeSet<u64> {
     hub.events().iter().map(count).collect()
 }
 
 /// What the program says of itself in the end.
 #[track_caller]
-fn ending(lines: &[String]) -> &str {
+pub(crate) fn ending(lines: &[String]) -> &str {
     let line = lines.iter().find(|line| line.contains("has ended: "));
     line.unwrap_or_else(|| panic!("no summary in {lines:#?}"))
 }
 
 /// The number before `text` in it.
 #[track_caller]
-fn summary(lines: &[String], text: &str) -> u64 {
+pub(crate) fn summary(lines: &[String], text: &str) -> u64 {
     let line = ending(lines);
     let (before, _) = line.split_once(text).unwrap_or_else(|| panic!("{line}"));
     before.rsplit(' ').next().unwrap().parse().unwrap()

@@ -57,7 +57,11 @@ fn assert_no_secret(folder: &Path, key: &str) {
         .unwrap()
         .map(Result::unwrap)
         .collect();
-    assert_eq!(files.len(), 2, "an assignment and its payload: {files:?}");
+    assert_eq!(
+        files.len(),
+        3,
+        "an assignment, its payload, and the queue: {files:?}"
+    );
     for file in files {
         let bytes = std::fs::read(file.path()).unwrap();
         let text = String::from_utf8_lossy(&bytes);

@@ -55,7 +55,6 @@ fn a_registration_needs_all_that_belongs_to_it_and_nothing_else() {
     for (more, code, says) in [
         (&scope[..], 2, "--registration-id <ID>"),
         (&["device", "--registration-id", ID], 2, "--id-scope <ID>"),
-        (&["device", "--state", "x"], 2, "--id-scope <ID>"),
         (&["device", "--reprovision"], 2, "--id-scope <ID>"),
         (&both, 1, "give its key with --symmetric-key-file"),
         (
