@@ -336,6 +336,30 @@ fn nothing_is_written_while_the_hub_takes_what_is_sent() {
 }
 
 #[test]
+fn each_message_of_always_is_written_and_removed_once_and_a_page_erased_for_each_that_is_filled() {
+    let mut life = Life::new(Mode::Always, 64);
+    let report = life.run_for(24 * HOUR);
+    assert_eq!((report.dropped.total(), report.queued), (0, 0));
+    let messages = life.stored().len() as u64;
+    assert_eq!(messages, *life.counter.borrow());
+    let figures = life.flash.0.borrow().figures;
+    let bytes = figures.written / messages;
+    // Properties of 76 bytes, a body of 80, and the headers: of the record 24, of its item 8, twice.
+    assert!((180..220).contains(&bytes), "{bytes} bytes a message");
+    let filled = figures.written / PAGE as u64;
+    let more = figures.erased.saturating_sub(filled * 9 / 10);
+    assert!(
+        more < filled / 4,
+        "{} erased, {filled} filled",
+        figures.erased
+    );
+    std::println!(
+        "{bytes} bytes a message, {} pages of {PAGE} bytes erased a day",
+        figures.erased
+    );
+}
+
+#[test]
 fn a_backlog_goes_out_at_its_rate() {
     let mut life = Life::new(Mode::Spill, 200);
     life.config.queue.rate = 1;
