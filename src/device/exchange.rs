@@ -440,12 +440,11 @@ impl<A: Application> Device<'_, A> {
     /// Writes the time of creation into messages that were made before the clock was set, and drops those that have
     /// outlived their use.
     fn date_messages(&mut self, connection: &mut Connection<'_>, at: &Moment) {
-        let Some(unix) = at.sane_unix() else {
+        let (Some(unix), Some(start)) = (at.sane_unix(), self.durable.boot_time(at)) else {
             return;
         };
-        let start = unix.as_millis().saturating_sub(at.now.as_millis());
         connection.session.amend(&mut |label, topic| {
-            let created = UnixTime::from_millis(start.saturating_add(label.created));
+            let created = UnixTime::from_millis(start.as_millis().saturating_add(label.created));
             if !label.dated && date(topic, created) {
                 label.dated = true;
                 label.created = created.as_millis();

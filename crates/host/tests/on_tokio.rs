@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use azure_device::failure::Failure;
 use azure_device::report::Report;
+use azure_device_host::queue::{FileQueue, MIN_SIZE};
 use azure_device_host::tls::roots_from_pem;
 use local_hub::{Config, Event, Hub, Message};
 
@@ -36,11 +37,22 @@ async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(PATIENCE, wait).await.unwrap();
 }
 
-/// Runs the device of this id, with `visit` beside it on the same thread. Gives its counters.
+/// Runs a device, with `visit` beside it on the same thread. Gives its counters.
 fn run<V: Future<Output = ()>>(
     hub: &Hub,
     endpoint: &str,
     application: Counting,
+    visit: impl FnOnce(Remote) -> V,
+) -> Report {
+    run_with_queue(hub, endpoint, application, None, visit)
+}
+
+/// The same with a queue, if there is one.
+fn run_with_queue<V: Future<Output = ()>>(
+    hub: &Hub,
+    endpoint: &str,
+    application: Counting,
+    queue: Option<FileQueue>,
     visit: impl FnOnce(Remote) -> V,
 ) -> Report {
     let connection_string = hub.create_sas_device("device").unwrap();
@@ -49,7 +61,8 @@ fn run<V: Future<Output = ()>>(
         .build()
         .unwrap();
     runtime.block_on(async {
-        let platform = platform(hub);
+        let mut platform = platform(hub);
+        platform.queue = queue;
         let remote = platform.remote();
         let device = device::run(&connection_string, endpoint, application, platform);
         let both = async { tokio::join!(device, visit(remote)) };
@@ -134,5 +147,39 @@ fn a_device_on_an_executor_stops_while_it_connects() {
         (0, 0),
         "{:?}",
         report.last_failure
+    );
+}
+
+#[test]
+fn what_a_device_on_an_executor_measures_in_an_outage_is_sent_after_its_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = || Some(FileQueue::open(folder.path(), MIN_SIZE).unwrap());
+    let hub = Hub::start(Config::temporary()).unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = silent.local_addr().unwrap().to_string();
+    let application = Counting::default();
+    let report = run_with_queue(&hub, &endpoint, application, queue(), async |remote| {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        remote.stop();
+    });
+    let left = report.queued_in_flash;
+    assert!(left > 3, "{report:?}");
+    assert_eq!((report.connections, report.queued), (0, left));
+
+    // The next start knows another hub.
+    let hub = Hub::start(Config::temporary()).unwrap();
+    let endpoint = hub.endpoint().to_string();
+    let application = Counting::default();
+    let report = run_with_queue(&hub, &endpoint, application, queue(), async |remote| {
+        until(|| hub.events().len() > left as usize).await;
+        remote.stop();
+    });
+    assert!(report.telemetry_acknowledged > left.into(), "{report:?}");
+    let counts: Vec<_> = hub.events().iter().map(count).collect();
+    let first_life: Vec<_> = counts.iter().take(left as usize).collect();
+    assert!(first_life.is_sorted(), "{counts:?}");
+    assert_eq!(
+        counts[left as usize], 1,
+        "the second life begins: {counts:?}"
     );
 }

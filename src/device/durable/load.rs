@@ -23,13 +23,13 @@ enum Known {
 
 impl Durable {
     /// Time at which the message of a record was made.
-    fn created(&self, record: &Record<'_>, created: Created, now: &Moment) -> Known {
+    fn created(&self, record: &Record<'_>, created: Created) -> Known {
         let uptime = match created {
             Created::At(time) => return Known::At(time),
             Created::Uptime(uptime) => uptime,
         };
-        let start = match now.unix.filter(|_| record.boot == self.boot) {
-            Some(unix) => Some(unix.as_millis().saturating_sub(now.now.as_millis())),
+        let start = match self.boot_time.filter(|_| record.boot == self.boot) {
+            Some(start) => Some(start.as_millis()),
             None => {
                 let mut clocks = self.clocks.iter().flatten();
                 let clock = clocks.find(|(boot, _)| *boot == record.boot);
@@ -91,7 +91,7 @@ impl<A: Application> Device<'_, A> {
                 Kind::Clock(_) => return Visit::Next,
             };
             seen = seen.saturating_add(1);
-            let known = self.durable.created(&record, message.created, at);
+            let known = self.durable.created(&record, message.created);
             if let (None, Known::At(time)) = (oldest, &known) {
                 oldest = Some(*time);
             }

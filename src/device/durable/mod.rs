@@ -51,6 +51,8 @@ pub(super) struct Durable {
     number: u32,
     /// Number of this start, among those of which something is in the queue.
     boot: u32,
+    /// Time at uptime 0 of this start, once it is known.
+    boot_time: Option<UnixTime>,
     /// Times at uptime 0 of earlier boots.
     clocks: [Option<(u32, UnixTime)>; CLOCKS],
     /// The queue has messages of this boot that were made before the clock was set.
@@ -122,6 +124,15 @@ impl Durable {
             let more = core::iter::repeat_n(None, room - old.len());
             self.copies = old.into_iter().chain(more).collect();
         }
+    }
+
+    /// Time at uptime 0 of this start, as it was when the clock was set first. So a message that was measured before that
+    /// has the same time whenever it is sent.
+    pub(super) fn boot_time(&mut self, at: &Moment) -> Option<UnixTime> {
+        let unix = at.sane_unix()?;
+        let start = unix.as_millis().saturating_sub(at.now.as_millis());
+        let start = UnixTime::from_millis(start);
+        Some(*self.boot_time.get_or_insert(start))
     }
 
     const fn is_ready(&self) -> bool {
@@ -269,6 +280,7 @@ impl<A: Application> Device<'_, A> {
         at: &Moment,
         queue: &mut dyn Queue,
     ) {
+        self.durable.boot_time(at);
         match self.durable.state {
             State::Failed(until) if at.now < until => return,
             State::Ready => {}

@@ -222,14 +222,13 @@ impl Durable {
 
     /// Writes the time at this boot's start, for the messages that were made before the clock was set.
     fn store_clock(&mut self, at: &Moment, queue: &mut dyn Queue) -> Result<(), QueueError> {
-        let Some(unix) = at.sane_unix().filter(|_| self.clock_is_wanted) else {
+        let Some(start) = self.boot_time(at).filter(|_| self.clock_is_wanted) else {
             return Ok(());
         };
-        let start = unix.as_millis().saturating_sub(at.now.as_millis());
         let record = Record {
             number: self.number,
             boot: self.boot,
-            kind: Kind::Clock(UnixTime::from_millis(start)),
+            kind: Kind::Clock(start),
         };
         match queue.push(&[&record.header()], true) {
             Ok(()) => {

@@ -12,6 +12,7 @@ use std::{format, vec};
 
 use embedded_storage::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 
+use super::Durable;
 use crate::application::{Application, Stream};
 use crate::connection::run;
 use crate::device::tests::sim::World;
@@ -24,6 +25,7 @@ use crate::queue::nor::{Nor, NorError};
 use crate::queue::record::{Kind, Record};
 use crate::queue::{self, Mode, Order, Overflow, Store};
 use crate::report::{Cause, Report};
+use crate::time::{Instant, Moment, UnixTime};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -545,6 +547,23 @@ impl Life {
         self.world.stop_after(time);
         self.run().expect("the power is on");
     }
+}
+
+#[test]
+fn a_message_that_was_measured_before_the_clock_was_set_has_one_time_whenever_it_is_sent() {
+    let mut durable = Durable::default();
+    let moment = |now, unix: Option<u64>| Moment {
+        now: Instant::from_millis(now),
+        unix: unix.map(UnixTime::from_millis),
+        random: 0,
+    };
+    assert_eq!(durable.boot_time(&moment(1_000, None)), None);
+    let start = Some(UnixTime::from_millis(1_800_000_000_000));
+    // Two clocks of whole milliseconds seem to differ; a clock is corrected.
+    for unix in [1_800_000_002_000, 1_800_000_002_001, 1_800_003_602_000] {
+        assert_eq!(durable.boot_time(&moment(2_000, Some(unix))), start);
+    }
+    assert_eq!(durable.boot_time(&moment(3_000, None)), None);
 }
 
 #[test]

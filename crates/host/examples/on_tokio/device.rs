@@ -9,6 +9,7 @@ use azure_device::connection::{Buffers, run_async};
 use azure_device::device::{Config, Device};
 use azure_device::identity::ConnectionString;
 use azure_device::mqtt;
+use azure_device::queue::Mode;
 use azure_device::report::Report;
 
 use super::platform::Platform;
@@ -53,12 +54,15 @@ pub(crate) async fn run(
 ) -> Result<Report, Box<dyn std::error::Error>> {
     let identity = ConnectionString::parse(connection_string)?;
     let (address, port) = endpoint.rsplit_once(':').ok_or("no port")?;
-    let config = Config {
+    let mut config = Config {
         address: Some(address),
         port: port.parse()?,
         telemetry_interval: Some(Duration::from_millis(100)),
         ..Config::default()
     };
+    if platform.queue.is_some() {
+        config.queue.mode = Mode::Spill;
+    }
     // The outbox holds the messages of half a minute without a hub.
     let (mut receive, mut transmit, mut outbox) = ([0; 2048], [0; 1024], vec![0; 65_536]);
     let buffers = Buffers {

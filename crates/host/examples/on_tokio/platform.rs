@@ -11,13 +11,14 @@ use std::time::Duration;
 use azure_device::failure::{ClockError, Code, ConnectError};
 use azure_device::port::{
     AsyncPlatform, AsyncStream, Clock as _, Endpoint, Entropy, EntropyError, Immediate, Indicator,
-    Reading, Requests, Sensor as _, SensorError,
+    Queue, Reading, Requests, Sensor as _, SensorError,
 };
 use azure_device::report::{Report, Status};
 use azure_device::sensor::SimulatedSensor;
 use azure_device::time::{Instant, UnixTime};
 use azure_device_host::SetupError;
 use azure_device_host::clock::{HostClock, Source};
+use azure_device_host::queue::FileQueue;
 use azure_device_host::tls::{client_config, tcp_failure, tls_failure};
 use embedded_io::ErrorType;
 use rustls::pki_types::ServerName;
@@ -98,6 +99,8 @@ pub(crate) struct Platform {
     tls: Arc<ClientConfig>,
     sensor: SimulatedSensor,
     remote: Remote,
+    /// Messages that outlive a restart. Its calls block, for some milliseconds.
+    pub(crate) queue: Option<FileQueue>,
     /// Counters, for whoever is interested.
     pub(crate) report: Report,
 }
@@ -111,6 +114,7 @@ impl Platform {
             clock,
             sensor: SimulatedSensor::default(),
             remote: Remote::default(),
+            queue: None,
             report: Report::default(),
         })
     }
@@ -144,6 +148,11 @@ impl Immediate for Platform {
 
     fn requests(&mut self) -> Requests {
         self.remote.0.requests.take()
+    }
+
+    fn queue(&mut self) -> Option<&mut dyn Queue> {
+        let queue = self.queue.as_mut()?;
+        Some(queue)
     }
 
     fn observe(&mut self, report: &Report) {
