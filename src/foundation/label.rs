@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::text::{Text, written};
+use crate::text::written;
 
 /// Text of at most `N` bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,35 +21,14 @@ impl<const N: usize> Label<N> {
     /// `None` if the text is longer than `N` bytes.
     pub fn new(text: impl fmt::Display) -> Option<Self> {
         let mut label = Self::EMPTY;
-        let mut space = Text::new(&mut label.bytes);
-        space.append(text).ok()?;
-        label.length = u16::try_from(space.len()).ok()?;
+        label.length = fill(&mut label.bytes, &text, false)?;
         Some(label)
     }
 
     /// As much of a text as fits.
     pub fn cut(text: impl fmt::Display) -> Self {
-        struct Cut<'b, const N: usize>(&'b mut Label<N>);
-
-        impl<const N: usize> fmt::Write for Cut<'_, N> {
-            fn write_char(&mut self, character: char) -> fmt::Result {
-                let start = usize::from(self.0.length);
-                let end = start + character.len_utf8();
-                let space = self.0.bytes.get_mut(start..end).ok_or(fmt::Error)?;
-                character.encode_utf8(space);
-                self.0.length = u16::try_from(end).map_err(|_| fmt::Error)?;
-                Ok(())
-            }
-
-            fn write_str(&mut self, text: &str) -> fmt::Result {
-                text.chars()
-                    .try_for_each(|character| self.write_char(character))
-            }
-        }
-
         let mut label = Self::EMPTY;
-        // An error is the end of the space.
-        let _ = fmt::Write::write_fmt(&mut Cut(&mut label), format_args!("{text}"));
+        label.length = fill(&mut label.bytes, &text, true).unwrap_or(0);
         label
     }
 
@@ -79,5 +58,56 @@ impl<const N: usize> fmt::Debug for Label<N> {
 impl<const N: usize> fmt::Display for Label<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Writes a text to the front of `bytes`, and gives its length; `None` if it does not fit and may not be cut. One function
+/// for labels of all lengths and for all texts keeps the image small.
+#[inline(never)]
+fn fill(bytes: &mut [u8], text: &dyn fmt::Display, may_cut: bool) -> Option<u16> {
+    let mut filled = Filled { bytes, length: 0 };
+    match fmt::write(&mut filled, format_args!("{text}")) {
+        Err(fmt::Error) if !may_cut => None,
+        // The error of a text that is cut is the end of the space.
+        _ => u16::try_from(filled.length).ok(),
+    }
+}
+
+/// A text that grows character by character.
+struct Filled<'b> {
+    bytes: &'b mut [u8],
+    length: usize,
+}
+
+impl fmt::Write for Filled<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            let end = self.length + character.len_utf8();
+            let space = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+            character.encode_utf8(space);
+            self.length = end;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_takes_what_fits_and_a_cut_one_its_start_up_to_a_whole_character() {
+        assert_eq!(
+            Label::<4>::new("abcd").map(|label| label.as_str().len()),
+            Some(4)
+        );
+        assert_eq!(Label::<4>::new("abcde"), None);
+        assert_eq!(Label::<4>::cut("abcde").as_str(), "abcd");
+        assert_eq!(Label::<4>::cut("abcé").as_str(), "abc");
+        assert_eq!(
+            Label::<4>::cut(format_args!("{}-{}", 12, 34)).as_str(),
+            "12-3"
+        );
+        assert!(Label::<4>::cut("").is_empty());
     }
 }

@@ -190,6 +190,7 @@ struct Writer<'s> {
 }
 
 impl Writer<'_> {
+    #[inline(never)]
     fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.length + bytes.len();
         self.space.get_mut(self.length..end)?.copy_from_slice(bytes);
@@ -198,9 +199,13 @@ impl Writer<'_> {
     }
 
     fn label<const N: usize>(&mut self, label: &Label<N>) -> Option<()> {
-        let text = label.as_str().as_bytes();
+        self.text(label.as_str())
+    }
+
+    #[inline(never)]
+    fn text(&mut self, text: &str) -> Option<()> {
         self.bytes(&[u8::try_from(text.len()).ok()?])?;
-        self.bytes(text)
+        self.bytes(text.as_bytes())
     }
 
     fn id(&mut self, id: &UpdateId) -> Option<()> {
@@ -224,8 +229,13 @@ impl<'s> Reader<'s> {
     }
 
     fn label<const N: usize>(&mut self) -> Option<Label<N>> {
+        Label::new(self.text()?)
+    }
+
+    #[inline(never)]
+    fn text(&mut self) -> Option<&'s str> {
         let [length] = self.array()?;
-        Label::new(core::str::from_utf8(self.take(length.into())?).ok()?)
+        core::str::from_utf8(self.take(length.into())?).ok()
     }
 
     fn id(&mut self) -> Option<UpdateId> {
