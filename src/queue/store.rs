@@ -32,7 +32,8 @@ const PAGES_WITH_RESERVE: usize = 4;
 
 /// A queue in a region of NOR flash. See the module.
 pub struct Store<'b, F: MultiwriteNorFlash> {
-    storage: QueueStorage<Blocking<F>, NoCache>,
+    /// Always there, but in [`Store::has_records`].
+    storage: Option<QueueStorage<Blocking<F>, NoCache>>,
     buffer: Buffer<'b>,
     range: Range<u32>,
     /// Pages that an erasure may have left in a state in between were looked for.
@@ -98,7 +99,11 @@ impl<'b, F: MultiwriteNorFlash> Store<'b, F> {
         }
         let config = QueueConfig::try_new(range.clone()).ok()?;
         Some(Self {
-            storage: QueueStorage::new(Blocking(flash), config, Cache::new_uncached()),
+            storage: Some(QueueStorage::new(
+                Blocking(flash),
+                config,
+                Cache::new_uncached(),
+            )),
             buffer,
             range,
             is_repaired: false,
@@ -182,28 +187,36 @@ impl<'b, F: MultiwriteNorFlash> Store<'b, F> {
         Ok(true)
     }
 
+    /// True if a page has a record. Looks at it as at a queue of its own, of the same type: that code is in the image once.
     fn has_records(&mut self, page: usize) -> Result<bool, QueueError> {
         let start = self.address(page);
-        let range = start..start + F::ERASE_SIZE as u32;
-        let config = QueueConfig::try_new(range).map_err(|_| QueueError::Medium)?;
-        let flash = Blocking(&mut self.storage.flash().0);
-        let mut storage = QueueStorage::new(flash, config, NoCache::new_uncached());
-        match at_once(storage.peek(&mut self.buffer))? {
-            Ok(record) => Ok(record.is_some()),
-            Err(Error::BufferTooSmall(_)) => Ok(true),
-            Err(error) => Err(translate(&error)),
-        }
+        let config = QueueConfig::try_new(start..start + F::ERASE_SIZE as u32);
+        let (Ok(config), Some(storage)) = (config, self.storage.take()) else {
+            return Err(QueueError::Medium);
+        };
+        let (flash, cache) = storage.destroy();
+        let mut storage = QueueStorage::new(flash, config, cache);
+        let result = match at_once(storage.peek(&mut self.buffer)) {
+            Ok(Ok(record)) => Ok(record.is_some()),
+            Ok(Err(Error::BufferTooSmall(_))) => Ok(true),
+            Ok(Err(error)) => Err(translate(&error)),
+            Err(error) => Err(error),
+        };
+        let (flash, cache) = storage.destroy();
+        let config = QueueConfig::try_new(self.range.clone()).map_err(|_| QueueError::Medium)?;
+        self.storage = Some(QueueStorage::new(flash, config, cache));
+        result
     }
 
     fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), QueueError> {
-        let result = self.storage.flash().0.read(at, bytes);
+        let result = self.storage()?.flash().0.read(at, bytes);
         result.map_err(|_| QueueError::Medium)
     }
 
     fn erase(&mut self, page: usize) -> Result<(), QueueError> {
         let start = self.address(page);
         let end = start + F::ERASE_SIZE as u32;
-        let result = self.storage.flash().0.erase(start, end);
+        let result = self.storage()?.flash().0.erase(start, end);
         result.map_err(|_| QueueError::Medium)
     }
 
@@ -215,9 +228,13 @@ impl<'b, F: MultiwriteNorFlash> Store<'b, F> {
         result
     }
 
-    /// The flash.
-    pub const fn flash(&mut self) -> &mut F {
-        &mut self.storage.flash().0
+    /// The flash; `None` never.
+    pub fn flash(&mut self) -> Option<&mut F> {
+        Some(&mut self.storage.as_mut()?.flash().0)
+    }
+
+    fn storage(&mut self) -> Result<&mut QueueStorage<Blocking<F>, NoCache>, QueueError> {
+        self.storage.as_mut().ok_or(QueueError::Medium)
     }
 
     /// Bytes of records that a page takes.
@@ -254,8 +271,9 @@ impl<F: MultiwriteNorFlash> Queue for Store<'_, F> {
         if !urgent && self.would_take_reserve(length)? {
             return Err(QueueError::Full);
         }
+        let storage = self.storage.as_mut().ok_or(QueueError::Medium)?;
         let record = self.buffer.get(..length).unwrap_or_default();
-        let result = match at_once(self.storage.push(record, false))? {
+        let result = match at_once(storage.push(record, false))? {
             Ok(()) => Ok(()),
             Err(Error::FullStorage) => Err(QueueError::Full),
             Err(Error::ItemTooBig) => Err(QueueError::TooLarge(length)),
@@ -274,7 +292,8 @@ impl<F: MultiwriteNorFlash> Queue for Store<'_, F> {
                 true => &mut *self.buffer,
                 false => &mut larger[..],
             };
-            match at_once(walk(&mut self.storage, buffer, visit, &mut kept))? {
+            let storage = self.storage.as_mut().ok_or(QueueError::Medium)?;
+            match at_once(walk(storage, buffer, visit, &mut kept))? {
                 Ok(()) => return Ok(()),
                 // A firmware with a larger buffer has written it.
                 Err(Error::BufferTooSmall(needed)) if needed > buffer.len() => {
@@ -294,7 +313,7 @@ impl<F: MultiwriteNorFlash> Queue for Store<'_, F> {
 
     fn free(&mut self) -> Result<u32, QueueError> {
         self.repair()?;
-        let free = at_once(self.storage.space_left())?;
+        let free = at_once(self.storage()?.space_left())?;
         let free = free.map_err(|error| translate(&error));
         self.noted(free)
     }
@@ -304,7 +323,7 @@ impl<F: MultiwriteNorFlash> Queue for Store<'_, F> {
     }
 
     fn clear(&mut self) -> Result<(), QueueError> {
-        let result = at_once(self.storage.erase_all())?;
+        let result = at_once(self.storage()?.erase_all())?;
         let result = result.map_err(|error| translate(&error));
         self.noted(result)
     }
