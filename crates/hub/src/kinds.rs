@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::c2d::{Entry, Feedback};
-use crate::dps::{Enrollment, Registration};
+use crate::dps::{Details, Enrollment, Registration};
 use crate::policy::Keys;
 use crate::quota::Used;
 use crate::registry::Device;
@@ -24,6 +24,7 @@ pub(crate) fn check(key: &str, value: &Value) -> Result<(), String> {
         "c2d-next" => reads::<u64>,
         "ca" => reads::<String>,
         "daily-quota" => reads::<Used>,
+        "dps-details" => reads::<Details>,
         "dps-enrollment" | "dps-group" => reads::<Enrollment>,
         "dps-registration" => reads::<Registration>,
         "dps-scope" => reads::<String>,

@@ -58,7 +58,7 @@
 //!
 //! # Limits
 //! - TLS 1.2 with Azure's AES-GCM suites. Azure also has AES-CBC ones; rustls has none.
-//! - No WebSocket, no AMQP, no devices over HTTPS, no file upload.
+//! - No AMQP, no file upload. Devices over HTTPS send telemetry and receive messages.
 //! - Client certificates are not checked for revocation; neither does Azure.
 //! - Loopback only, unless [`Config::allow_remote`]. Developed and tested on Linux.
 

@@ -191,6 +191,7 @@ pub(crate) async fn start(
         Arc::clone(&core),
         operator_listener,
         acceptor.clone(),
+        stop.clone(),
     ));
     let provisioning_endpoint = provisioning.map(|(listener, endpoint)| {
         tokio::spawn(mqtt::serve(
@@ -271,7 +272,8 @@ pub(crate) fn open_core(config: &Config, directory: &Path) -> Result<Core, Start
         source: std::io::Error::other(error.to_string()),
     };
     let policies = Policies::open(&store).map_err(unusable)?;
-    let provisioning = Provisioning::open(Arc::clone(&store)).map_err(unusable)?;
+    let provisioning =
+        Provisioning::open(Arc::clone(&store), Arc::clone(&clock)).map_err(unusable)?;
     Ok(Core {
         host_name: config.host_name.clone(),
         lenient_subscriptions: config.lenient_subscriptions,

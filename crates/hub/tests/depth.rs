@@ -60,9 +60,12 @@ fn requests(value: &Value) -> [(&'static str, Value); 7] {
         ("PUT /twins/d", twin.clone()),
         ("PATCH /twins/d/modules/m", twin.clone()),
         ("PUT /twins/d/modules/m", twin),
-        ("PUT /enrollments/e", enrollment(&json!({ "p": value }))),
         (
-            "PUT /enrollmentGroups/g",
+            "PUT /provisioning/enrollments/e",
+            enrollment(&json!({ "p": value })),
+        ),
+        (
+            "PUT /provisioning/enrollmentGroups/g",
             enrollment(&json!({ "p": value })),
         ),
     ]
@@ -102,8 +105,8 @@ fn ten_levels_are_kept_by_every_way_and_are_there_after_a_restart() {
             let lines = [
                 "/twins/d",
                 "/twins/d/modules/m",
-                "/enrollments/e",
-                "/enrollmentGroups/g",
+                "/provisioning/enrollments/e",
+                "/provisioning/enrollmentGroups/g",
             ];
             lines.map(|path| {
                 let mut body = as_owner(hub, &format!("GET {path}"), None).body;
@@ -179,7 +182,10 @@ fn more_than_ten_levels_are_refused_by_every_way_and_change_nothing() {
         let twin = as_owner(&hub, &format!("GET {path}"), None).body;
         assert_eq!(twin["version"], 1, "{twin}");
     }
-    for path in ["/enrollments/e", "/enrollmentGroups/g"] {
+    for path in [
+        "/provisioning/enrollments/e",
+        "/provisioning/enrollmentGroups/g",
+    ] {
         assert_eq!(as_owner(&hub, &format!("GET {path}"), None).status, 404);
     }
     hub.shutdown();

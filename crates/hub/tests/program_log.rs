@@ -188,7 +188,7 @@ fn a_client_that_speaks_another_protocol_is_named_with_what_to_do() {
     for (bytes, said) in [
         (
             b"GET /$iothub/websocket HTTP/1.1\r\nUpgrade: websocket\r\n\r\n".to_vec(),
-            "the client speaks WebSocket; this hub has MQTT over TLS only",
+            "MQTT over WebSocket is served on the operator's port",
         ),
         (
             b"POST /devices/d/messages/events?api-version=x HTTP/1.1\r\n\r\n".to_vec(),
@@ -196,7 +196,7 @@ fn a_client_that_speaks_another_protocol_is_named_with_what_to_do() {
         ),
         (
             b"AMQP\0\x01\0\0".to_vec(),
-            "the client speaks AMQP; this hub has MQTT 3.1.1 only",
+            "the client speaks AMQP; this hub has no AMQP: choose MQTT",
         ),
         (mqtt("MQTT", 5), "it speaks MQTT 5; this hub has MQTT 3.1.1"),
         (

@@ -65,7 +65,7 @@ fn a_request_without_a_right_is_refused_before_its_body_is_read() {
             "PATCH /twins/d",
             "POST /twins/d/methods",
             "POST /devices/d/messages/deviceBound",
-            "PUT /enrollments/e",
+            "PUT /provisioning/enrollments/e",
             "PUT /certificates/c",
             "POST /faults/d",
         ] {
@@ -144,7 +144,7 @@ fn every_error_is_json_in_azures_shape() {
     );
     error(&ask("PUT /devices/e", None), 400, "DeserializationError");
     error(
-        &ask("PUT /enrollments/e", Some(none.clone())),
+        &ask("PUT /provisioning/enrollments/e", Some(none.clone())),
         400,
         "DeserializationError",
     );
@@ -153,7 +153,11 @@ fn every_error_is_json_in_azures_shape() {
         400,
         "DeserializationError",
     );
-    error(&ask("GET /enrollments/e", None), 404, "EnrollmentNotFound");
+    error(
+        &ask("GET /provisioning/enrollments/e", None),
+        404,
+        "EnrollmentNotFound",
+    );
     error(
         &ask("GET /devices/d/modules/m", None),
         404,
@@ -183,7 +187,10 @@ fn a_method_that_a_path_does_not_have_is_answered_with_405_and_those_that_it_has
         ("DELETE /twins/d", "allow: get,head,patch,put"),
         ("GET /twins/d/methods", "allow: post"),
         ("POST /messages/events", "allow: get,head"),
-        ("POST /enrollments/d", "allow: get,head,put,delete"),
+        (
+            "POST /provisioning/enrollments/d",
+            "allow: get,head,put,delete",
+        ),
     ] {
         let refused = as_owner(&hub, line, None);
         error(&refused, 405, "InvalidOperation");
@@ -365,7 +372,10 @@ fn an_enrolment_that_is_there_is_replaced_only_on_demand_and_keeps_its_keys() {
     let hub = hub();
     let keys = json!({"type": "symmetricKey", "primaryKey": "", "secondaryKey": ""});
     let body = || Some(json!({ "attestation": keys }));
-    for collection in ["/enrollments", "/enrollmentGroups"] {
+    for collection in [
+        "/provisioning/enrollments",
+        "/provisioning/enrollmentGroups",
+    ] {
         let line = format!("PUT {collection}/e");
         let replace = |body| as_owner_with(&hub, &line, &[("If-Match", "*")], Some(body));
         error(

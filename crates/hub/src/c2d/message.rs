@@ -95,7 +95,7 @@ pub enum Outcome {
     Expired,
     /// It was delivered as often as allowed and never acknowledged.
     DeliveryCountExceeded,
-    /// The device refused it (not possible over MQTT).
+    /// The device refused it, which it can over HTTPS only.
     Rejected,
     /// It was discarded: by an operator, or by a clean session.
     Purged,

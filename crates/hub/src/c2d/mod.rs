@@ -8,4 +8,4 @@ mod topic;
 pub use message::{Ack, Feedback, Message, Outcome};
 pub(crate) use queue::Entry;
 pub(crate) use service::CloudToDevice;
-pub(crate) use topic::{topic, topic_prefix};
+pub(crate) use topic::{ack_name, topic, topic_prefix};

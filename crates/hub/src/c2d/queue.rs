@@ -2,7 +2,7 @@
 //!
 //! Enqueued → delivered and invisible → completed by PUBACK; back to enqueued when the lock times out or
 //! the connection ends; dead-lettered when its time or its deliveries run out ("Send cloud-to-device
-//! messages from an IoT hub"). There is no reject and no abandon on MQTT. Every unlock counts as a used-up
+//! messages from an IoT hub"). Reject and abandon are for HTTP only, where each receiver has a lock of its own. Every unlock counts as a used-up
 //! delivery.
 //!
 //! PUBACKs are matched against the oldest delivery of the connection only; one out of order is ignored, and
@@ -26,6 +26,9 @@ pub(crate) struct Entry {
     pub(crate) message: Message,
     /// When it expires, in milliseconds since 1970.
     pub(crate) expiry: u64,
+    /// When it was sent, in milliseconds since 1970; 0 if that was not kept.
+    #[serde(default)]
+    pub(crate) enqueued: u64,
     /// Number of its deliveries.
     #[serde(skip)]
     pub(crate) deliveries: u32,
@@ -110,12 +113,14 @@ impl Queue {
         &self,
         message: Message,
         expiry: u64,
+        now: u64,
         limits: QueueLimits,
     ) -> Option<Entry> {
         (self.entries.len() < limits.depth).then_some(Entry {
             sequence: self.next_sequence,
             message,
             expiry,
+            enqueued: now,
             deliveries: 0,
             lock: None,
         })
@@ -177,6 +182,26 @@ impl Queue {
                 None => Acknowledged::Nothing,
             },
         }
+    }
+
+    /// Takes out the one message that is locked for a receiver over HTTP; `None` if the lock is gone.
+    pub(crate) fn settle_locked(
+        &mut self,
+        receiver: ConnectionId,
+        outcome: Outcome,
+    ) -> Option<Settled> {
+        let position = self.position_locked(receiver)?;
+        self.settle(position, outcome)
+    }
+
+    /// True if a message is locked for this connection or receiver.
+    pub(crate) fn is_locked(&self, receiver: ConnectionId) -> bool {
+        self.position_locked(receiver).is_some()
+    }
+
+    fn position_locked(&self, receiver: ConnectionId) -> Option<usize> {
+        let locked = |entry: &Entry| entry.lock.is_some_and(|lock| lock.connection == receiver);
+        self.entries.iter().position(locked)
     }
 
     /// The connection ended: what it did not acknowledge waits again.

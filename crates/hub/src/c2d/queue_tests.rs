@@ -12,7 +12,7 @@ fn queue(messages: &[&str]) -> Queue {
     let mut queue = Queue::default();
     for message in messages {
         let entry = queue
-            .prepare(Message::new(*message), 1_000_000, LIMITS)
+            .prepare(Message::new(*message), 1_000_000, 0, LIMITS)
             .unwrap();
         queue.push(entry);
     }
@@ -47,14 +47,14 @@ fn messages_are_delivered_in_order_and_each_once() {
 #[test]
 fn the_message_beyond_the_depth_is_refused_until_one_is_completed() {
     let mut queue = queue(&["a", "b", "c"]);
-    assert_eq!(queue.prepare(Message::new("d"), 1, LIMITS), None);
+    assert_eq!(queue.prepare(Message::new("d"), 1, 0, LIMITS), None);
     deliver(&mut queue, 1, 0);
-    assert_eq!(queue.prepare(Message::new("d"), 1, LIMITS), None);
+    assert_eq!(queue.prepare(Message::new("d"), 1, 0, LIMITS), None);
     assert!(matches!(
         queue.acknowledge(1, 1),
         Acknowledged::Completed(_)
     ));
-    assert!(queue.prepare(Message::new("d"), 1, LIMITS).is_some());
+    assert!(queue.prepare(Message::new("d"), 1, 0, LIMITS).is_some());
 }
 
 #[test]
@@ -170,6 +170,7 @@ fn packet_identifiers_are_never_zero_and_wrap() {
             sequence,
             message: Message::new(""),
             expiry: 0,
+            enqueued: 0,
             deliveries: 0,
             lock: None,
         };

@@ -12,6 +12,7 @@ use super::message::{Ack, Feedback, Message, Outcome};
 use super::queue::{Acknowledged, ConnectionId, Entry, Queue, QueueLimits, Settled};
 use crate::clock::{Clock, iso_8601};
 use crate::config::Limits;
+use crate::credentials::random;
 use crate::error::Error;
 use crate::registry::{Device, Identity};
 use crate::store::{Batch, Store, StoreError};
@@ -20,6 +21,9 @@ use crate::store::{Batch, Store, StoreError};
 const MAX_TIME_TO_LIVE: u64 = 2 * 24 * 3600 * 1000;
 /// Feedback records in one batch.
 const FEEDBACK_BATCH: usize = 64;
+
+/// Set in the number of each receiver over HTTP, and in no number of a connection.
+const HTTP_RECEIVER: u64 = 1 << 63;
 
 /// A message ready to be published.
 pub(crate) struct Delivery {
@@ -117,7 +121,7 @@ impl CloudToDevice {
         self.tick_queue(&mut inner, device, now)?;
         let queue = inner.queues.entry(id.clone()).or_default();
         let entry = queue
-            .prepare(message, expiry, self.limits)
+            .prepare(message, expiry, now, self.limits)
             .ok_or_else(|| Error::QueueDepthExceeded(id.clone()))?;
         let mut batch = Batch::default();
         batch.put(message_key(id, entry.sequence), &entry)?;
@@ -151,6 +155,48 @@ impl CloudToDevice {
         self.store
             .put(&deliveries_key(id, entry.sequence), &entry.deliveries)?;
         Ok(Some(delivery))
+    }
+
+    /// The next message for a receiver over HTTP, and the number of its lock.
+    pub(crate) fn receive(&self, device: &Device) -> Result<Option<(Entry, u64)>, StoreError> {
+        let now = self.clock.unix_millis();
+        let id = &device.identity.to_string();
+        let mut inner = self.lock();
+        self.tick_queue(&mut inner, device, now)?;
+        let Some(queue) = inner.queues.get_mut(id) else {
+            return Ok(None);
+        };
+        let receiver = random::number() | HTTP_RECEIVER;
+        let Some(entry) = queue.deliver(receiver, now, self.limits) else {
+            return Ok(None);
+        };
+        self.store
+            .put(&deliveries_key(id, entry.sequence), &entry.deliveries)?;
+        Ok(Some((entry.clone(), receiver)))
+    }
+
+    /// Ends a lock that [`Self::receive`] gave: with an outcome, or by letting the message wait again.
+    pub(crate) fn unlock(
+        &self,
+        device: &Device,
+        receiver: u64,
+        outcome: Option<Outcome>,
+    ) -> Result<(), Error> {
+        let gone = || {
+            Error::MessageLockLost(
+                "the lock token names no message that is locked; receive it again".into(),
+            )
+        };
+        let mut inner = self.lock();
+        let queue = inner.queues.get_mut(&device.identity.to_string());
+        let queue = queue
+            .filter(|queue| receiver & HTTP_RECEIVER != 0 && queue.is_locked(receiver))
+            .ok_or_else(gone)?;
+        let settled = match outcome {
+            Some(outcome) => queue.settle_locked(receiver, outcome).into_iter().collect(),
+            None => queue.release(receiver, self.limits),
+        };
+        Ok(self.settle(&mut inner, device, settled)?)
     }
 
     /// A delivery with QoS 0 went out: it is complete.

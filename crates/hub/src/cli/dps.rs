@@ -229,9 +229,9 @@ impl Fate {
 impl One {
     fn path(&self, group: bool) -> String {
         let collection = if group {
-            "/enrollmentGroups"
+            "/provisioning/enrollmentGroups"
         } else {
-            "/enrollments"
+            "/provisioning/enrollments"
         };
         format!("{collection}/{}", percent::encode(&self.id))
     }

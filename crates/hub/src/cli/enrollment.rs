@@ -128,9 +128,9 @@ pub(super) trait Named {
     /// The path of the enrolment.
     fn path(&self) -> String {
         let collection = if Self::GROUP {
-            "/enrollmentGroups"
+            "/provisioning/enrollmentGroups"
         } else {
-            "/enrollments"
+            "/provisioning/enrollments"
         };
         format!("{collection}/{}", percent::encode(self.id()))
     }
@@ -199,9 +199,9 @@ impl Group {
 impl List {
     fn run(self, group: bool) -> Result<(), Failure> {
         let (path, member) = if group {
-            ("/enrollmentGroups", "enrollmentGroupId")
+            ("/provisioning/enrollmentGroups", "enrollmentGroupId")
         } else {
-            ("/enrollments", "registrationId")
+            ("/provisioning/enrollments", "registrationId")
         };
         let all = self.target.operator()?.call(Call::new(Method::GET, path))?;
         let shown = all.as_array().into_iter().flatten().map(|enrollment| {

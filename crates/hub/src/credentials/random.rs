@@ -38,9 +38,14 @@ pub(crate) fn uuid() -> String {
     )
 }
 
+/// A random number.
+pub(crate) fn number() -> u64 {
+    u64::from_le_bytes(bytes::<8>())
+}
+
 /// A generation id: digits, as Azure's are.
 pub(crate) fn generation_id() -> String {
-    (u64::from_le_bytes(bytes::<8>()) % 1_000_000_000_000_000_000).to_string()
+    (number() % 1_000_000_000_000_000_000).to_string()
 }
 
 /// A random suffix for names.

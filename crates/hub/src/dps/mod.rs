@@ -12,23 +12,25 @@
 
 mod enrollment;
 mod request;
+mod service;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub use enrollment::{Attestation, Enrollment};
 pub(crate) use enrollment::{Proof, derive};
+pub(crate) use service::{Condition, Details};
 
-use crate::clock::iso_8601;
+use crate::clock::{Clock, iso_8601};
 use crate::core::Core;
 use crate::credentials::random;
 use crate::error::Error;
 use crate::registry::{Authentication, Identity, Status};
-use crate::store::{Batch, Store, StoreError};
+use crate::store::{Store, StoreError};
 use enrollment::Judge;
 
 /// Operations that are remembered.
@@ -48,6 +50,13 @@ pub(crate) struct Answer {
 pub(crate) struct Registration {
     created: String,
     device_id: String,
+    /// The group that it was assigned by.
+    #[serde(default)]
+    group: Option<String>,
+    #[serde(default)]
+    updated: Option<String>,
+    #[serde(default)]
+    etag: Option<String>,
 }
 
 /// A device that is being assigned.
@@ -56,15 +65,21 @@ struct Operation {
     id: String,
     registration_id: String,
     enrollment: Enrollment,
+    /// The group that it is one of.
+    group: Option<String>,
     authentication: Authentication,
     /// Questions that are still answered with `assigning`.
     assigning: u32,
 }
 
+/// An enrolment that a proof suits, the name of its group if it is one, and the proof for the hub.
+type Found = (Enrollment, Option<String>, Authentication);
+
 /// The enrolments, and who is being assigned.
 #[derive(Debug)]
 pub(crate) struct Provisioning {
     store: Arc<Store>,
+    clock: Arc<Clock>,
     id_scope: String,
     operations: Mutex<VecDeque<Operation>>,
     enrolling: Mutex<()>,
@@ -72,7 +87,7 @@ pub(crate) struct Provisioning {
 
 impl Provisioning {
     /// Reads the id scope from the store, or makes one.
-    pub(crate) fn open(store: Arc<Store>) -> Result<Self, StoreError> {
+    pub(crate) fn open(store: Arc<Store>, clock: Arc<Clock>) -> Result<Self, StoreError> {
         let id_scope = match store.get("dps-scope") {
             Some(id_scope) => id_scope,
             None => {
@@ -84,6 +99,7 @@ impl Provisioning {
         };
         Ok(Self {
             store,
+            clock,
             id_scope,
             operations: Mutex::default(),
             enrolling: Mutex::default(),
@@ -109,6 +125,17 @@ impl Provisioning {
         group: bool,
         enrollment: Enrollment,
     ) -> Result<Enrollment, Error> {
+        self.enroll_with(name, group, enrollment, None)
+    }
+
+    /// The same with members of the service API, which stay as they are if none are given.
+    fn enroll_with(
+        &self,
+        name: &str,
+        group: bool,
+        enrollment: Enrollment,
+        more: Option<Map<String, Value>>,
+    ) -> Result<Enrollment, Error> {
         if !is_registration_id(name) {
             return Err(Error::ArgumentInvalid(format!(
                 "{name:?} is no registration id; use up to 128 lower-case letters, digits and - . _ :, with \
@@ -116,55 +143,19 @@ impl Provisioning {
             )));
         }
         let enrollment = enrollment.checked(group)?;
-        self.store.put(&key(name, group), &enrollment)?;
+        self.keep(name, group, &enrollment, more)?;
         Ok(enrollment)
     }
 
-    /// The same, for a name that is not enrolled yet.
-    pub(crate) fn create(
-        &self,
-        name: &str,
-        group: bool,
-        enrollment: Enrollment,
-    ) -> Result<Enrollment, Error> {
-        let _enrolling = self
-            .enrolling
+    fn enrolling(&self) -> MutexGuard<'_, ()> {
+        self.enrolling
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if self.get(name, group).is_some() {
-            return Err(Error::EnrollmentAlreadyExists(name.to_owned()));
-        }
-        self.enroll(name, group, enrollment)
-    }
-
-    /// The same, for a name that is enrolled; symmetric keys that are not given stay as they are.
-    pub(crate) fn replace(
-        &self,
-        name: &str,
-        group: bool,
-        mut enrollment: Enrollment,
-    ) -> Result<Enrollment, Error> {
-        let _enrolling = self
-            .enrolling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let old = self
-            .get(name, group)
-            .ok_or_else(|| Error::EnrollmentNotFound(name.to_owned()))?;
-        enrollment.keep_keys(old);
-        self.enroll(name, group, enrollment)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes an enrolment. Devices that were assigned stay.
     pub(crate) fn remove(&self, name: &str, group: bool) -> Result<(), Error> {
-        let key = key(name, group);
-        if self.store.get::<Enrollment>(&key).is_none() {
-            return Err(Error::EnrollmentNotFound(name.to_owned()));
-        }
-        let mut batch = Batch::default();
-        batch.remove(key);
-        batch.remove(registration_key(name));
-        Ok(self.store.write(batch)?)
+        self.remove_if(name, group, Condition::Any)
     }
 
     /// An enrolment.
@@ -195,6 +186,7 @@ impl Provisioning {
         &self,
         registration_id: &str,
         enrollment: Enrollment,
+        group: Option<String>,
         authentication: Authentication,
     ) -> Answer {
         let (left, right) = (random::uuid().replace('-', ""), random::uuid());
@@ -214,18 +206,14 @@ impl Provisioning {
             registration_id: registration_id.to_owned(),
             assigning: enrollment.assigning,
             enrollment,
+            group,
             authentication,
         });
         answer
     }
 
     /// The enrolment that a proof suits: the individual's, or else a group's. The error is an answer.
-    fn find(
-        &self,
-        judge: Judge<'_>,
-        proof: &Proof,
-        now: u64,
-    ) -> Result<(Enrollment, Authentication), Answer> {
+    fn find(&self, judge: Judge<'_>, proof: &Proof, now: u64) -> Result<Found, Answer> {
         let unauthorized = |why: &str| {
             log::warn!(
                 "registration {:?} is not authorized: {why}",
@@ -236,15 +224,13 @@ impl Provisioning {
         if let Some(enrollment) = self.get(judge.registration_id, false) {
             let authentication = judge.judge(&enrollment, false, proof);
             return authentication
-                .map(|authentication| (enrollment, authentication))
+                .map(|authentication| (enrollment, None, authentication))
                 .map_err(|why| unauthorized(&why));
         }
-        let groups: BTreeMap<String, Enrollment> =
-            self.store.scan(&key("", true)).into_iter().collect();
         let mut last = None;
-        for group in groups.into_values() {
+        for (name, group) in self.all(true) {
             match judge.judge(&group, true, proof) {
-                Ok(authentication) => return Ok((group, authentication)),
+                Ok(authentication) => return Ok((group, Some(name), authentication)),
                 Err(why) => last = Some(why),
             }
         }
@@ -277,7 +263,7 @@ impl Core {
             now: now / 1000,
             skew: self.limits.sas_skew.as_secs(),
         };
-        let (enrollment, authentication) = match dps.find(judge, proof, now) {
+        let (enrollment, group, authentication) = match dps.find(judge, proof, now) {
             Ok(found) => found,
             Err(refused) => return refused,
         };
@@ -288,7 +274,7 @@ impl Core {
             let more = json!({ "errorCode": code, "errorMessage": message });
             return ended(registration_id, "failed", more);
         }
-        dps.begin(registration_id, enrollment, authentication)
+        dps.begin(registration_id, enrollment, group, authentication)
     }
 
     /// A registration asks how it is going.
@@ -356,6 +342,9 @@ impl Core {
         let registration = Registration {
             created: kept.map_or_else(|| now.clone(), |kept| kept.created),
             device_id: device_id.clone(),
+            group: operation.group.clone(),
+            updated: Some(now.clone()),
+            etag: Some(device.etag.clone()),
         };
         self.provisioning
             .store

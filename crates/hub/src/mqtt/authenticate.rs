@@ -41,15 +41,35 @@ pub(crate) fn authenticate(
             connect.client_id, connect.user_name
         ));
     }
+    let mut proven = prove(
+        core,
+        name.identity,
+        &[&core.host_name],
+        &connect.password,
+        certificates,
+    )?;
+    proven.sender.model_id = name.model_id;
+    proven.versioned = name.versioned;
+    Ok(proven)
+}
+
+/// Judges the token, or else the certificates, of a client that says who it is. A token is for one of the `hosts`.
+pub(crate) fn prove(
+    core: &Core,
+    identity: Identity,
+    hosts: &[&str],
+    token: &[u8],
+    certificates: &[CertificateDer<'_>],
+) -> Result<Authenticated, String> {
     let device = core
         .registry
-        .get(&name.identity)
+        .get(&identity)
         .map_err(|error| error.to_string())?;
     if device.status == Status::Disabled {
-        return Err(format!("device {:?} is disabled", connect.client_id));
+        return Err(format!("device {:?} is disabled", identity.to_string()));
     }
-    let (auth_method, expiry) = if !connect.password.is_empty() {
-        check_token(core, &device, &connect.password)?
+    let (auth_method, expiry) = if !token.is_empty() {
+        check_token(core, &device, hosts, token)?
     } else if !certificates.is_empty() {
         (check_certificate(core, &device, certificates)?, None)
     } else {
@@ -57,14 +77,14 @@ pub(crate) fn authenticate(
     };
     Ok(Authenticated {
         sender: Sender {
-            identity: name.identity,
+            identity,
             auth_method,
             generation_id: device.generation_id.clone(),
-            model_id: name.model_id,
+            model_id: None,
         },
         device,
         expiry,
-        versioned: name.versioned,
+        versioned: true,
     })
 }
 
@@ -82,17 +102,19 @@ fn resource(host_name: &str, identity: &Identity) -> String {
 fn check_token(
     core: &Core,
     device: &Device,
+    hosts: &[&str],
     password: &[u8],
 ) -> Result<(&'static str, Option<u64>), String> {
     let text =
         std::str::from_utf8(password).map_err(|_| "the password is not text, so no SAS token")?;
     let token = Token::parse(text).map_err(|error| error.to_string())?;
-    let target = resource(&core.host_name, &device.identity);
+    let resources = hosts.iter().map(|host| resource(host, &device.identity));
+    let targets: Vec<_> = resources.collect();
     let now = core.clock.unix_secs();
     let skew = core.limits.sas_skew.as_secs();
     if token.policy.is_some() {
         core.policies
-            .check(&token, Right::DeviceConnect, &[&target], now, skew)?;
+            .check(&token, Right::DeviceConnect, &targets, now, skew)?;
         return Ok((
             r#"{"scope":"hub","type":"sas","issuer":"iothub"}"#,
             Some(token.expiry),
@@ -102,9 +124,9 @@ fn check_token(
         return Err("the device is registered for X.509 and sent a SAS token".into());
     };
     token
-        .check(
+        .check_any(
             [keys.primary_key.as_str(), keys.secondary_key.as_str()],
-            &target,
+            &targets,
             now,
             skew,
         )

@@ -1,16 +1,14 @@
 //! The bytes of one connection: packets in, packets out, and the end of it.
 
-use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use mqtt_protocol_core::mqtt::result_code::MqttError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
 
 use super::codec::{self, Packet};
+use super::stream::Stream;
 use crate::close::CloseReason;
 
 /// A client that takes no bytes for this long is cut off.
@@ -22,16 +20,16 @@ const READ_SIZE: usize = 4096;
 /// Answers that are collected before they are written out.
 pub(crate) const OUTPUT_LIMIT: usize = 64 * 1024;
 
-/// A TLS stream cut into packets.
+/// A stream cut into packets.
 pub(crate) struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: Stream,
     input: BytesMut,
     output: Vec<u8>,
 }
 
 impl Connection {
     /// Takes over a stream after its handshake.
-    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Self {
             stream,
             input: BytesMut::new(),
@@ -41,11 +39,7 @@ impl Connection {
 
     /// The chain that the client sent in the handshake, leaf first.
     pub(crate) fn peer_certificates(&self) -> &[rustls_pki_types::CertificateDer<'static>] {
-        self.stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .unwrap_or_default()
+        self.stream.peer_certificates()
     }
 
     /// The next packet that has come completely, if there is one.
@@ -102,14 +96,7 @@ impl Connection {
     /// Closes without a word, in such a way that what was written before still arrives: a socket that is
     /// dropped with unread input is reset, and a reset may overtake the last packet.
     pub(crate) async fn close(mut self) {
-        let linger = async {
-            self.stream.shutdown().await?;
-            let (tcp, _) = self.stream.get_mut();
-            let mut discarded = [0; 4096];
-            while tcp.read(&mut discarded).await? > 0 {}
-            Ok::<(), io::Error>(())
-        };
         // Whatever fails here, the connection is over.
-        let _ = timeout(LINGER, linger).await;
+        let _ = timeout(LINGER, self.stream.end()).await;
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn before_tls(first: &[u8]) -> Option<&'static str> {
              operator's port",
         ),
         _ if first.starts_with(b"AMQP") => {
-            Some("the client speaks AMQP without TLS; this hub has MQTT 3.1.1 over TLS only")
+            Some("the client speaks AMQP without TLS; this hub has no AMQP: choose MQTT")
         }
         // CONNECT.
         [0x10, ..] => Some(
@@ -26,7 +26,9 @@ pub(super) fn before_tls(first: &[u8]) -> Option<&'static str> {
 /// Protocol of a client whose first bytes within TLS are these, if they are known and not MQTT.
 pub(super) fn within_tls(first: &[u8]) -> Option<&'static str> {
     if first.starts_with(b"AMQP") {
-        return Some("the client speaks AMQP; this hub has MQTT 3.1.1 only");
+        return Some(
+            "the client speaks AMQP; this hub has no AMQP: choose MQTT, or MQTT over WebSocket",
+        );
     }
     if !is_http(first) {
         return None;
@@ -34,8 +36,8 @@ pub(super) fn within_tls(first: &[u8]) -> Option<&'static str> {
     let head = String::from_utf8_lossy(first).to_ascii_lowercase();
     if head.contains("/$iothub/websocket") || head.contains("upgrade: websocket") {
         return Some(
-            "the client speaks WebSocket; this hub has MQTT over TLS only: choose MQTT instead of MQTT over \
-             WebSockets",
+            "the client speaks WebSocket; this port is for MQTT over TLS: MQTT over WebSocket is served on the \
+             operator's port (`serve --operator-listen`), and Microsoft's SDKs look for it on port 443",
         );
     }
     Some(

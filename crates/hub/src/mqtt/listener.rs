@@ -17,6 +17,7 @@ use super::foreign;
 use super::opened::Opened;
 use super::provisioning::{ProvisioningSession, Registration, registration};
 use super::session::Session;
+use super::stream::Stream;
 use crate::close::CloseReason;
 use crate::core::Core;
 use crate::dps::{Proof, is_registration_id};
@@ -50,14 +51,9 @@ pub(crate) async fn serve(
     loop {
         match listener.accept().await {
             Ok((tcp, peer)) => {
-                let client = Client {
-                    core: Arc::clone(&core),
-                    service,
-                    peer,
-                    client_id: None,
-                    registers: false,
-                };
-                tokio::spawn(client.follow(tcp, acceptor.clone(), stop.clone()));
+                let client = Client::new(Arc::clone(&core), service, peer);
+                let opening = handshake(tcp, acceptor.clone());
+                tokio::spawn(client.follow(opening, stop.clone()));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: they come back as connections end.
@@ -71,6 +67,31 @@ pub(crate) async fn serve(
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+/// Follows a client of both services whose handshakes are over.
+pub(super) async fn follow(
+    core: Arc<Core>,
+    peer: SocketAddr,
+    stream: Stream,
+    stop: watch::Receiver<bool>,
+) {
+    let client = Client::new(core, Service::Both, peer);
+    client.follow(std::future::ready(Ok(stream)), stop).await;
+}
+
+async fn handshake(tcp: TcpStream, acceptor: TlsAcceptor) -> Result<Stream, CloseReason> {
+    // Small packets must not wait for each other.
+    let _ = tcp.set_nodelay(true);
+    let mut first = [0; foreign::ENOUGH];
+    let seen = tcp.peek(&mut first).await.unwrap_or_default();
+    if let Some(what) = first.get(..seen).and_then(foreign::before_tls) {
+        return Err(CloseReason::Foreign(what));
+    }
+    match acceptor.accept(tcp).await {
+        Ok(tls) => Ok(Stream::Tls(tls)),
+        Err(error) => Err(CloseReason::Tls(explain(&error.to_string()))),
     }
 }
 
@@ -97,17 +118,24 @@ struct Client {
 }
 
 impl Client {
+    fn new(core: Arc<Core>, service: Service, peer: SocketAddr) -> Self {
+        Self {
+            core,
+            service,
+            peer,
+            client_id: None,
+            registers: false,
+        }
+    }
+
     async fn follow(
         mut self,
-        tcp: TcpStream,
-        acceptor: TlsAcceptor,
+        opening: impl Future<Output = Result<Stream, CloseReason>>,
         mut stop: watch::Receiver<bool>,
     ) {
-        // Small packets must not wait for each other.
-        let _ = tcp.set_nodelay(true);
         let limit = self.core.limits.connect_timeout;
         let connected = tokio::select! {
-            connected = timeout(limit, self.connect(tcp, acceptor)) => match connected {
+            connected = timeout(limit, self.connect(opening)) => match connected {
                 Ok(connected) => connected,
                 Err(_) => Err((None, CloseReason::ConnectTimeout(limit))),
             },
@@ -159,19 +187,10 @@ impl Client {
     /// Handshake and CONNECT. The error gives the connection back if there is one to be closed.
     async fn connect(
         &mut self,
-        tcp: TcpStream,
-        acceptor: TlsAcceptor,
+        opening: impl Future<Output = Result<Stream, CloseReason>>,
     ) -> Result<Connected, (Option<Connection>, CloseReason)> {
-        let mut first = [0; foreign::ENOUGH];
-        let seen = tcp.peek(&mut first).await.unwrap_or_default();
-        if let Some(what) = first.get(..seen).and_then(foreign::before_tls) {
-            return Err((None, CloseReason::Foreign(what)));
-        }
-        let tls = match acceptor.accept(tcp).await {
-            Ok(tls) => tls,
-            Err(error) => return Err((None, CloseReason::Tls(explain(&error.to_string())))),
-        };
-        let mut connection = Connection::new(tls);
+        let stream = opening.await.map_err(|reason| (None, reason))?;
+        let mut connection = Connection::new(stream);
         let result = match self.first_packet(&mut connection).await {
             Ok(connect) => match registration(&connect.user_name) {
                 Some(registration) => {

@@ -11,7 +11,10 @@ mod opened;
 pub(crate) mod provisioning;
 mod requests;
 mod session;
+mod stream;
 pub(crate) mod topic;
 pub(crate) mod user_name;
+pub(crate) mod websocket;
 
+pub(crate) use authenticate::{Authenticated, prove};
 pub(crate) use listener::{Service, serve};

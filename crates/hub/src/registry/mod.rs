@@ -226,6 +226,11 @@ impl Registry {
         Ok(())
     }
 
+    /// The uploaded CA of this name, in PEM form.
+    pub(crate) fn authority(&self, name: &str) -> Option<String> {
+        self.lock().authorities.get(name).cloned()
+    }
+
     /// Every uploaded CA, in DER form.
     pub(crate) fn authorities(&self) -> Vec<CertificateDer<'static>> {
         let inner = self.lock();

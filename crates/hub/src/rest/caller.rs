@@ -64,14 +64,15 @@ impl<R> Caller<R> {
     }
 }
 
-fn header(parts: &Parts, name: HeaderName) -> Option<&str> {
+pub(super) fn header(parts: &Parts, name: HeaderName) -> Option<&str> {
     parts
         .headers
         .get(name)
         .and_then(|value| value.to_str().ok())
 }
 
-fn check_version(parts: &Parts) -> Result<(), Error> {
+/// Refuses a request without an api-version.
+pub(super) fn check_version(parts: &Parts) -> Result<(), Error> {
     let query = parts.uri.query().unwrap_or_default();
     let version = query
         .split('&')

@@ -1,4 +1,4 @@
-//! Enrolments of the Device Provisioning Service: its paths, with bodies of this hub's own.
+//! Enrolments of the Device Provisioning Service in the shape of this hub's own, with what only it has.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -7,24 +7,30 @@ use serde_json::{Value, json};
 use super::caller::{Caller, RegistryRead, RegistryWrite};
 use super::extract::{Body, Path};
 use super::route::{Operations, Routes};
-use crate::dps::Enrollment;
+use crate::dps::{Condition, Enrollment};
 use crate::error::Error;
 
 /// A handler serves groups with `true`, and single registrations with `false`.
 pub(super) fn routes() -> Routes {
     Routes::new()
         .route("/provisioning", Operations::new().get(service))
-        .route("/enrollments", Operations::new().get(list::<false>))
-        .route("/enrollmentGroups", Operations::new().get(list::<true>))
         .route(
-            "/enrollments/{id}",
+            "/provisioning/enrollments",
+            Operations::new().get(list::<false>),
+        )
+        .route(
+            "/provisioning/enrollmentGroups",
+            Operations::new().get(list::<true>),
+        )
+        .route(
+            "/provisioning/enrollments/{id}",
             Operations::new()
                 .get(read::<false>)
                 .put(put::<false>)
                 .delete(delete::<false>),
         )
         .route(
-            "/enrollmentGroups/{id}",
+            "/provisioning/enrollmentGroups/{id}",
             Operations::new()
                 .get(read::<true>)
                 .put(put::<true>)
@@ -61,21 +67,19 @@ async fn read<const GROUP: bool>(
     found.map(Json).ok_or(Error::EnrollmentNotFound(id))
 }
 
-/// Enrols, or replaces an enrolment if the request has `If-Match`; what has no etag is told by `*`.
+/// Enrols, or replaces an enrolment if the request has `If-Match`.
 async fn put<const GROUP: bool>(
     caller: Caller<RegistryWrite>,
     Path(id): Path<String>,
     Body(enrollment): Body<Enrollment>,
 ) -> Result<Json<Enrollment>, Error> {
     let dps = &caller.core.provisioning;
-    match caller.condition() {
-        None => dps.create(&id, GROUP, enrollment),
-        Some(None) => dps.replace(&id, GROUP, enrollment),
-        Some(Some(_)) => Err(Error::PreconditionFailed(
-            "an enrolment has no etag here; send If-Match: * to replace it".into(),
-        )),
-    }
-    .map(Json)
+    let condition = match caller.condition() {
+        None => Condition::New,
+        Some(None) => Condition::Any,
+        Some(Some(etag)) => Condition::Etag(etag),
+    };
+    dps.put(&id, GROUP, condition, enrollment, None).map(Json)
 }
 
 async fn delete<const GROUP: bool>(

@@ -81,28 +81,30 @@ impl<T: DeserializeOwned> FromRequest<Arc<Core>> for Body<T> {
 
     async fn from_request(request: Request, core: &Arc<Core>) -> Result<Self, Error> {
         check_type(&request)?;
-        let patience = core.limits.operator_timeout;
-        let reading = Limited::new(request.into_body(), MAX_BODY).collect();
-        let body = match timeout(patience, reading).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                return Err(Error::MessageTooLarge(format!(
-                    "the body has more than {MAX_BODY} bytes"
-                )));
-            }
-            Ok(Err(error)) => {
-                return Err(Error::ArgumentInvalid(format!(
-                    "the body did not arrive: {error}"
-                )));
-            }
-            Err(_) => {
-                return Err(Error::TimedOut(format!(
-                    "the body did not arrive within {} s",
-                    patience.as_secs_f32()
-                )));
-            }
-        };
-        parse(&body).map(Self)
+        parse(&collect(request.into_body(), core, MAX_BODY).await?).map(Self)
+    }
+}
+
+/// Reads a body of `most` bytes at most, within a limited time.
+pub(super) async fn collect(
+    body: axum::body::Body,
+    core: &Core,
+    most: usize,
+) -> Result<Bytes, Error> {
+    let patience = core.limits.operator_timeout;
+    let reading = Limited::new(body, most).collect();
+    match timeout(patience, reading).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::MessageTooLarge(format!(
+            "the body has more than {most} bytes"
+        ))),
+        Ok(Err(error)) => Err(Error::ArgumentInvalid(format!(
+            "the body did not arrive: {error}"
+        ))),
+        Err(_) => Err(Error::TimedOut(format!(
+            "the body did not arrive within {} s",
+            patience.as_secs_f32()
+        ))),
     }
 }
 
@@ -124,7 +126,8 @@ fn check_type(request: &Request) -> Result<(), Error> {
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
+/// Reads JSON; tells what is wrong without the text that is.
+pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| {
         Error::Deserialization(match error.classify() {
             Category::Data => format!(

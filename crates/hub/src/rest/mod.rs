@@ -17,11 +17,21 @@
 //! | `DELETE /messages/serviceBound/feedback/{token}` | take it off | service |
 //! | `POST /devices/{id}/messages/deviceBound` | send a message (Azure: AMQP only) | service |
 //! | `POST /devices/{id}/modules/{module}/messages/deviceBound` | the same to a module | service |
+//! | `POST /devices/{id}[/modules/{module}]/messages/events` | telemetry of a device | device |
+//! | `GET /devices/{id}/messages/devicebound` | receive a message, and lock it | device |
+//! | `DELETE /devices/{id}/messages/devicebound/{token}[?reject]` | complete or reject it | device |
+//! | `POST /devices/{id}/messages/devicebound/{token}/abandon` | let it wait again | device |
+//! | `GET /devices/{id}/messages/deviceBound`, `DELETE /devices/{id}/messages/deviceBound/{token}`, `POST /devices/{id}/messages/deviceBound/{token}/abandon` | the same | device |
 //! | `GET /messages/events[?device=ID&from=start]` | events, a JSON object a line (Azure: AMQP only) | service |
 //! | `PUT /certificates/{name}` | upload a CA (Azure: resource manager only) | registry write |
 //! | `GET /provisioning` | the id scope (not in Azure) | registry read |
-//! | `GET /enrollments`, `/enrollmentGroups` | list enrolments (Azure: by a query) | registry read |
-//! | `GET`, `PUT`, `DELETE /enrollments/{id}`, `/enrollmentGroups/{name}` | enrolments | registry read, write |
+//! | `GET /provisioning/enrollments`, `GET /provisioning/enrollmentGroups` | list enrolments (not in Azure) | registry read |
+//! | `GET`, `PUT`, `DELETE /provisioning/enrollments/{id}`, `/provisioning/enrollmentGroups/{name}` | the same with this hub's own members | registry read, write |
+//! | `GET`, `PUT`, `DELETE /enrollments/{id}`, `/enrollmentGroups/{name}`; `POST` with the id `query` | enrolments, and queries for them | registry read, write |
+//! | `POST /enrollments` | several enrolments | registry write |
+//! | `POST /enrollments/{id}/attestationmechanism`, `/enrollmentGroups/{name}/attestationmechanism` | keys of an enrolment | registry write |
+//! | `GET`, `DELETE /registrations/{id}` | registration of a device | registry read, write |
+//! | `POST /registrations/{group}/query` | registrations of a group | registry read |
 //! | `POST`, `DELETE /faults/{id}[/modules/{module}]` | have something go wrong, or right again (not in Azure) | service |
 //! | `POST`, `DELETE /registrations/{id}/faults` | the same of a registration with the provisioning service | service |
 //! | `GET`, `PUT /updates` | software updates: list, import (Azure: Device Update's account) | service |
@@ -33,7 +43,11 @@
 
 mod caller;
 mod certificates;
+mod device_caller;
+mod device_messages;
 mod devices;
+mod dps_service;
+mod dps_shape;
 mod enrollments;
 mod entity;
 mod events;
@@ -48,12 +62,12 @@ mod route_tests;
 mod twins;
 mod updates;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -61,12 +75,15 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::caller::Owner;
+use self::device_caller::Certificates;
 use self::route::Routes;
 use crate::core::Core;
+use crate::mqtt::websocket::{self, WebSockets};
 
 /// Most bytes of the head of a request.
 const MAX_HEAD: usize = 32 * 1024;
@@ -78,10 +95,12 @@ fn routes() -> Routes {
     Routes::new()
         .merge(devices::routes())
         .merge(messages::routes())
+        .merge(device_messages::routes())
         .merge(events::routes())
         .merge(certificates::routes())
         .merge(twins::routes())
         .merge(enrollments::routes())
+        .merge(dps_service::routes())
         .merge(faults::routes())
         .merge(updates::routes())
 }
@@ -97,13 +116,23 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
 }
 
 /// Serves the interface for as long as the runtime lives.
-pub(crate) async fn serve(core: Arc<Core>, listener: TcpListener, acceptor: TlsAcceptor) {
-    let patience = core.limits.operator_timeout;
-    let router = router(core);
+pub(crate) async fn serve(
+    core: Arc<Core>,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    stop: watch::Receiver<bool>,
+) {
+    let router = router(Arc::clone(&core));
     loop {
         match listener.accept().await {
             Ok((tcp, peer)) => {
-                let served = connection(tcp, peer, acceptor.clone(), router.clone(), patience);
+                let websockets = WebSockets {
+                    core: Arc::clone(&core),
+                    peer,
+                    certificates: Arc::new([]),
+                    stop: stop.clone(),
+                };
+                let served = connection(tcp, acceptor.clone(), router.clone(), websockets);
                 tokio::spawn(served);
             }
             Err(error) => {
@@ -119,11 +148,11 @@ const TLS_HANDSHAKE: u8 = 22;
 
 async fn connection(
     tcp: TcpStream,
-    peer: SocketAddr,
     acceptor: TlsAcceptor,
     router: Router,
-    patience: Duration,
+    mut websockets: WebSockets,
 ) {
+    let (peer, patience) = (websockets.peer, websockets.core.limits.operator_timeout);
     let _ = tcp.set_nodelay(true);
     let mut first = [TLS_HANDSHAKE];
     let handshake = async {
@@ -141,6 +170,9 @@ async fn connection(
         }
         Err(_) => return,
     };
+    if let Some(certificates) = tls.get_ref().1.peer_certificates() {
+        websockets.certificates = certificates.into();
+    }
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(patience)
@@ -149,9 +181,21 @@ async fn connection(
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
         trim_slash(request.uri_mut());
-        router.call(request)
+        request
+            .extensions_mut()
+            .insert(Certificates(Arc::clone(&websockets.certificates)));
+        let opened = websocket::is_wanted(&request).then(|| websockets.clone().open(&mut request));
+        let called = opened.is_none().then(|| router.call(request));
+        async {
+            match (opened, called) {
+                (Some(response), _) => Ok(response),
+                (None, Some(called)) => called.await,
+                (None, None) => Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
+            }
+        }
     });
-    if let Err(error) = http.serve_connection(TokioIo::new(tls), service).await {
+    let served = http.serve_connection(TokioIo::new(tls), service);
+    if let Err(error) = served.with_upgrades().await {
         log::debug!("an operator's connection ended: {error}");
     }
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::caller::{Caller, ServiceConnect};
 use super::extract::Body;
@@ -21,7 +22,7 @@ const ITEM_TYPE: &str = "x-ms-item-type";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    query: String,
+    pub(super) query: String,
 }
 
 /// Answers a query.
@@ -30,6 +31,14 @@ pub(super) async fn query(
     headers: HeaderMap,
     Body(asked): Body<Asked>,
 ) -> Result<Response, Error> {
+    let wanted = wanted(&headers)?;
+    let page = caller.core.query(&asked.query, &wanted)?;
+    let kind = if page.are_twins { "Twin" } else { "Raw" };
+    Ok(answer(page.elements, kind, page.continuation))
+}
+
+/// The page that the headers of a request ask for.
+fn wanted(headers: &HeaderMap) -> Result<Wanted, Error> {
     let header = |name: &str| {
         let text = headers.get(name)?.to_str().unwrap_or_default();
         (!text.is_empty()).then_some(text)
@@ -42,17 +51,43 @@ pub(super) async fn query(
             })
         })
         .transpose()?;
-    let wanted = Wanted {
+    Ok(Wanted {
         size,
         continuation: header(CONTINUATION).map(str::to_owned),
-    };
-    let page = caller.core.query(&asked.query, &wanted)?;
-    let mut response = Json(page.elements).into_response();
-    let kind = if page.are_twins { "Twin" } else { "Raw" };
+    })
+}
+
+fn answer(elements: Vec<Value>, kind: &'static str, continuation: Option<String>) -> Response {
+    let mut response = Json(elements).into_response();
     let answer = response.headers_mut();
     answer.insert(ITEM_TYPE, HeaderValue::from_static(kind));
-    if let Some(token) = page.continuation.and_then(|token| token.try_into().ok()) {
+    if let Some(token) = continuation.and_then(|token| token.try_into().ok()) {
         answer.insert(CONTINUATION, token);
     }
-    Ok(response)
+    response
+}
+
+/// The page of entries in the order of their ids that is asked for. The id of the last one is its token.
+pub(super) fn paged(
+    entries: Vec<(String, Value)>,
+    headers: &HeaderMap,
+    kind: &'static str,
+) -> Result<Response, Error> {
+    const SIZE: usize = 100;
+    let wanted = wanted(headers)?;
+    let size = wanted.size.unwrap_or(SIZE).min(SIZE);
+    let after = wanted.continuation.as_ref();
+    let mut rest = entries
+        .into_iter()
+        .filter(|(id, _)| after.is_none_or(|after| id > after))
+        .peekable();
+    let (mut page, mut last) = (Vec::new(), None);
+    while page.len() < size
+        && let Some((id, entry)) = rest.next()
+    {
+        page.push(entry);
+        last = Some(id);
+    }
+    let continuation = last.filter(|_| rest.peek().is_some());
+    Ok(answer(page, kind, continuation))
 }

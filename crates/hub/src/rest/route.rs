@@ -2,7 +2,7 @@
 //! be a route: it does not compile.
 //!
 //! axum puts the parameters of a handler into the type parameter `T` of its trait `Handler`. [`Guarded`] holds for
-//! those that begin with a [`Caller`], and [`Routes`] takes no others. So the token is judged before anything else
+//! those that begin with a [`Caller`] or a [`DeviceCaller`], and [`Routes`] takes no others. So the token is judged before anything else
 //! of the request is looked at.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter};
 
 use super::caller::{Caller, Needs};
+use super::device_caller::DeviceCaller;
 use crate::core::Core;
 use crate::policy::Right;
 
@@ -32,6 +33,17 @@ macro_rules! guarded {
 }
 
 guarded!((), (A), (A, B));
+
+/// The same for handlers of what devices ask for.
+macro_rules! guarded_for_devices {
+    ($(($($others:ident),*)),*) => {$(
+        impl<M, $($others),*> Guarded for (M, DeviceCaller, $($others),*) {
+            const RIGHT: Right = Right::DeviceConnect;
+        }
+    )*};
+}
+
+guarded_for_devices!((), (A), (A, B));
 
 /// Handlers of one path, one for each method.
 #[derive(Clone, Default)]

@@ -121,7 +121,7 @@ export function hubView(_, setLive) {
 
   async function showEnrolments() {
     try {
-      const [individual, groups] = await Promise.all([hub("GET", "/enrollments"), hub("GET", "/enrollmentGroups")]);
+      const [individual, groups] = await Promise.all([hub("GET", "/provisioning/enrollments"), hub("GET", "/provisioning/enrollmentGroups")]);
       put("enrolments", [individual, groups], () => enrolments(individual, groups));
     } catch (error) {
       // While the hub is gone, what it said last stays.
