@@ -317,6 +317,7 @@ impl<A: Application> Device<'_, A> {
         let order = durable.config.order;
         let (mut messages, mut damaged) = (0_u32, 0_u32);
         let mut last: Option<u32> = None;
+        let mut before = None;
         let mut boot = durable.boot;
         let mut clocks = durable.clocks;
         let mut oldest = None;
@@ -325,12 +326,14 @@ impl<A: Application> Device<'_, A> {
                 damaged = damaged.saturating_add(1);
                 return Visit::Remove;
             };
-            if let (Some(last), Order::OldestFirst) = (last, order) {
+            if let (Some(before), Order::OldestFirst) = (before, order) {
                 // What is removed is the oldest: others are missing since they cannot be read.
-                let gap = record.number.wrapping_sub(last).wrapping_sub(1);
+                let gap = record.number.wrapping_sub(before).wrapping_sub(1);
                 damaged = damaged.saturating_add(if gap < GAP { gap } else { 0 });
             }
             last = Some(record.number);
+            // A clock stays while messages before and after it are delivered.
+            before = last.filter(|_| matches!(record.kind, Kind::Message(_)));
             boot = boot.max(record.boot.wrapping_add(u32::from(is_first)));
             match record.kind {
                 Kind::Clock(time) => remember(&mut clocks, record.boot, time),

@@ -550,6 +550,31 @@ impl Life {
 }
 
 #[test]
+fn a_clock_that_outlives_the_messages_after_it_is_no_sign_of_a_loss() {
+    let mut life = Life::new(Mode::Always, 50);
+    life.world.sntp = vec![Err(crate::failure::ClockError::NoAnswer); 3].into();
+    let hour = HOUR.as_millis() as u64;
+    life.world.hub.borrow_mut().outages = vec![(0, hour), (2 * hour, 5 * hour)];
+    let report = life.run_for(3 * HOUR);
+    assert!(report.queued_in_flash > 50, "{report:?}");
+    let mut clocks = 0;
+    let mut queue = life.queue();
+    let count = &mut |bytes: &[u8]| {
+        clocks += u32::from(matches!(Record::parse(bytes).unwrap().kind, Kind::Clock(_)));
+        Visit::Next
+    };
+    queue.visit(count).unwrap();
+    assert_eq!(clocks, 1);
+    let report = life.run_for(4 * HOUR);
+    assert_eq!(
+        (report.queued, report.dropped.total()),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_whole(&life.stored());
+}
+
+#[test]
 fn a_message_that_was_measured_before_the_clock_was_set_has_one_time_whenever_it_is_sent() {
     let mut durable = Durable::default();
     let moment = |now, unix: Option<u64>| Moment {
