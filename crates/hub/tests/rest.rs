@@ -412,3 +412,51 @@ fn an_enrolment_that_is_there_is_replaced_only_on_demand_and_keeps_its_keys() {
         );
     }
 }
+
+#[test]
+fn several_identities_are_changed_at_once_and_each_succeeds_or_fails_by_itself() {
+    let hub = hub();
+    let bulk = |entries: Value| as_owner(&hub, "POST /devices", Some(entries)).body;
+    let made = bulk(json!([
+        {"id": "a", "importMode": "create", "status": "disabled"},
+        {"id": "b"},
+        {"id": "b", "moduleId": "m", "importMode": "create"},
+    ]));
+    assert_eq!(made["isSuccessful"], true, "{made}");
+    assert_eq!(
+        as_owner(&hub, "GET /devices/a", None).body["status"],
+        "disabled"
+    );
+    assert_eq!(as_owner(&hub, "GET /devices/b/modules/m", None).status, 200);
+    let mixed = bulk(json!([
+        {"id": "a", "importMode": "create"},
+        {"id": "a", "importMode": "updateIfMatchETag", "eTag": "stale"},
+        {"id": "a", "importMode": "update", "status": "enabled"},
+        {"id": "b", "importMode": "rename"},
+        {"id": "c", "importMode": "create", "colour": "red"},
+    ]));
+    assert_eq!(mixed["isSuccessful"], false);
+    let codes = mixed["errors"].as_array().unwrap().iter();
+    let codes: Vec<_> = codes
+        .map(|error| error["errorCode"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "DeviceAlreadyExists",
+        "PreconditionFailed",
+        "ArgumentInvalid",
+        "DeserializationError",
+    ];
+    assert_eq!(codes, expected);
+    assert_eq!(
+        as_owner(&hub, "GET /devices/a", None).body["status"],
+        "enabled"
+    );
+    let gone = bulk(json!([{"id": "a", "importMode": "delete"}]));
+    assert_eq!(gone["isSuccessful"], true, "{gone}");
+    assert_eq!(as_owner(&hub, "GET /devices/a", None).status, 404);
+    let many: Vec<_> = (0..101).map(|n| json!({ "id": n.to_string() })).collect();
+    assert_eq!(
+        as_owner(&hub, "POST /devices", Some(many.into())).status,
+        400
+    );
+}

@@ -4,23 +4,26 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::caller::{Caller, RegistryRead, RegistryWrite, ServiceConnect};
 use super::entity::{Entry, entity, with_etag};
 use super::extract::{Body, Id, Path, QUERY, Query};
 use super::query::query;
 use super::route::{Operations, Routes};
+use crate::core::Core;
 use crate::error::Error;
 use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 
 /// Devices that one request lists at most.
 const MAX_TOP: usize = 1000;
+/// Identities in one bulk change.
+const MAX_BULK: usize = 100;
 
 pub(super) fn routes() -> Routes {
     let entry = Operations::new().get(read).put(put).delete(remove);
     Routes::new()
-        .route("/devices", Operations::new().get(list))
+        .route("/devices", Operations::new().get(list).post(bulk))
         .of_identity("/devices", "", entry.clone())
         // A device may be called query, too.
         .route(QUERY, entry.post(query))
@@ -48,10 +51,20 @@ async fn put(
     Id(identity): Id,
     Body(entry): Body<Entry>,
 ) -> Result<Response, Error> {
-    let core = &caller.core;
+    let device = apply(&caller.core, identity, entry, caller.condition())?;
+    Ok(with_etag(&caller.core, &device))
+}
+
+/// Registers an identity, or changes it on a condition.
+fn apply(
+    core: &Core,
+    identity: Identity,
+    entry: Entry,
+    condition: Option<Option<&str>>,
+) -> Result<Device, Error> {
     entry.check_ids(&identity)?;
     let authentication = entry.authentication()?;
-    let device = match caller.condition() {
+    match condition {
         None => {
             entry.check(&identity, None)?;
             let authentication =
@@ -60,7 +73,7 @@ async fn put(
             core.registry
                 .create_with(identity, authentication, status, |device| {
                     entry.apply(device)
-                })?
+                })
         }
         Some(etag) => {
             let current = entity(core, &core.registry.get(&identity)?);
@@ -70,10 +83,74 @@ async fn put(
                 if let Some(authentication) = authentication {
                     device.authentication = authentication;
                 }
-            })?
+            })
+        }
+    }
+}
+
+/// Several identities; each succeeds or fails by itself ("Bulk Registry – Update Registry").
+async fn bulk(
+    caller: Caller<RegistryWrite>,
+    Body(entries): Body<Vec<Map<String, Value>>>,
+) -> Result<Json<Value>, Error> {
+    if entries.len() > MAX_BULK {
+        let why = format!("a bulk change has {MAX_BULK} identities at most");
+        return Err(Error::ArgumentInvalid(why));
+    }
+    let mut errors = Vec::new();
+    for mut entry in entries {
+        let mut text = |name: &str| match entry.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let id = text("id").unwrap_or_default();
+        let identity = match text("moduleId") {
+            Some(module) => Identity::module(id, module),
+            None => Identity::device(id),
+        };
+        let mode = text("importMode").unwrap_or_else(|| "createOrUpdate".into());
+        let etag = text("eTag");
+        if let Err(error) = change(&caller.core, identity.clone(), &mode, etag, entry) {
+            errors.push(json!({
+                "deviceId": identity.device_id,
+                "moduleId": identity.module_id,
+                "errorCode": error.name(),
+                "errorStatus": error.to_string(),
+            }));
+        }
+    }
+    Ok(Json(
+        json!({ "isSuccessful": errors.is_empty(), "errors": errors, "warnings": [] }),
+    ))
+}
+
+fn change(
+    core: &Core,
+    identity: Identity,
+    mode: &str,
+    etag: Option<String>,
+    entry: Map<String, Value>,
+) -> Result<(), Error> {
+    let etag = etag.as_deref().map(|etag| etag.trim_matches('"'));
+    let condition = match mode {
+        "delete" => return core.delete_device(&identity, None),
+        "deleteIfMatchETag" => return core.delete_device(&identity, etag),
+        "create" => None,
+        "update" => Some(None),
+        "updateIfMatchETag" => Some(etag),
+        "createOrUpdate" => core.registry.get(&identity).is_ok().then_some(None),
+        _ => {
+            return Err(Error::ArgumentInvalid(
+                "importMode is create, update, updateIfMatchETag, createOrUpdate, delete or \
+                 deleteIfMatchETag here"
+                    .into(),
+            ));
         }
     };
-    Ok(with_etag(core, &device))
+    let entry = serde_json::from_value(Value::Object(entry)).map_err(|_| {
+        Error::Deserialization("an identity of the bulk has a member that there is not".into())
+    })?;
+    apply(core, identity, entry, condition).map(drop)
 }
 
 async fn remove(caller: Caller<RegistryWrite>, Id(identity): Id) -> Result<StatusCode, Error> {

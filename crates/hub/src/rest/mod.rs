@@ -4,6 +4,7 @@
 //! | Request | Meaning | Right |
 //! |---|---|---|
 //! | `GET /devices[?top=N]` | list devices | registry read |
+//! | `POST /devices` | change several devices and modules | registry write |
 //! | `GET`, `PUT`, `DELETE /devices/{id}` | one device; `If-Match` to change one | registry read, write |
 //! | `DELETE /devices/{id}/commands` | purge its messages | registry write |
 //! | `GET /devices/{id}/modules` | list modules | registry read |
