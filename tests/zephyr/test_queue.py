@@ -22,23 +22,28 @@ def queued(device):
 
 
 def first_copies(events):
-    """The messages in the order in which the hub got each for the first time.
+    """The messages in the order in which the hub got each for the first time: time of measuring, if it is known, and number.
 
-    A simulator's random numbers, and so its message ids, may repeat after a restart: the time of measuring is added."""
+    A simulator's random numbers, and so its message ids, may repeat after a restart: the time is added. A start that was
+    cut before its clock was set gives uptimes instead."""
     seen, first = set(), []
     for event in events:
-        properties = event["properties"]
-        key = (properties["system"]["message_id"], properties["application"]["iothub-creation-time-utc"])
+        application = event["properties"]["application"]
+        time_of = application.get("iothub-creation-time-utc")
+        undated = (application.get("createdBoot"), application.get("createdUptimeMs"))
+        assert time_of or all(undated), event
+        key = (event["properties"]["system"]["message_id"], time_of, undated)
         if key not in seen:
             seen.add(key)
-            first.append((key[1], event["payload"]["count"]))
+            first.append((time_of, event["payload"]["count"]))
     return first
 
 
 def starts(events):
     """The numbers of the messages of each start of the device, which counts from 1. They came in order."""
     first = first_copies(events)
-    assert [time for time, _ in first] == sorted(time for time, _ in first), "oldest first"
+    times = [time_of for time_of, _ in first if time_of]
+    assert times == sorted(times), "oldest first"
     found = []
     for _, count in first:
         if not found or count <= found[-1][-1]:
