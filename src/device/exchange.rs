@@ -416,9 +416,13 @@ impl<A: Application> Device<'_, A> {
         }
         for place in &mut self.control.acknowledged {
             if let Some(token) = place.take() {
+                let stale = connection.session.statistics().stale_acknowledgements;
                 connection.session.acknowledge(token);
-                let taken = &mut connection.report.messages_taken;
-                *taken = taken.saturating_add(1);
+                // One of an earlier connection comes again.
+                if connection.session.statistics().stale_acknowledgements == stale {
+                    let taken = &mut connection.report.messages_taken;
+                    *taken = taken.saturating_add(1);
+                }
             }
         }
         if core::mem::take(&mut self.control.clear_queue) {
