@@ -248,7 +248,7 @@ fn methods_and_messages_are_sent_from_forms_of_the_model_or_free_ones() {
     browser.view("#/device/d/send");
     let blink = "form[aria-label='Call blink']";
     browser.wait(&format!("document.querySelector({})", json!(blink)));
-    assert_eq!(browser.count("form.command"), 5);
+    assert_eq!(browser.count("form.command"), 6);
     let times = browser.labelled(blink, "times");
     browser.fill(&times, "five");
     browser.press(blink, "Call");
