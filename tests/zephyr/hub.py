@@ -151,7 +151,7 @@ class Hub:
 
     def all_events(self, device):
         """All messages that the hub has stored of a device."""
-        output = self.run("monitor-events", "--from-start", "--device", device, "--timeout", "2")
+        output = self.run("monitor-events", "--from-start", "--device", device, "--timeout", "1")
         return [json.loads(line)["event"] for line in output.splitlines()]
 
     def send(self, device, text, *options):
