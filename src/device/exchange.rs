@@ -1,7 +1,6 @@
 //! A device on its hub: the session's events, and what falls due meanwhile.
 
-use core::time::Duration;
-
+use super::durable::has_expired;
 use super::envelope::date;
 use super::large::Large;
 use super::subscription::Subscription;
@@ -455,9 +454,8 @@ impl<A: Application> Device<'_, A> {
             }
         });
         let is_expired = |label: &Label| {
-            let life = Duration::from_secs(label.time_to_live.into());
-            let end = UnixTime::from_millis(label.created).after(life);
-            label.time_to_live > 0 && label.dated && unix > end
+            let created = UnixTime::from_millis(label.created);
+            label.dated && has_expired(created, label.time_to_live, unix)
         };
         loop {
             let mut queued = connection.session.queued();

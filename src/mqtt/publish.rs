@@ -10,7 +10,7 @@ use super::{Session, codec, field};
 pub struct Queued<'s> {
     /// Its packet identifier.
     pub id: PacketId,
-    /// What its owner keeps beside it.
+    /// Label that its owner gave it.
     pub label: Label,
     /// Its topic.
     pub topic: &'s str,

@@ -64,7 +64,7 @@ pub enum QueueError {
     TooLarge(usize),
     /// The medium could not be read, written or erased.
     Medium,
-    /// What is on the medium makes no sense, and could not be repaired.
+    /// The content of the medium makes no sense, and could not be repaired.
     Damaged,
 }
 

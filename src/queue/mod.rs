@@ -68,7 +68,7 @@ pub enum Overflow {
 /// Settings of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// When messages are written to it. Default never.
+    /// Conditions under which messages are written to it. Default never.
     pub mode: Mode,
     /// The order of sending. Default the oldest first.
     pub order: Order,

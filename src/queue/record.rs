@@ -14,6 +14,7 @@
 //!
 //! Numbers are little-endian. The device's id is in no record, so a queue may go to another hub under another id.
 
+use crate::port::{Queue, QueueError};
 use crate::time::{Instant, UnixTime};
 
 /// Length of the part before the properties, in bytes.
@@ -89,6 +90,22 @@ impl<'r> Record<'r> {
             *to = from;
         }
         header
+    }
+
+    /// Appends it to a queue.
+    ///
+    /// # Errors
+    ///
+    /// As [`Queue::push`].
+    pub(crate) fn push(&self, queue: &mut dyn Queue, urgent: bool) -> Result<(), QueueError> {
+        let header = self.header();
+        match self.kind {
+            Kind::Clock(_) => queue.push(&[&header], urgent),
+            Kind::Message(message) => {
+                let parts = [&header[..], message.properties.as_bytes(), message.body];
+                queue.push(&parts, urgent)
+            }
+        }
     }
 
     /// `None` if it makes no sense: another format, or damage.

@@ -205,6 +205,11 @@ fn is_expired(message: &Message<'_>, created: &Known, at: &Moment) -> bool {
     let (Known::At(created), Some(now)) = (created, at.unix) else {
         return false;
     };
-    let life = Duration::from_secs(message.time_to_live.into());
-    message.time_to_live > 0 && now > created.after(life)
+    has_expired(*created, message.time_to_live, now)
+}
+
+/// True if a message of this time of creation has outlived its use; with a time to live of 0 s it never has.
+pub(in crate::device) fn has_expired(created: UnixTime, time_to_live: u32, now: UnixTime) -> bool {
+    let life = Duration::from_secs(time_to_live.into());
+    time_to_live > 0 && now > created.after(life)
 }

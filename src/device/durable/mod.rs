@@ -19,6 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::load::has_expired;
 use alloc::boxed::Box;
 use core::time::Duration;
 

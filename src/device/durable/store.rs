@@ -87,11 +87,9 @@ impl Durable {
                 boot: self.boot,
                 kind: Kind::Message(message),
             };
-            let header = record.header();
-            let parts = [&header[..], message.properties.as_bytes(), message.body];
             // What is kept free is for urgent ones that make room for others, or for all of them if nothing makes room.
             let may_use_all = label.urgent && self.config.overflow == Overflow::RefuseNewest;
-            match queue.push(&parts, may_use_all) {
+            match record.push(queue, may_use_all) {
                 Ok(()) => {
                     self.take_number();
                     self.clock_is_wanted |= !label.dated;
@@ -141,12 +139,7 @@ impl Durable {
                     number: self.number,
                     ..old
                 };
-                let Kind::Message(message) = old.kind else {
-                    return Ok(false);
-                };
-                let header = moved.header();
-                let parts = [&header[..], message.properties.as_bytes(), message.body];
-                let pushed = queue.push(&parts, true).is_ok();
+                let pushed = moved.push(queue, true).is_ok();
                 if pushed {
                     awaited.renumbered(old.number, self.take_number());
                 }
@@ -230,7 +223,7 @@ impl Durable {
             boot: self.boot,
             kind: Kind::Clock(start),
         };
-        match queue.push(&[&record.header()], true) {
+        match record.push(queue, true) {
             Ok(()) => {
                 self.take_number();
                 self.clock_is_wanted = false;

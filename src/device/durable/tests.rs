@@ -70,7 +70,7 @@ impl NorFlash for Flash {
 
 impl MultiwriteNorFlash for Flash {}
 
-/// What ends a run in the middle of anything.
+/// End of a run in the middle of anything.
 struct PowerCut;
 
 /// A queue that remembers what was promised, and ends the run when the power fails.
