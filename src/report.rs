@@ -1,7 +1,12 @@
 //! Report of a device about itself: its counters, its condition, and what an indicator shows of it.
 
+#[cfg(feature = "update")]
+mod update;
+
 use core::fmt::{self, Display};
 
+#[cfg(feature = "update")]
+pub use self::update::UpdateState;
 use crate::failure::Failure;
 use crate::json::Object;
 use crate::mqtt;
@@ -47,6 +52,9 @@ pub struct Report {
     pub condition: Condition,
     /// Messages from the hub that made no sense or did not fit, and were passed over.
     pub messages_ignored: u64,
+    /// State of software updates.
+    #[cfg(feature = "update")]
+    pub update: UpdateState,
     /// Counters of the MQTT session.
     pub mqtt: mqtt::Statistics,
 }
@@ -63,6 +71,8 @@ pub enum Status {
     Off,
     /// Sending a message: blue.
     Sending,
+    /// Joined the hub, and a software update is under way: blue.
+    Updating,
     /// Cannot go on without a person, or is waiting before the next attempt: red.
     Failed,
 }

@@ -1,4 +1,4 @@
-//! The LEDs: green while it starts, blue while it sends, red when it cannot go on.
+//! The LEDs: green while it starts, blue while it sends or is updated, red when it cannot go on.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,7 @@ pub(crate) fn show(status: Status) {
     let shining = match status {
         Status::Starting => Some(Led::Starting),
         Status::Connected | Status::Off => None,
-        Status::Sending => Some(Led::Sending),
+        Status::Sending | Status::Updating => Some(Led::Sending),
         Status::Failed => Some(Led::Failed),
     };
     for led in [Led::Starting, Led::Sending, Led::Failed] {

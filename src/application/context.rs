@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{Application, NameOf, Rate, Schedule, Table, check, name_of};
+#[cfg(feature = "update")]
+use super::{Rollback, UpdateStatus};
 use crate::logging::warn;
 use crate::mqtt::AckToken;
 use crate::report::{Facts, Report};
@@ -118,6 +120,25 @@ impl<'d> Context<'d> {
         self.control.restart = true;
     }
 
+    /// Status of software updates; `None` if this device takes none.
+    #[cfg(feature = "update")]
+    pub fn update(&self) -> Option<&UpdateStatus> {
+        Some(&*self.control.update).filter(|status| status.is_served)
+    }
+
+    /// Asks for a rollback: the start of the image before the one that runs. It is judged soon, not within this call;
+    /// [`UpdateStatus::rollback`] tells the result, such as to a method that answers
+    /// [`Outcome::Later`](super::Outcome::Later). The image is on trial, as a new one is: if it does not join its hub,
+    /// the one that runs now comes back. False if this device takes no updates.
+    #[cfg(feature = "update")]
+    pub fn roll_back(&mut self) -> bool {
+        let update = &mut self.control.update;
+        if update.is_served && !matches!(update.rollback, Rollback::Ready(_)) {
+            update.rollback = Rollback::Asked;
+        }
+        update.is_served
+    }
+
     /// Calls [`Application::handle`] with [`Event::Timer`](super::Event::Timer) then. There is one timer: this replaces
     /// the time that was set before; `None` stops it.
     pub const fn set_timer(&mut self, time: Option<Instant>) {
@@ -190,6 +211,9 @@ pub(crate) struct Control {
     pub(crate) settings_changed: bool,
     /// Values that are to be saved, one bit each.
     pub(crate) kept: u16,
+    /// In a box: a device is moved several times.
+    #[cfg(feature = "update")]
+    pub(crate) update: Box<UpdateStatus>,
 }
 
 impl Control {
@@ -213,6 +237,8 @@ impl Control {
             changed: 0,
             settings_changed: false,
             kept: 0,
+            #[cfg(feature = "update")]
+            update: Box::default(),
         }
     }
 
@@ -236,6 +262,14 @@ impl Control {
             move |index| name_of(Table::Properties, index),
             move |index| name_of(Table::Reported, index),
         )
+    }
+
+    /// Has the property of this name reported soon, if the application has it.
+    #[cfg(feature = "update")]
+    pub(crate) fn mark(&mut self, property: &str) {
+        if let Some((index, _)) = self.names().find(|(_, name)| *name == property) {
+            self.changed |= 1 << index;
+        }
     }
 
     pub(crate) fn send(&mut self, stream: usize, now: Instant) {

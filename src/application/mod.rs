@@ -46,7 +46,9 @@ pub use self::refusal::Refusal;
 pub(crate) use self::stream::Schedule;
 pub use self::stream::{Rate, Stream};
 #[cfg(feature = "update")]
-pub use self::update::{Permission, UpdateEvent, UpdateStep};
+pub use self::update::{
+    MAX_REASON, MAX_VERSION, Permission, Rollback, UpdateEvent, UpdateStatus, UpdateStep,
+};
 
 use crate::json::Value;
 

@@ -18,6 +18,8 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "update")]
+use super::Rollback;
 use super::{Call, Context, Method, Outcome, Property, Reported, property};
 use crate::json::{Slot, Value};
 
@@ -25,6 +27,12 @@ use crate::json::{Slot, Value};
 const BLINK: Duration = Duration::from_millis(500);
 /// The most blinks of one call.
 const MAX_BLINKS: i64 = 60;
+/// Name of the property that tells the state of software updates.
+#[cfg(feature = "update")]
+pub(crate) const UPDATE_STATUS: &str = "updateStatus";
+/// Time after which a rollback that was asked for is looked at again.
+#[cfg(feature = "update")]
+const JUDGED: Duration = Duration::from_millis(100);
 
 /// `firmwareVersion`: the version of the product's firmware.
 pub const fn firmware_version<A>() -> Reported<A> {
@@ -134,6 +142,16 @@ pub const fn messages_rejected<A>() -> Reported<A> {
     })
 }
 
+/// `updateStatus`: the state of software updates ([`UpdateStatus`](super::UpdateStatus)). Told when it changes, and at
+/// each tenth of a download.
+#[cfg(feature = "update")]
+pub const fn update_status<A>() -> Reported<A> {
+    Reported::new(UPDATE_STATUS, |_, device, value| match device.update() {
+        Some(update) => value.object(|object| update.write(object)),
+        None => value.null(),
+    })
+}
+
 /// A writable property that keeps the indicator dark: `false` switches the LEDs off. Its name may be a component's, such
 /// as `indicator*enabled`.
 pub const fn indicator_enabled<A>(name: &'static str) -> Property<A> {
@@ -178,7 +196,38 @@ pub const fn clear_queue<A>() -> Method<A> {
     })
 }
 
-/// `getStatus`: answers with counters. `telemetryInterval` is the first stream's.
+/// `rollback`: starts the image before the one that runs, on trial, and answers with its version before the restart. It is
+/// refused while an update is under way, if there is no image before that was kept, or if the application refuses it.
+#[cfg(feature = "update")]
+pub const fn rollback<A>() -> Method<A> {
+    Method::new("rollback", run_rollback)
+}
+
+#[cfg(feature = "update")]
+fn run_rollback<A>(
+    _: &mut A,
+    call: Call<'_>,
+    device: &mut Context<'_>,
+    result: Slot<'_, '_>,
+) -> Outcome {
+    if !call.again && !device.roll_back() {
+        return Outcome::Refused(501, "this device takes no software updates".into());
+    }
+    match device.update().map(|update| update.rollback) {
+        Some(Rollback::Ready(version)) => {
+            result.object(|result| {
+                result.string("version", version);
+            });
+            device.restart();
+            Outcome::Done(200)
+        }
+        Some(Rollback::Refused(reason)) if call.again => Outcome::Refused(409, reason.into()),
+        _ => Outcome::Later(device.now().after(JUDGED)),
+    }
+}
+
+/// `getStatus`: answers with counters, and with the state of software updates. `telemetryInterval` is the first
+/// stream's.
 pub const fn get_status<A: super::Application>() -> Method<A> {
     Method::new("getStatus", |_, _, device, result| {
         result.object(|status| {
@@ -194,6 +243,15 @@ pub const fn get_status<A: super::Application>() -> Method<A> {
             if let Some(stream) = A::STREAMS.first().and_then(|stream| stream.name()) {
                 let interval = property::interval(device, stream);
                 status.thousandths("telemetryInterval", interval);
+            }
+            #[cfg(feature = "update")]
+            match device.update() {
+                Some(update) => {
+                    status.object("update", |object| update.write(object));
+                }
+                None => {
+                    status.null("update");
+                }
             }
         });
         Outcome::Done(200)

@@ -241,7 +241,9 @@ impl<A: Application> Work for Device<'_, A> {
             }
             Some(end) if now < end => Status::Off,
             _ if self.control.dark => Status::Off,
-            _ => connection.report.status,
+            _ => self
+                .updating
+                .shown(connection.report.status, &connection.report),
         }
     }
 }

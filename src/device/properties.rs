@@ -83,7 +83,10 @@ impl<A: Application> Device<'_, A> {
             device: Context::new(&mut self.control, report, at.now, at.unix),
             updating: &self.updating,
         };
-        match self.twin.poll(at.now, &mut values, scratch) {
+        // A request that the session could never take would be tried again for ever.
+        let size = scratch.len().min(session.publish_now_size());
+        let space = scratch.get_mut(..size).unwrap_or_default();
+        match self.twin.poll(at.now, &mut values, space) {
             None => {}
             Some(Ok((topic, payload))) => {
                 if let Err(error) = session.publish_now(topic, payload.as_bytes()) {
@@ -92,7 +95,9 @@ impl<A: Application> Device<'_, A> {
                 }
             }
             Some(Err(TooLong)) => {
-                warn!("twin: the properties do not fit the scratch buffer; raise its size");
+                warn!(
+                    "twin: the properties do not fit the scratch buffer and the transmit buffer; raise their sizes"
+                );
             }
         }
     }

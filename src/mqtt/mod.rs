@@ -294,6 +294,12 @@ impl<'b> Session<'b> {
         self.receive_buffer.size()
     }
 
+    /// The most bytes of topic and payload that [`Session::publish_now`] takes, when nothing else waits to be sent.
+    pub const fn publish_now_size(&self) -> usize {
+        // Type, remaining length of 4 bytes at most, and the topic's length (MQTT 3.1.1, section 3.3).
+        self.transmit_buffer.size().saturating_sub(1 + 4 + 2)
+    }
+
     /// Messages of QoS 1 whose acknowledgement has not been queued for the server.
     pub fn unacknowledged(&self) -> usize {
         self.connection.deliveries.count()

@@ -34,6 +34,8 @@ pub enum Cause {
     Version,
     /// The new image did not join its hub in time.
     NotJoined,
+    /// An operator had the image before started during the trial.
+    RolledBack,
 }
 
 impl Cause {
@@ -51,6 +53,7 @@ impl Cause {
             Self::Restarts => (8, 1),
             Self::Version => (8, 2),
             Self::NotJoined => (8, 3),
+            Self::RolledBack => (8, 4),
         };
         kind << 16 | detail
     }
@@ -74,6 +77,7 @@ impl fmt::Display for Cause {
                 "the new image has another version than the manifest's installedCriteria",
             ),
             Self::NotJoined => f.write_str("the new image did not join its hub in time"),
+            Self::RolledBack => f.write_str("an operator had the image before started"),
         }
     }
 }

@@ -11,32 +11,14 @@ use super::settings::Settings;
 use crate::application::{Permission, UpdateEvent, UpdateStep};
 use crate::label::Label;
 use crate::logging::{info, warn};
-use crate::port::update::Job;
-use crate::port::update::{News, Updater};
+use crate::port::update::{Job, News, Updater};
+use crate::report::UpdateState as State;
 use crate::time::Instant;
 
 /// Time after which an application that said "later" is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Bytes of a download after which its progress is stored.
 const CHECKPOINT: u32 = 32 * 1024;
-
-/// State of an update, for a status command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum State {
-    /// None is under way.
-    Idle,
-    /// The application has not yet allowed the next step.
-    Waiting,
-    /// A file is being downloaded: bytes in flash, and bytes of the file.
-    Downloading(u32, u32),
-    /// The device is about to restart into the new image.
-    Restarting,
-    /// The new image runs, and has to join its hub to be kept.
-    OnTrial,
-    /// The last update failed.
-    Failed,
-}
 
 /// Stage of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +41,8 @@ pub(super) enum Stage {
     Restarting,
     /// The image is on trial.
     Proving { until: Instant },
+    /// A restart is due when an operator's rollback has been answered.
+    RollingBack { until: Instant },
 }
 
 /// World around the machine during one call.
@@ -139,13 +123,14 @@ impl<'a> Updates<'a> {
         match self.stage {
             Stage::New | Stage::Idle => match self.record.result {
                 Some(InstallResult { code: 0, .. }) => State::Failed,
+                _ if !self.record.note.is_empty() => State::Failed,
                 _ => State::Idle,
             },
             Stage::Download { .. } | Stage::Install { .. } => State::Waiting,
             Stage::Package | Stage::Fetching | Stage::Stopping => {
                 State::Downloading(self.written, self.record.manifest.file.size)
             }
-            Stage::Restarting => State::Restarting,
+            Stage::Restarting | Stage::RollingBack { .. } => State::Restarting,
             Stage::Proving { .. } => State::OnTrial,
         }
     }
@@ -208,7 +193,7 @@ impl<'a> Updates<'a> {
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         match self.stage {
             Stage::Download { ask } | Stage::Install { ask } => Some(ask),
-            Stage::Proving { until } => Some(until),
+            Stage::Proving { until } | Stage::RollingBack { until } => Some(until),
             _ => None,
         }
     }
@@ -230,6 +215,7 @@ impl<'a> Updates<'a> {
             Stage::Download { ask } if environment.now >= ask => self.ask_to_download(environment),
             Stage::Install { ask } if environment.now >= ask => self.ask_to_install(environment),
             Stage::Proving { until } => self.poll_trial(until, environment),
+            Stage::RollingBack { until } if environment.now >= until => self.restart(),
             _ => {}
         }
     }
@@ -261,6 +247,7 @@ impl<'a> Updates<'a> {
         (self.written, self.stored) = (job.offset, job.offset);
         self.stage = Stage::Fetching;
         self.record.kept = Kept::Fetching;
+        self.record.previous = None;
         self.store(environment);
         environment.updater.begin(&job);
         self.report_again();
@@ -283,6 +270,7 @@ impl<'a> Updates<'a> {
 
     /// Starts the new image on trial at the next restart.
     fn install(&mut self, environment: &mut Environment<'_>) {
+        self.record.previous = Some(self.installed_or_own());
         self.record.kept = Kept::Trial;
         self.record.is_clean = true;
         self.record.restarts = 0;
@@ -365,6 +353,9 @@ impl<'a> Updates<'a> {
         environment: &mut Environment<'_>,
     ) {
         let details = detailed(cause, more);
+        if self.record.is_rollback {
+            return self.rollback_failed(details, environment);
+        }
         warn!("update: failed: {details}");
         self.finish(
             InstallResult {
@@ -384,6 +375,10 @@ impl<'a> Updates<'a> {
     pub(super) fn finish(&mut self, result: InstallResult, environment: &mut Environment<'_>) {
         self.stage = Stage::Idle;
         self.job = None;
+        if self.record.kept == Kept::Trial && result.code == 0 {
+            // What lies in the slot has failed.
+            self.record.previous = None;
+        }
         self.record.kept = Kept::Idle;
         self.record.offset = 0;
         self.record.result = Some(result);

@@ -1,18 +1,18 @@
 //! Record of an update, which both images read: it survives restarts, and says what the other image left.
 
 use super::key::{Added, MAX_MODULUS, Rotation};
-use super::manifest::{File, Manifest, UpdateId};
+use super::manifest::{File, MAX_NAME, Manifest, UpdateId};
 use super::service::Workflow;
 use crate::label::Label;
 
 /// The longest reason of a result, in bytes.
 pub(super) const MAX_DETAILS: usize = 128;
 /// Bytes that a record takes at most.
-pub(super) const RECORD_SIZE: usize = 1024;
+pub(super) const RECORD_SIZE: usize = 1280;
 /// Bytes that a rotation takes at most.
 pub(super) const ROTATION_SIZE: usize = 1792;
 /// Layout of both.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 /// Stage of an update that a restart does not end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub struct InstallResult {
     pub details: Label<MAX_DETAILS>,
 }
 
+/// Update of an image, and the image's version.
+pub(super) type Installed = (UpdateId, Label<MAX_NAME>);
+
 /// Record of an update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
@@ -53,7 +56,13 @@ pub(super) struct Record {
     pub(super) is_clean: bool,
     pub(super) result: Option<InstallResult>,
     /// The update that is installed, and the version of the image that it made.
-    pub(super) installed: Option<(UpdateId, Label<{ super::manifest::MAX_NAME }>)>,
+    pub(super) installed: Option<Installed>,
+    /// The image in the slot, if it was kept before the one that runs.
+    pub(super) previous: Option<Installed>,
+    /// The trial is that of the image before, which an operator has asked for.
+    pub(super) is_rollback: bool,
+    /// Reason why the last rollback failed; empty if it did not.
+    pub(super) note: Label<MAX_DETAILS>,
 }
 
 impl Record {
@@ -65,7 +74,8 @@ impl Record {
             Kept::Fetching => 1,
             Kept::Trial => 2,
         };
-        out.bytes(&[LAYOUT, kept, self.restarts, self.is_clean.into()])?;
+        let flags = u8::from(self.is_clean) | u8::from(self.is_rollback) << 1;
+        out.bytes(&[LAYOUT, kept, self.restarts, flags])?;
         out.label(&self.workflow.id)?;
         out.label(&self.workflow.retry)?;
         out.id(&self.manifest.id)?;
@@ -80,17 +90,16 @@ impl Record {
         out.bytes(&result.code.to_le_bytes())?;
         out.bytes(&result.extended.to_le_bytes())?;
         out.label(&result.details)?;
-        let (id, criterion) = self.installed.unwrap_or_default();
-        out.bytes(&[self.installed.is_some().into()])?;
-        out.id(&id)?;
-        out.label(&criterion)?;
+        out.installed(self.installed)?;
+        out.installed(self.previous)?;
+        out.label(&self.note)?;
         Some(out.length)
     }
 
     /// `None` if the bytes are not a record.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut from = Reader(bytes);
-        let [layout, kept, restarts, is_clean] = from.array()?;
+        let [layout, kept, restarts, flags] = from.array()?;
         let kept = match (layout, kept) {
             (LAYOUT, 0) => Kept::Idle,
             (LAYOUT, 1) => Kept::Fetching,
@@ -100,7 +109,8 @@ impl Record {
         Some(Self {
             kept,
             restarts,
-            is_clean: is_clean != 0,
+            is_clean: flags & 1 != 0,
+            is_rollback: flags & 2 != 0,
             workflow: Workflow {
                 id: from.label()?,
                 retry: from.label()?,
@@ -125,11 +135,9 @@ impl Record {
                 };
                 (is_there != 0).then_some(result)
             },
-            installed: {
-                let [is_there] = from.array()?;
-                let installed = (from.id()?, from.label()?);
-                (is_there != 0).then_some(installed)
-            },
+            installed: from.installed()?,
+            previous: from.installed()?,
+            note: from.label()?,
         })
     }
 }
@@ -213,6 +221,14 @@ impl Writer<'_> {
         self.label(&id.name)?;
         self.label(&id.version)
     }
+
+    #[inline(never)]
+    fn installed(&mut self, installed: Option<Installed>) -> Option<()> {
+        self.bytes(&[installed.is_some().into()])?;
+        let (id, version) = installed.unwrap_or_default();
+        self.id(&id)?;
+        self.label(&version)
+    }
 }
 
 struct Reader<'s>(&'s [u8]);
@@ -244,6 +260,13 @@ impl<'s> Reader<'s> {
             name: self.label()?,
             version: self.label()?,
         })
+    }
+
+    #[inline(never)]
+    fn installed(&mut self) -> Option<Option<Installed>> {
+        let [is_there] = self.array()?;
+        let installed = (self.id()?, self.label()?);
+        Some((is_there != 0).then_some(installed))
     }
 }
 
@@ -288,6 +311,9 @@ mod tests {
                 details: label(),
             }),
             installed: Some((id, label())),
+            previous: Some((id, label())),
+            is_rollback: true,
+            note: label(),
         }
     }
 
@@ -302,7 +328,7 @@ mod tests {
                 assert_eq!(record.write(&mut [0; RECORD_SIZE][..cut]), None);
             }
         }
-        assert_eq!(Record::read(&[2; 200]), None, "another layout");
+        assert_eq!(Record::read(&[9; 200]), None, "another layout");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The reported part of the twin's component `deviceUpdate` (Azure SDK for Embedded C, `az_iot_adu_client`).
 
 use super::machine::{Stage, Updates};
-use super::manifest::UpdateId;
 use super::record::InstallResult;
 use super::service::ACTION_PROCESS;
 use crate::json::{Object, write_value};
@@ -75,30 +74,19 @@ impl Updates<'_> {
     }
 
     fn reported_state(&self) -> i64 {
-        match (self.stage, self.record.result) {
-            (Stage::New | Stage::Idle | Stage::Stopping, Some(InstallResult { code: 0, .. })) => {
-                FAILED
-            }
-            (Stage::New | Stage::Idle | Stage::Stopping, _) => IDLE,
-            _ => IN_PROGRESS,
+        let is_over = matches!(self.stage, Stage::New | Stage::Idle | Stage::Stopping)
+            // The service knows nothing of a rollback.
+            || self.record.is_rollback;
+        match self.record.result {
+            _ if !is_over => IN_PROGRESS,
+            Some(InstallResult { code: 0, .. }) => FAILED,
+            _ => IDLE,
         }
     }
 
     /// The update that is installed, as JSON in a text. One that came in another way has the device's own names.
     fn installed_text(&self) -> Label<MAX_ID> {
-        let own = || {
-            Some(UpdateId {
-                provider: Label::new(self.settings.manufacturer)?,
-                name: Label::new(self.settings.model)?,
-                version: Label::new(self.version)?,
-            })
-        };
-        let installed = self.record.installed.as_ref();
-        let installed = installed.filter(|(_, version)| version.as_str() == self.version);
-        let id = installed
-            .map(|(id, _)| *id)
-            .or_else(own)
-            .unwrap_or_default();
+        let (id, _) = self.installed_or_own();
         let mut space = [0; MAX_ID];
         let mut text = Text::new(&mut space);
         let written = write_value(&mut text, |slot| {
@@ -120,11 +108,12 @@ fn write_result(agent: &mut Object<'_, '_>, result: &InstallResult) {
     let write = |object: &mut Object<'_, '_>| {
         object
             .integer("resultCode", result.code.into())
-            .integer("extendedResultCode", result.extended.into())
-            .string("resultDetails", result.details);
+            .integer("extendedResultCode", result.extended.into());
     };
     agent.object("lastInstallResult", |object| {
         write(object);
+        object.string("resultDetails", result.details);
+        // There is one step. Its details are the same: once, since the component has to fit a patch.
         object.object("stepResults", |steps| {
             steps.object("step_0", |step| write(step));
         });

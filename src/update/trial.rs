@@ -30,7 +30,7 @@ impl Updates<'_> {
         self.load(environment);
         self.stage = Stage::Idle;
         self.report_again();
-        let is_new = self.record.manifest.criterion.as_str() == self.version;
+        let is_new = self.target().as_str() == self.version;
         match (environment.updater.image_state(), self.record.kept) {
             (ImageState::OnTrial, Kept::Trial) if !is_new => {
                 self.give_up(Cause::Version, environment);
@@ -57,7 +57,11 @@ impl Updates<'_> {
 
     /// The image before the new one runs again, or still.
     fn reverted(&mut self, environment: &mut Environment<'_>) {
-        if let Some(result) = self.record.result.filter(|result| result.code == 0) {
+        if self.record.is_rollback && !self.record.note.is_empty() {
+            return self.rollback_failed(self.record.note, environment);
+        }
+        let result = self.record.result.filter(|_| !self.record.is_rollback);
+        if let Some(result) = result.filter(|result| result.code == 0) {
             warn!("update: went back to the image before: {}", result.details);
             self.finish(result, environment);
             environment
@@ -78,7 +82,7 @@ impl Updates<'_> {
             // Without the count there is no end.
             return self.fail(Cause::Restarts, environment);
         }
-        info!("update: starting the new image on trial again, after a restart in good order");
+        info!("update: starting the image on trial again, after a restart in good order");
         self.restart_on_trial(environment);
     }
 
@@ -99,18 +103,21 @@ impl Updates<'_> {
 
     /// The new image is kept.
     fn succeed(&mut self, environment: &mut Environment<'_>) {
+        if self.record.is_rollback {
+            return self.rolled_back(environment);
+        }
         info!(
             "update: {} is installed, and is kept",
             self.record.manifest.id.version
         );
-        self.installed("", environment);
+        self.finish_installed("", environment);
         // Another workflow may have been desired meanwhile.
         self.wants_twin = true;
         environment.application.tell(UpdateEvent::Installed);
     }
 
     /// The update of the record is the one that runs.
-    pub(super) fn installed(&mut self, details: &str, environment: &mut Environment<'_>) {
+    pub(super) fn finish_installed(&mut self, details: &str, environment: &mut Environment<'_>) {
         let manifest = &self.record.manifest;
         self.record.installed = Some((manifest.id, manifest.criterion));
         self.finish(
@@ -124,14 +131,19 @@ impl Updates<'_> {
     }
 
     /// Notes why this image is not kept, and restarts into the one before.
-    fn give_up(&mut self, cause: Cause, environment: &mut Environment<'_>) {
+    pub(super) fn give_up(&mut self, cause: Cause, environment: &mut Environment<'_>) {
         let details = detailed(cause, self.last_failure.as_str());
         warn!("update: going back to the image before: {details}");
-        self.record.result = Some(InstallResult {
-            code: 0,
-            extended: cause.code(),
-            details,
-        });
+        match self.record.is_rollback {
+            true => self.record.note = details,
+            false => {
+                self.record.result = Some(InstallResult {
+                    code: 0,
+                    extended: cause.code(),
+                    details,
+                });
+            }
+        }
         self.record.is_clean = false;
         self.store(environment);
         self.restart();

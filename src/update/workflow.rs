@@ -97,7 +97,11 @@ impl Updates<'_> {
                 return;
             }
             // The twin is read again afterwards.
-            Stage::New | Stage::Stopping | Stage::Restarting | Stage::Proving { .. } => return,
+            Stage::New
+            | Stage::Stopping
+            | Stage::Restarting
+            | Stage::RollingBack { .. }
+            | Stage::Proving { .. } => return,
             Stage::Idle | Stage::Download { .. } | Stage::Install { .. } => {}
         }
         if is_known && self.record.kept == Kept::Idle {
@@ -112,6 +116,7 @@ impl Updates<'_> {
             self.record.workflow = *self.service.workflow();
             self.record.kept = Kept::Idle;
             self.record.result = None;
+            self.record.note = Label::EMPTY;
             self.record.offset = 0;
             self.record.package = 0;
             info!(
@@ -159,7 +164,7 @@ impl Updates<'_> {
         self.answer(ACCEPTED);
         if manifest.criterion.as_str() == self.version {
             info!("update: {} is installed already", manifest.id.version);
-            self.installed("already installed", environment);
+            self.finish_installed("already installed", environment);
             return Ok(());
         }
         self.job = Some(Box::new(self.image_job()?));
@@ -190,6 +195,11 @@ impl Updates<'_> {
         };
         self.record.package = mark;
         self.stage = Stage::Package;
+        self.written = 0;
+        if self.record.previous.take().is_some() {
+            // The slot is about to be overwritten.
+            self.store(environment);
+        }
         environment.updater.begin(&job);
         Ok(true)
     }

@@ -55,12 +55,16 @@ impl Application for App {
         standard::oldest_queued(),
         standard::dropped(),
         standard::messages_ignored(),
+        #[cfg(feature = "update")]
+        standard::update_status(),
     ];
 
     const METHODS: &'static [Method<Self>] = &[
         standard::reboot(),
         standard::get_status(),
         standard::clear_queue(),
+        #[cfg(feature = "update")]
+        standard::rollback(),
         Method::set_interval("setTelemetryInterval", TELEMETRY),
         standard::blink("blink"),
         standard::blink("indicator*blink"),

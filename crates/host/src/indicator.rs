@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use azure_device::port::Indicator;
 use azure_device::report::Report;
 use azure_device::report::Status;
+use azure_device::report::UpdateState;
 use azure_device::text::Visible;
 
 /// Prints a line on standard output whenever the status changes.
@@ -18,6 +19,7 @@ pub struct StatusLine {
     in_file: u32,
     dropped: u64,
     dark: bool,
+    update: UpdateState,
 }
 
 impl StatusLine {
@@ -30,6 +32,7 @@ impl StatusLine {
             in_file: 0,
             dropped: 0,
             dark: false,
+            update: UpdateState::Idle,
         }
     }
 
@@ -39,6 +42,7 @@ impl StatusLine {
         self.queued = report.queued;
         self.in_file = report.queued_in_flash;
         self.dropped = report.dropped.total();
+        self.observe_update(report.update);
         if self.dark != report.indicator_is_dark {
             self.dark = report.indicator_is_dark;
             let text = if self.dark {
@@ -51,6 +55,28 @@ impl StatusLine {
         if self.dark {
             self.change(report.status);
         }
+    }
+
+    /// Tells another state of an update, and each tenth of a download.
+    fn observe_update(&mut self, update: UpdateState) {
+        let tenth = |state: UpdateState| state.percent().map(|percent| percent / 10);
+        let (before, now) = (self.update, update);
+        if (before.name(), tenth(before)) == (now.name(), tenth(now)) {
+            return;
+        }
+        self.update = update;
+        let text = match (now, now.percent()) {
+            (_, Some(percent)) => format!("downloads an update: {percent} %"),
+            (UpdateState::Idle, _) => "has no update under way".to_owned(),
+            (UpdateState::Waiting, _) => "waits until its application allows the update".to_owned(),
+            (UpdateState::Restarting, _) => "restarts into another image".to_owned(),
+            (UpdateState::OnTrial, _) => "runs a new image on trial".to_owned(),
+            (UpdateState::Failed, _) => {
+                "could not be updated: the log and its twin say why".to_owned()
+            }
+            _ => return,
+        };
+        print_line(AnsiColor::Blue, &self.name, &text);
     }
 
     /// The messages that wait and those that were dropped, if there are any.
@@ -77,6 +103,7 @@ impl StatusLine {
             (_, Status::Starting) => (AnsiColor::Yellow, "connects"),
             (_, Status::Connected) => (AnsiColor::Green, "is connected"),
             (_, Status::Sending) => (AnsiColor::Blue, "sends telemetry"),
+            (_, Status::Updating) => (AnsiColor::Blue, "is being updated"),
             (_, Status::Off) => (AnsiColor::White, "blinks"),
             (_, Status::Failed) => (AnsiColor::Red, "is not connected"),
         };

@@ -248,7 +248,7 @@ fn methods_and_messages_are_sent_from_forms_of_the_model_or_free_ones() {
     browser.view("#/device/d/send");
     let blink = "form[aria-label='Call blink']";
     browser.wait(&format!("document.querySelector({})", json!(blink)));
-    assert_eq!(browser.count("form.command"), 6);
+    assert_eq!(browser.count("form.command"), 7);
     let times = browser.labelled(blink, "times");
     browser.fill(&times, "five");
     browser.press(blink, "Call");
@@ -263,6 +263,10 @@ fn methods_and_messages_are_sent_from_forms_of_the_model_or_free_ones() {
     browser.press("form[aria-label='Call indicator*blink']", "Call");
     assert_eq!(answer(&mut client, "{}", 404, ""), "indicator*blink");
     browser.wait_for(".answers li .tag.bad", "indicator*blink: 404");
+    browser.press("form[aria-label='Call rollback']", "Call");
+    let refused = "{\"error\":\"an update is under way\"}";
+    assert_eq!(answer(&mut client, "", 409, refused), "rollback");
+    browser.wait_for(".answers li .tag.bad", "rollback: 409");
 
     let free = "form[aria-label='Call a method by its name']";
     browser.click("details.quiet summary");

@@ -13,6 +13,8 @@ mod shown;
 pub(crate) mod sim;
 mod stopping;
 mod twin;
+#[cfg(feature = "update")]
+mod updates;
 
 use core::time::Duration;
 use std::string::{String, ToString};

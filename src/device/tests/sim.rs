@@ -17,6 +17,8 @@ use crate::port::{
 };
 use crate::report::{Condition, NetworkAddress, Status};
 use crate::time::{Instant, UnixTime};
+#[cfg(feature = "update")]
+use crate::update::tests::world::Board;
 
 /// 2026-06-01T00:00:00Z: when the simulated world begins.
 pub(crate) const BEGIN: u64 = 1_780_272_000;
@@ -50,6 +52,10 @@ pub(crate) struct Hub {
     pub(crate) checks_expiry: bool,
     /// Answers to the next requests about the twin or a registration: status, the rest of the topic's query, and the body.
     pub(crate) answers: VecDeque<(u16, String, String)>,
+    /// Desired properties of the twin that is given when `answers` has nothing; empty for none.
+    pub(crate) desired: String,
+    /// Their version.
+    pub(crate) version: u64,
     /// True if requests about the twin are answered when `answers` has nothing for them.
     pub(crate) serves_twin: bool,
     /// The most bytes that one read gives.
@@ -129,6 +135,9 @@ pub(crate) struct World {
     /// Times, in milliseconds, at which the sensor fails, and at which it answers again.
     pub(crate) sensor_fails: Vec<(u64, u64)>,
     pub(crate) shown: Vec<Status>,
+    /// Two images, a boot loader, and a thread that downloads.
+    #[cfg(feature = "update")]
+    pub(crate) board: Option<Board>,
     /// The queue that outlives the device.
     pub(crate) queue: Option<Box<dyn Queue>>,
     /// The seed of what is random.
@@ -174,6 +183,8 @@ impl World {
             keeps_sessions: true,
             checks_expiry: true,
             answers: VecDeque::new(),
+            desired: String::new(),
+            version: 1,
             serves_twin: false,
             piece: usize::MAX,
             after_connack: VecDeque::new(),
@@ -199,6 +210,8 @@ impl World {
             connects_in_steps: false,
             sensor_fails: Vec::new(),
             shown: Vec::new(),
+            #[cfg(feature = "update")]
+            board: None,
             queue: None,
             random: 42,
             link: None,
@@ -212,6 +225,15 @@ impl World {
             ..Requests::default()
         };
         self.requests.push_back((time.as_millis() as u64, stop));
+    }
+
+    /// Time at which the download has news.
+    fn news_due(&self) -> Option<u64> {
+        #[cfg(feature = "update")]
+        if let Some(board) = &self.board {
+            return board.news_due();
+        }
+        None
     }
 
     fn check_storage(&self) -> Result<(), StorageError> {
@@ -234,7 +256,8 @@ impl World {
         let raw = self.raw.front().map(|(at, _)| *at);
         let raw = raw.filter(|_| open.is_some());
         let puback = open.and_then(|link| link.borrow().pubacks.front().map(|(at, _)| *at));
-        let next = [Some(until), request, cut, push, raw, puback]
+        let news = self.news_due();
+        let next = [Some(until), request, cut, push, raw, puback, news]
             .into_iter()
             .flatten()
             .min()
@@ -264,6 +287,7 @@ impl World {
             && let (Some(link), Some((_, topic, body))) = (&self.link, self.pushes.pop_front())
         {
             link.borrow_mut().to_device.extend(message(topic, body));
+            self.hub.borrow_mut().desire(topic, body);
             return Wake::Readable;
         }
         if raw.is_some_and(|at| at <= self.now)
@@ -272,7 +296,11 @@ impl World {
             link.borrow_mut().to_device.extend(bytes);
             return Wake::Readable;
         }
-        if request.is_some_and(|at| at <= self.now) {
+        if [request, news]
+            .into_iter()
+            .flatten()
+            .any(|at| at <= self.now)
+        {
             Wake::Request
         } else {
             Wake::Deadline
@@ -469,6 +497,13 @@ impl Platform for World {
             .map(|queue| queue as &mut dyn Queue)
     }
 
+    #[cfg(feature = "update")]
+    fn updater(&mut self) -> Option<&mut dyn crate::port::update::Updater> {
+        let board = self.board.as_mut()?;
+        board.now = self.now;
+        Some(board)
+    }
+
     fn condition(&mut self) -> Condition {
         Condition {
             network_address: NetworkAddress::new("192.0.2.7"),
@@ -663,13 +698,28 @@ impl Hub {
         self.log.requests.push((topic, body));
     }
 
-    /// An empty twin, or that a patch was taken.
+    /// A deployment that is told is in the twin from then on.
+    fn desire(&mut self, topic: &str, body: &str) {
+        let inner = body
+            .strip_prefix('{')
+            .and_then(|rest| rest.rsplit_once(",\"$version\":"));
+        if topic.starts_with("$iothub/twin/PATCH/properties/desired/")
+            && let Some((inner, _)) = inner.filter(|(inner, _)| inner.contains("deviceUpdate"))
+        {
+            self.version += 1;
+            self.desired = inner.into();
+        }
+    }
+
+    /// The twin with what is desired, or that a patch was taken.
     fn usual_answer(&self, topic: &str) -> Option<(u16, String, String)> {
-        let twin = r#"{"desired":{"$version":1},"reported":{"$version":1}}"#;
+        let comma = if self.desired.is_empty() { "" } else { "," };
+        let desired = std::format!("{}{comma}\"$version\":{}", self.desired, self.version);
+        let twin = std::format!("{{\"desired\":{{{desired}}},\"reported\":{{\"$version\":1}}}}");
         if !self.serves_twin {
             None
         } else if topic.starts_with("$iothub/twin/GET/") {
-            Some((200, String::new(), twin.into()))
+            Some((200, String::new(), twin))
         } else {
             Some((204, String::new(), String::new()))
         }

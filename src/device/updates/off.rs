@@ -7,6 +7,7 @@ use crate::device::Config;
 use crate::device::twin::Twin;
 use crate::failure::Failure;
 use crate::json::Object;
+use crate::report::{Report, Status};
 use crate::time::Instant;
 
 /// No updates.
@@ -30,6 +31,10 @@ impl<'b> Updating<'b> {
     pub(in crate::device) const fn reported(&mut self, _twin: &mut Twin<'_>) {}
 
     pub(in crate::device) const fn write(&self, _reported: &mut Object<'_, '_>) {}
+
+    pub(in crate::device) const fn shown(&self, status: Status, _report: &Report) -> Status {
+        status
+    }
 
     pub(in crate::device) const fn failed(&mut self, _failure: &Failure) {}
 

@@ -2,7 +2,7 @@
 
 use super::Tap;
 use crate::application::{
-    Application, Context, Control, Event, Permission, UpdateEvent, UpdateStep,
+    Application, Context, Control, Event, Permission, Rollback, UpdateEvent, UpdateStep, standard,
 };
 use crate::connection::Connection;
 use crate::device::twin::{Twin, UPDATE};
@@ -10,7 +10,7 @@ use crate::device::{Config, Device};
 use crate::failure::Failure;
 use crate::json::Object;
 use crate::port::update::Updater;
-use crate::report::Report;
+use crate::report::{Report, Status};
 use crate::time::{Instant, UnixTime};
 use crate::update::{COMPONENT, Environment, Side, Updates};
 
@@ -63,6 +63,14 @@ impl<'b> Updating<'b> {
         }
     }
 
+    /// Status to be shown: while an update is under way, that.
+    pub(in crate::device) const fn shown(&self, status: Status, report: &Report) -> Status {
+        match status {
+            Status::Connected | Status::Sending if report.update.is_under_way() => Status::Updating,
+            status => status,
+        }
+    }
+
     /// The device is not on its hub.
     pub(in crate::device) fn failed(&mut self, failure: &Failure) {
         if let Some(updates) = &mut self.0 {
@@ -80,13 +88,14 @@ impl<A: Application> Device<'_, A> {
     /// Does what is due with updates.
     pub(in crate::device) fn handle_updates(
         &mut self,
-        connection: &Connection<'_>,
+        connection: &mut Connection<'_>,
         (now, unix): (Instant, Option<UnixTime>),
         updater: &mut dyn Updater,
     ) {
         let Some(updates) = &mut self.updating.0 else {
             return;
         };
+        let asked = self.control.update.rollback == Rollback::Asked;
         let mut side = Own {
             application: &mut self.application,
             control: &mut self.control,
@@ -103,9 +112,27 @@ impl<A: Application> Device<'_, A> {
             true => updates.stopping(&mut environment),
             false => updates.poll(&mut environment),
         }
-        if updates.take_changed() {
+        let is_asked = asked && !connection.is_stopping();
+        let judged = is_asked.then(|| updates.roll_back(&mut environment));
+        let status = &mut self.control.update;
+        status.is_served = true;
+        if let Some(judged) = judged {
+            status.rollback = match judged {
+                Ok(version) => Rollback::Ready(version),
+                Err(reason) => Rollback::Refused(reason),
+            };
+        }
+        let state = updates.state();
+        let is_changed = updates.take_changed();
+        if is_changed {
             self.twin.changed(UPDATE);
         }
+        if is_changed || state.differs(status.state) {
+            updates.observe(status);
+            self.control.mark(standard::UPDATE_STATUS);
+        }
+        self.control.update.state = state;
+        connection.report.update = state;
         if updates.take_wants_twin() {
             self.twin.read_again();
         }

@@ -12,6 +12,7 @@ use core::fmt;
 pub use self::job::{FetchFailure, Job, MAX_ADDRESS, MAX_ADDRESSES};
 use super::StorageError;
 use crate::failure::{Code, ConnectError};
+use crate::label::Label;
 use crate::time::Instant;
 
 /// A public RSA key. Numbers are big-endian.
@@ -127,6 +128,21 @@ pub enum ImageState {
     OnTrial,
 }
 
+/// Image in the slot, as the boot loader has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotImage {
+    /// This platform cannot tell.
+    NotSupported,
+    /// None that the boot loader could start.
+    None,
+    /// One that says that it has this version, as [`Facts::firmware_version`](crate::report::Facts) would have it if it
+    /// ran.
+    Version(Label<MAX_VERSION>),
+}
+
+/// The longest version of an image, in bytes: Device Update's own limit.
+pub const MAX_VERSION: usize = 64;
+
 /// The device loop's view of updates. Nothing of it waits for a network.
 pub trait Updater {
     /// Starts a download in the background. An earlier one has ended.
@@ -153,6 +169,18 @@ pub trait Updater {
     ///
     /// The medium failed.
     fn request_trial(&mut self) -> Result<(), SlotError>;
+
+    /// Image in the slot, for a rollback: the device compares its version with that of the image that ran before, and
+    /// then calls [`Updater::request_trial`], which starts it on trial. Called while no download is under way; reading an
+    /// image's header is enough. MCUboot's downgrade prevention must be off for it, or the boot loader refuses the image.
+    /// The default is a platform that cannot tell, on which a rollback is refused.
+    ///
+    /// # Errors
+    ///
+    /// The medium failed.
+    fn slot_image(&mut self) -> Result<SlotImage, SlotError> {
+        Ok(SlotImage::NotSupported)
+    }
 
     /// State of the image that runs.
     fn image_state(&mut self) -> ImageState;

@@ -17,7 +17,9 @@ use crate::json::write_value;
 use crate::port::update::RsaKey;
 use crate::text::Text;
 
+mod bench;
 mod machine;
+mod rollback;
 pub(crate) mod world;
 
 /// DER of the DigestInfo of SHA-256, up to the digest (RFC 8017, section 9.2).

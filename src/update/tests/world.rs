@@ -8,9 +8,10 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::failure::{Code, ConnectError, TcpFailure};
+use crate::label::Label;
 use crate::port::StorageError;
 use crate::port::update::{
-    FetchFailure, Fetcher, FileServer, ImageState, Job, News, Slot, SlotError, Updater,
+    FetchFailure, Fetcher, FileServer, ImageState, Job, News, Slot, SlotError, SlotImage, Updater,
 };
 use crate::time::Instant;
 use crate::update::fetch;
@@ -327,6 +328,10 @@ fn version_of(image: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
+/// The power is cut: what a device's run ends with.
+#[derive(Debug)]
+pub(crate) struct PowerCut;
+
 /// A device's flash with two slots, a boot loader that swaps them, and a storage.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
@@ -342,6 +347,16 @@ pub(crate) struct Board {
     /// A download goes on when the test says so.
     pub(crate) is_slow: bool,
     pub(crate) fails: bool,
+    /// Milliseconds from one report of progress to the next; 0 has a download end within its start.
+    pub(crate) pace: u64,
+    pub(crate) now: u64,
+    /// News of a download that goes on, with their times.
+    pub(crate) due: VecDeque<(u64, News)>,
+    /// Bytes of that download that are in flash.
+    pub(crate) written: u32,
+    /// Steps that survive a restart (loads and stores, trials that are requested, images that are kept) until the power
+    /// is cut, and whether the last one is still done.
+    pub(crate) cut: Option<(usize, bool)>,
 }
 
 impl Board {
@@ -360,6 +375,39 @@ impl Board {
         self.on_trial = core::mem::take(&mut self.trial_wanted);
         self.job = None;
         self.news.clear();
+        self.end_download();
+    }
+
+    /// What a download would have written later was not written.
+    fn end_download(&mut self) {
+        if !self.due.is_empty() {
+            self.due.clear();
+            let rest = self.net.flash.get_mut(self.written as usize..);
+            rest.unwrap_or_default().fill(0x55);
+        }
+    }
+
+    /// Time of the next news.
+    pub(crate) fn news_due(&self) -> Option<u64> {
+        self.due.front().map(|(at, _)| *at)
+    }
+
+    /// A step that survives a restart. The power may be cut before it, or after it.
+    fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> T) -> T {
+        let Some((left, is_done)) = &mut self.cut else {
+            return step(self);
+        };
+        if *left > 0 {
+            *left -= 1;
+            return step(self);
+        }
+        let is_done = *is_done;
+        self.cut = None;
+        if is_done {
+            step(self);
+        }
+        // Not a panic, whose message would be printed.
+        std::panic::resume_unwind(std::boxed::Box::new(PowerCut))
     }
 
     /// Runs the download that was begun.
@@ -377,18 +425,34 @@ impl Updater for Board {
     fn begin(&mut self, job: &Job) {
         assert!(self.job.is_none(), "one download at a time");
         self.job = Some(*job);
-        if !self.is_slow {
-            self.download();
+        if self.is_slow {
+            return;
+        }
+        self.download();
+        if self.pace > 0 {
+            self.written = job.offset;
+            let news = core::mem::take(&mut self.news);
+            let times = (1..).map(|step| self.now + step * self.pace);
+            self.due = times.zip(news).collect();
         }
     }
 
     fn stop(&mut self) {
-        if self.job.take().is_some() {
+        if self.job.take().is_some() || !self.due.is_empty() {
+            self.end_download();
             self.news.push_back(News::Ended(Err(FetchFailure::Stopped)));
         }
     }
 
     fn news(&mut self) -> Option<News> {
+        if self.news_due().is_some_and(|at| at <= self.now)
+            && let Some((_, news)) = self.due.pop_front()
+        {
+            if let News::Progress(written) = news {
+                self.written = written;
+            }
+            return Some(news);
+        }
         self.news.pop_front()
     }
 
@@ -400,8 +464,15 @@ impl Updater for Board {
         if self.fails {
             return Err(SlotError(Code(5)));
         }
-        self.trial_wanted = true;
+        self.step(|board| board.trial_wanted = true);
         Ok(())
+    }
+
+    fn slot_image(&mut self) -> Result<SlotImage, SlotError> {
+        Ok(match version_of(&self.net.flash) {
+            version if version.len() > 20 => SlotImage::None,
+            version => SlotImage::Version(Label::new(version).unwrap()),
+        })
     }
 
     fn image_state(&mut self) -> ImageState {
@@ -412,11 +483,12 @@ impl Updater for Board {
     }
 
     fn confirm(&mut self) -> Result<(), SlotError> {
-        self.on_trial = false;
+        self.step(|board| board.on_trial = false);
         Ok(())
     }
 
     fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        self.step(|_| ());
         let Some(value) = self.storage.get(key) else {
             return Ok(None);
         };
@@ -428,7 +500,7 @@ impl Updater for Board {
         if self.fails {
             return Err(StorageError::Medium(5));
         }
-        self.storage.insert(key.to_string(), value.to_vec());
+        self.step(|board| board.storage.insert(key.to_string(), value.to_vec()));
         Ok(())
     }
 }

@@ -5,8 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use azure_device::failure::Code;
+use azure_device::label::Label;
 use azure_device::port::Storage;
-use azure_device::port::update::{ImageState, Slot, SlotError};
+use azure_device::port::update::{ImageState, Slot, SlotError, SlotImage};
 
 use crate::storage::FileStorage;
 
@@ -120,6 +121,15 @@ impl Slots {
     pub(crate) fn request_trial(&mut self) -> Result<(), SlotError> {
         let (second, _) = self.record();
         self.set(second, Next::Other)
+    }
+
+    /// Image in the slot.
+    pub(crate) fn slot_image(&mut self) -> SlotImage {
+        let (second, _) = self.record();
+        match version(&self.path(!second)) {
+            version if version.is_empty() => SlotImage::None,
+            version => Label::new(version).map_or(SlotImage::None, SlotImage::Version),
+        }
     }
 
     /// State of the image that runs.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use azure_device::failure::Code;
 use azure_device::port::StorageError;
-use azure_device::port::update::{FetchFailure, ImageState, Job, News, Slot, SlotError, Updater};
+use azure_device::port::update::{
+    FetchFailure, ImageState, Job, News, Slot, SlotError, SlotImage, Updater,
+};
 use azure_device::storage;
 use azure_device::update::fetch;
 use rustls::ClientConfig;
@@ -163,6 +165,10 @@ impl Updater for HostUpdater {
 
     fn request_trial(&mut self) -> Result<(), SlotError> {
         self.slots.request_trial()
+    }
+
+    fn slot_image(&mut self) -> Result<SlotImage, SlotError> {
+        Ok(self.slots.slot_image())
     }
 
     fn image_state(&mut self) -> ImageState {

@@ -388,3 +388,58 @@ fn an_update_for_other_devices_is_not_deployed() {
     assert!(error.to_string().contains("import it first"), "{error}");
     device.stop();
 }
+
+#[test]
+fn an_operator_has_the_image_before_started_which_is_answered_before_the_restart() {
+    let site = Site::new();
+    let device = site.start();
+    let call = |name: &str| {
+        let answer = site.hub.invoke_method(DEVICE, name, &Value::Null, PATIENCE);
+        let answer = answer.unwrap();
+        (answer.status, answer.payload)
+    };
+    let (status, answer) = call("rollback");
+    assert_eq!(status, 409, "{answer}");
+    assert_eq!(site.deploy("1.1.0")["state"], "Succeeded");
+    let own = env!("CARGO_PKG_VERSION");
+    let (_, answer) = call("getStatus");
+    assert_eq!(answer["update"]["state"], "idle");
+    assert_eq!(answer["update"]["previous"], own);
+    assert_eq!(
+        call("rollback"),
+        (200, serde_json::json!({ "version": own }))
+    );
+    let state = site.wait(|state| state["installed"]["version"] == own);
+    assert_eq!(state["state"], "Succeeded", "the workflow is what it was");
+    site.wait_for_boot_loader(|record| record.ends_with(b"s"));
+    let reported = |name: &str| {
+        let twin = site.hub.twin(DEVICE).unwrap();
+        twin["properties"]["reported"][name].clone()
+    };
+    site.wait(|_| reported("updateStatus")["previous"] == "1.1.0");
+    assert_eq!(reported("firmwareVersion"), own);
+    device.stop();
+}
+
+#[test]
+fn the_twin_tells_the_state_of_an_update_in_tenths() {
+    let site = Site::new();
+    let device = site.start();
+    site.hub
+        .inject_update_fault(UpdateFault::Slow { rate: 40_000 }, ALWAYS);
+    let workflow = site.hub.deploy_update(&id("1.1.0"), DEVICE).unwrap();
+    let mut percents = Vec::new();
+    site.wait(|state| {
+        let twin = site.hub.twin(DEVICE).unwrap();
+        let status = &twin["properties"]["reported"]["updateStatus"];
+        if status["state"] == "downloading" {
+            assert_eq!(status["version"], "1.1.0");
+            percents.push(status["percent"].as_i64().unwrap());
+        }
+        state["workflow"] == workflow.as_str() && state["state"] == "Succeeded"
+    });
+    percents.dedup();
+    assert!(percents.len() > 2 && percents.is_sorted(), "{percents:?}");
+    site.hub.clear_update_faults();
+    device.stop();
+}
