@@ -170,6 +170,10 @@ enum azure_iot_hub_event_kind {
 	AZURE_IOT_HUB_TIMER = 5,
 	/** The device is about to stop or to restart. What is queued is sent while there is time. */
 	AZURE_IOT_HUB_STOPPING = 6,
+	/** The flash of the queue failed: `text` says how. Messages wait in RAM. It is tried again each minute. */
+	AZURE_IOT_HUB_QUEUE_FAILED = 7,
+	/** A message was written to the queue again, after AZURE_IOT_HUB_QUEUE_FAILED. */
+	AZURE_IOT_HUB_QUEUE_RESTORED = 8,
 };
 
 /** Something that happened. The device has logged it already. */

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::mqtt::AckToken;
 use crate::outlet::{Delivery, Ticket};
+use crate::port::QueueError;
 use crate::properties::Bag;
 use crate::time::UnixTime;
 
@@ -61,6 +62,11 @@ pub enum Event<'a> {
     Timer,
     /// The device is about to stop or to restart. What is queued is sent while there is time.
     Stopping,
+    /// The flash or the file of the queue failed. Messages wait in RAM, and a restart loses them. It is tried again each
+    /// minute. [`QueueError::Damaged`]: its content made no sense, and was erased.
+    QueueFailed(QueueError),
+    /// A message was written to the queue again, after [`QueueFailed`](Self::QueueFailed).
+    QueueRestored,
     /// An update made progress.
     #[cfg(feature = "update")]
     Update(super::UpdateEvent<'a>),

@@ -143,6 +143,8 @@ impl Application for CApplication {
             }
             Event::Timer => tell(c::AZURE_IOT_HUB_TIMER, None, 0),
             Event::Stopping => tell(c::AZURE_IOT_HUB_STOPPING, None, 0),
+            Event::QueueFailed(error) => tell(c::AZURE_IOT_HUB_QUEUE_FAILED, Some(&error), 0),
+            Event::QueueRestored => tell(c::AZURE_IOT_HUB_QUEUE_RESTORED, None, 0),
             // Its requests follow. Outcomes come by the outlet, also of messages that no life of the device sends.
             _ => {}
         }

@@ -48,12 +48,40 @@ impl Durable {
     }
 }
 
+/// Outcome of reading a record.
+enum Read {
+    /// It is the time of a boot.
+    Clock { is_wanted: bool },
+    /// Its message is in the outbox already.
+    Known,
+    /// Its message is in the outbox now.
+    Loaded,
+    /// The outbox has no room for it.
+    NoRoom,
+    /// It is of no use, for this cause. Its number, if it has one.
+    Useless(Cause, Option<u32>),
+}
+
 /// Messages that were not read into the outbox, by cause.
 #[derive(Default)]
 struct Losses {
     expired: u32,
     damaged: u32,
     too_large: u32,
+}
+
+impl Losses {
+    const fn add(&mut self, cause: Cause) {
+        match cause {
+            Cause::Expired => self.expired += 1,
+            Cause::TooLarge => self.too_large += 1,
+            _ => self.damaged += 1,
+        }
+    }
+
+    const fn total(&self) -> u32 {
+        self.expired + self.damaged + self.too_large
+    }
 }
 
 impl<A: Application> Device<'_, A> {
@@ -74,62 +102,45 @@ impl<A: Application> Device<'_, A> {
             return Ok(());
         }
         let limit = u32::from(self.durable.config.window.max(1));
-        let (mut seen, mut count, mut stopped) = (0_u32, 0_u32, false);
+        let (mut count, mut stopped) = (0_u32, false);
+        // Only the oldest is removed: a gap between records tells the next start of damage.
+        let mut is_oldest = true;
         let mut losses = Losses::default();
         let mut oldest = None;
         let result = queue.visit(&mut |bytes| {
-            let Some(record) = Record::parse(bytes) else {
-                losses.damaged += 1;
-                return Visit::Remove;
-            };
-            let message = match record.kind {
-                Kind::Message(message) => message,
-                // All messages of its boot are delivered.
-                Kind::Clock(_) if seen == 0 && record.boot != self.durable.boot => {
-                    return Visit::Remove;
+            match self.read(connection, at, bytes, &mut oldest) {
+                Read::Clock { is_wanted } => {
+                    return match is_wanted || !is_oldest {
+                        true => Visit::Next,
+                        false => Visit::Remove,
+                    };
                 }
-                Kind::Clock(_) => return Visit::Next,
-            };
-            seen = seen.saturating_add(1);
-            let known = self.durable.created(&record, message.created);
-            if let (None, Known::At(time)) = (oldest, &known) {
-                oldest = Some(*time);
-            }
-            if self
-                .durable
-                .copies()
-                .any(|copy| copy.number == Some(record.number))
-            {
-                return Visit::Next;
-            }
-            if is_expired(&message, &known, at) {
-                losses.expired += 1;
-                self.awaited.lost(record.number, Cause::Expired);
-                return Visit::Remove;
-            }
-            match self.load(connection, &record, &message, &known) {
-                Ok(()) => {
+                Read::Known => is_oldest = false,
+                Read::Loaded => {
+                    is_oldest = false;
                     count += 1;
                     stopped = count >= limit;
                 }
-                Err(RequestError::OutboxFull { .. } | RequestError::NoPacketId) => stopped = true,
-                Err(_) => {
-                    losses.too_large += 1;
-                    self.awaited.lost(record.number, Cause::TooLarge);
+                Read::NoRoom => stopped = true,
+                Read::Useless(cause, number) if is_oldest => {
+                    losses.add(cause);
+                    if let Some(number) = number {
+                        self.awaited.lost(number, cause);
+                    }
+                    oldest = None;
                     return Visit::Remove;
                 }
+                Read::Useless(..) => stopped = true,
             }
             match stopped {
                 true => Visit::Stop,
                 false => Visit::Next,
             }
         });
-        let removed = losses.expired + losses.damaged + losses.too_large;
         let durable = &mut self.durable;
-        durable.stored = durable.stored.saturating_sub(removed);
+        durable.stored = durable.stored.saturating_sub(losses.total());
         durable.oldest = oldest;
-        result?;
-        if !stopped && durable.unloaded() > 0 {
+        if result.is_ok() && !stopped && durable.unloaded() > 0 {
             // They were counted when they were written, and are not there any more.
             losses.damaged += durable.unloaded();
             durable.stored = durable.doubled();
@@ -141,7 +152,48 @@ impl<A: Application> Device<'_, A> {
         self.dropped(connection, at.now, Cause::Damaged, losses.damaged);
         self.dropped(connection, at.now, Cause::TooLarge, losses.too_large);
         self.settle_lost(connection, at);
-        Ok(())
+        result
+    }
+
+    /// Reads a record, and puts its message into the outbox. `oldest` is set by the first that is dated.
+    fn read(
+        &mut self,
+        connection: &mut Connection<'_>,
+        at: &Moment,
+        bytes: &[u8],
+        oldest: &mut Option<UnixTime>,
+    ) -> Read {
+        let Some(record) = Record::parse(bytes) else {
+            return Read::Useless(Cause::Damaged, None);
+        };
+        let message = match record.kind {
+            Kind::Message(message) => message,
+            // As the oldest record, all messages of its boot are delivered.
+            Kind::Clock(_) => {
+                let is_wanted = record.boot == self.durable.boot;
+                return Read::Clock { is_wanted };
+            }
+        };
+        let number = record.number;
+        let known = self.durable.created(&record, message.created);
+        if let (None, Known::At(time)) = (&oldest, &known) {
+            *oldest = Some(*time);
+        }
+        if self
+            .durable
+            .copies()
+            .any(|copy| copy.number == Some(number))
+        {
+            return Read::Known;
+        }
+        if is_expired(&message, &known, at) {
+            return Read::Useless(Cause::Expired, Some(number));
+        }
+        match self.load(connection, &record, &message, &known) {
+            Ok(()) => Read::Loaded,
+            Err(RequestError::OutboxFull { .. } | RequestError::NoPacketId) => Read::NoRoom,
+            Err(_) => Read::Useless(Cause::TooLarge, Some(number)),
+        }
     }
 
     /// Puts a message of the queue into the outbox.

@@ -24,7 +24,7 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::Device;
-use crate::application::Application;
+use crate::application::{Application, Event};
 use crate::connection::Connection;
 use crate::logging::{info, warn};
 use crate::mqtt::{self, PacketId};
@@ -76,6 +76,10 @@ pub(super) struct Durable {
     /// Messages of the outbox are not in the queue.
     has_new: bool,
     clear: bool,
+    /// The medium failed, and did not work since.
+    failure_is_told: bool,
+    /// A record was written since the last failure.
+    has_written: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -296,8 +300,15 @@ impl<A: Application> Device<'_, A> {
             .and_then(|()| self.durable.remove_delivered(queue))
             .and_then(|()| self.store_messages(connection, at, queue))
             .and_then(|()| self.load_messages(connection, at, queue));
-        if let Err(error) = result {
-            self.queue_failed(connection, at, queue, error);
+        match result {
+            // Reading may work when writing does not.
+            Ok(()) if self.durable.failure_is_told && self.durable.has_written => {
+                self.durable.failure_is_told = false;
+                info!("queue: it can be used again");
+                self.tell(connection, at, Event::QueueRestored);
+            }
+            Ok(()) => {}
+            Err(error) => self.queue_failed(connection, at, queue, error),
         }
         if connection.is_running() {
             // What is older is before it in the outbox now.
@@ -366,7 +377,6 @@ impl<A: Application> Device<'_, A> {
                 info!("queue: {messages} messages of an earlier start wait to be sent");
             }
         } else {
-            info!("queue: it can be used again");
             damaged = durable.stored.saturating_sub(messages);
         }
         durable.stored = messages;
@@ -387,12 +397,16 @@ impl<A: Application> Device<'_, A> {
             warn!("queue: {error}; it was erased");
             let lost = durable.forget_records();
             durable.state = State::Ready;
-            return self.dropped(connection, at.now, Cause::Damaged, lost);
-        }
-        if !matches!(durable.state, State::Failed(_)) {
-            warn!("queue: {error}; messages stay in RAM, and are lost by a restart");
+            self.dropped(connection, at.now, Cause::Damaged, lost);
+            self.tell(connection, at, Event::QueueFailed(error));
+            return self.tell(connection, at, Event::QueueRestored);
         }
         durable.state = State::Failed(at.now.after(RETRY));
+        durable.has_written = false;
+        if !core::mem::replace(&mut durable.failure_is_told, true) {
+            warn!("queue: {error}; messages stay in RAM, and are lost by a restart");
+            self.tell(connection, at, Event::QueueFailed(error));
+        }
     }
 }
 

@@ -305,6 +305,7 @@ impl<A: Application> Device<'_, A> {
         (id, number): (PacketId, u32),
         stays: bool,
     ) {
+        self.durable.has_written = true;
         let copy = Copy {
             id,
             number: Some(number),

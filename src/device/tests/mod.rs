@@ -7,7 +7,7 @@ pub(crate) mod lines;
 mod malformed;
 mod module;
 mod operator;
-mod packets;
+pub(crate) mod packets;
 mod short_links;
 mod shown;
 pub(crate) mod sim;
