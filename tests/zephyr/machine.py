@@ -42,13 +42,15 @@ class Machine:
             type="qemu", app_build_dir=self.image.parent.parent, lasting=self.board() == "mps2/an385"
         )
         self.process, self.lines = None, None
+        # Further arguments of QEMU.
+        self.more = []
 
     def launch(self):
         """Switches it on."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         if self.device_config.lasting and not self.flash.exists():
             self.flash.write_bytes(b"\xff" * PSRAM_SIZE)
-        command = [*QEMU, *MACHINES[self.board()].format(image=self.image, flash=self.flash).split()]
+        command = [*QEMU, *MACHINES[self.board()].format(image=self.image, flash=self.flash).split(), *self.more]
         self.process = subprocess.Popen(command, **pipes)
         self.lines = queue.Queue()
         threading.Thread(target=self.collect, args=(self.process, self.lines), daemon=True).start()
