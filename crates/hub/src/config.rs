@@ -171,6 +171,12 @@ pub struct Limits {
     /// Bytes of stored events, as lines of JSON, that are kept at most on disk: 64 MB. In memory the same events
     /// take up to three times as much.
     pub event_bytes: usize,
+    /// Time for which a device may upload a file after it asked for the place: 1 h.
+    pub upload_life: Duration,
+    /// Bytes of one uploaded file: 256 MB. Azure takes more.
+    pub upload_bytes: u64,
+    /// Bytes of all uploaded files together: 1 GB. Azure takes more.
+    pub uploads_bytes: u64,
 }
 
 impl Default for Limits {
@@ -186,6 +192,9 @@ impl Default for Limits {
             feedback_interval: Duration::from_secs(15),
             operator_timeout: Duration::from_secs(30),
             event_bytes: 64 * 1024 * 1024,
+            upload_life: Duration::from_secs(3600),
+            upload_bytes: 256 * 1024 * 1024,
+            uploads_bytes: 1024 * 1024 * 1024,
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::story::{Stories, What};
 use crate::throttle::{Operation, Throttle};
 use crate::twin::Twins;
 use crate::update::Updates;
+use crate::uploads::Uploads;
 
 /// The hub without its sockets.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(crate) struct Core {
     pub(crate) faults: Faults,
     /// Software updates.
     pub(crate) updates: Updates,
+    /// Files that devices upload.
+    pub(crate) uploads: Uploads,
     /// Device-to-cloud messages.
     pub(crate) events: EventLog,
     /// The hub's own shared access policies.
@@ -148,11 +151,15 @@ impl Core {
             self.c2d.forget(&client_id)?;
             self.stories.forget(&client_id);
         }
+        if identity.module_id.is_none() {
+            self.uploads.forget(&identity.device_id)?;
+        }
         Ok(())
     }
 
-    /// Does what is due as time passes: locks of messages time out, messages expire.
+    /// Does what is due as time passes: locks of messages time out, messages and uploads expire.
     pub(crate) fn tick(&self) {
+        self.uploads.tick();
         for client_id in self.c2d.due() {
             let result = match self.registry.get(&Identity::of_client(&client_id)) {
                 Ok(device) => self.c2d.tick(&device).map(drop),

@@ -140,6 +140,8 @@ pub enum Error {
     Unauthorized(String),
     /// The device has as many waiting messages as a device may have.
     QueueDepthExceeded(String),
+    /// The device has as many active uploads of files as a device may have.
+    ActiveUploadsExceeded(String),
     /// There is more of this than the hub's tier takes.
     Throttled(String),
     /// This many messages, the hub's quota of a day, are used up.
@@ -177,6 +179,7 @@ impl Error {
             Self::Unauthorized(_) => 401_003,
             Self::QuotaExceeded(_) => 403_002,
             Self::QueueDepthExceeded(_) => 403_004,
+            Self::ActiveUploadsExceeded(_) => 403_006,
             Self::MessageTooLarge(_) => 413_001,
             Self::Throttled(_) => 429_001,
             Self::DeviceNotOnline(_) => 404_103,
@@ -202,6 +205,7 @@ impl Error {
             Self::Unauthorized(_) => "IotHubUnauthorized",
             Self::QuotaExceeded(_) => "IotHubQuotaExceeded",
             Self::QueueDepthExceeded(_) => "DeviceMaximumQueueDepthExceeded",
+            Self::ActiveUploadsExceeded(_) => "DeviceMaximumActiveFileUploadLimitExceeded",
             Self::MessageTooLarge(_) => "MessageTooLarge",
             Self::Throttled(_) => "ThrottlingException",
             Self::DeviceNotOnline(_) => "DeviceNotOnline",
@@ -242,6 +246,11 @@ impl fmt::Display for Error {
             Self::QueueDepthExceeded(id) => write!(
                 f,
                 "device {id:?} has as many waiting messages as it may have; let it receive them, or purge them"
+            ),
+            Self::ActiveUploadsExceeded(id) => write!(
+                f,
+                "device {id:?} has 10 active uploads; it has to say how they ended (POST \
+                 /devices/{id}/files/notifications), or they expire"
             ),
             Self::QuotaExceeded(messages) => write!(
                 f,

@@ -1,7 +1,7 @@
 //! A running hub, for blocking code: it brings its own threads.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -332,6 +332,11 @@ impl Hub {
         let (numbers, records): (Vec<_>, Vec<_>) = self.core.c2d.feedback(true).into_iter().unzip();
         self.core.c2d.remove_feedback(&numbers)?;
         Ok(records)
+    }
+
+    /// Path of the contents of a file that a device uploaded. `name` is `DEVICE/NAME`.
+    pub fn uploaded_file(&self, name: &str) -> Result<PathBuf, Error> {
+        self.core.uploads.file(name)
     }
 
     /// The last thousand closed connections and why, oldest first.

@@ -13,12 +13,14 @@ use crate::quota::Used;
 use crate::registry::Device;
 use crate::sessions::{Activity, Subscriptions};
 use crate::twin::Twin;
+use crate::uploads::{Blob, Notification, Upload};
 
 /// Says what is wrong with a key and its value; the value itself, which may be a secret, is not told.
 pub(crate) fn check(key: &str, value: &Value) -> Result<(), String> {
     let kind = key.split_once('/').map_or(key, |(kind, _)| kind);
     let reads = match kind {
         "activity" => reads::<Activity>,
+        "blob" => reads::<Blob>,
         "c2d" => reads::<Entry>,
         "c2d-count" => reads::<u32>,
         "c2d-next" => reads::<u64>,
@@ -29,10 +31,13 @@ pub(crate) fn check(key: &str, value: &Value) -> Result<(), String> {
         "dps-registration" => reads::<Registration>,
         "dps-scope" => reads::<String>,
         "feedback" => reads::<(u64, Feedback)>,
+        "file-notification" => reads::<(u64, Notification)>,
         "identity" => reads::<Device>,
         "policy" => reads::<Keys>,
         "session" => reads::<Subscriptions>,
+        "storage" => reads::<String>,
         "twin" => reads::<Twin>,
+        "upload" => reads::<Upload>,
         _ => return Err(format!("what no part of this version keeps ({kind:?})")),
     };
     if reads(value) {

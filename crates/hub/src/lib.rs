@@ -25,7 +25,7 @@
 //! - `core`: what an operator can do, over the parts: `registry` (identities), `sessions` (connections, stored
 //!   subscriptions), `c2d` (messages to devices), `events` (messages from them), `twin`, `methods`, `dps`
 //!   (provisioning), `policy` (shared access), `tier`, `throttle` and `quota` (how much is too much), `faults` (what is to go
-//!   wrong), `update` (software updates).
+//!   wrong), `update` (software updates), `uploads` (files of devices, and a storage account for them).
 //! - `story`: what happened to each client, and `logged`: the last lines of the log; both for the page.
 //! - `shown`: what reaches a terminal.
 //! - `credentials` (SAS tokens, X.509), `tls` (certificates, handshake), `store` (durable state), `kinds` (what it
@@ -58,7 +58,7 @@
 //!
 //! # Limits
 //! - TLS 1.2 with Azure's AES-GCM suites. Azure also has AES-CBC ones; rustls has none.
-//! - No AMQP, no file upload. Devices over HTTPS send telemetry and receive messages.
+//! - No AMQP. Devices over HTTPS send telemetry, receive messages and upload files.
 //! - Client certificates are not checked for revocation; neither does Azure.
 //! - Loopback only, unless [`Config::allow_remote`]. Developed and tested on Linux.
 
@@ -101,6 +101,7 @@ mod tier;
 mod tls;
 mod twin;
 mod update;
+mod uploads;
 
 pub use c2d::{Ack, Feedback, Message, Outcome};
 pub use close::Close;

@@ -17,7 +17,7 @@ use crate::close::CloseLog;
 use crate::config::Config;
 use crate::core::Core;
 use crate::dps::Provisioning;
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Endpoints, authority};
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::faults::Faults;
@@ -34,6 +34,7 @@ use crate::throttle::Throttle;
 use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
 use crate::update::{self, Updates};
+use crate::uploads::Uploads;
 use crate::{kinds, mqtt, page, rest, sntp};
 
 /// Interval at which locks and expiries of messages are looked at.
@@ -186,6 +187,8 @@ pub(crate) async fn start(
         tokio::spawn(sntp::serve(socket, Arc::clone(&core.clock), sntp_offset));
         endpoint
     });
+    core.uploads
+        .served_at(authority(&core.host_name, operator_endpoint.port()));
     let acceptor = TlsAcceptor::from(tls);
     tokio::spawn(rest::serve(
         Arc::clone(&core),
@@ -284,6 +287,12 @@ pub(crate) fn open_core(config: &Config, directory: &Path) -> Result<Core, Start
         methods: Methods::default(),
         faults: Faults::default(),
         updates: Updates::open(directory, config.state.is_none()),
+        uploads: Uploads::open(
+            directory,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            &config.limits,
+        )?,
         provisioning,
         throttle: Throttle::new(config.throttling.as_ref()),
         quota: Quota::open(config.daily_quota, Arc::clone(&store), Arc::clone(&clock)),

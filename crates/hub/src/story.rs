@@ -33,6 +33,8 @@ pub(crate) enum What {
     Ended,
     /// A connection was closed or broke, or CONNECT was refused.
     Closed,
+    /// The client uploads a file.
+    File,
     /// An operator injected a fault.
     Fault,
     /// A packet came from the client.

@@ -37,6 +37,8 @@ pub struct Throttling {
     pub method_kilobytes_per_second: u32,
     /// Cloud-to-device messages sent in a minute.
     pub c2d_per_minute: u32,
+    /// Uploads of files begun in a minute.
+    pub uploads_per_minute: u32,
     /// Registrations with the provisioning service in a minute.
     pub registrations_per_minute: u32,
     /// Questions of one registration for its operation in 10 s.
@@ -53,6 +55,7 @@ pub(crate) enum Operation {
     /// With the bytes of its payload.
     Method(usize),
     C2d,
+    Upload,
 }
 
 #[derive(Debug)]
@@ -146,6 +149,7 @@ struct Buckets {
     twin_updates: Bucket,
     methods: Bucket,
     c2d: Bucket,
+    uploads: Bucket,
     registrations: Bucket,
     polls: Polls,
 }
@@ -166,6 +170,7 @@ impl Throttle {
                 twin_updates: bucket(limits.twin_updates_per_second),
                 methods: bucket(limits.method_kilobytes_per_second),
                 c2d: Bucket::new(f64::from(limits.c2d_per_minute) / 60.0, now),
+                uploads: Bucket::new(f64::from(limits.uploads_per_minute) / 60.0, now),
                 registrations: Bucket::holding(
                     f64::from(limits.registrations_per_minute) / 60.0,
                     Duration::from_secs(60),
@@ -198,6 +203,7 @@ impl Throttle {
                 buckets.methods.take(kilobytes, at_once, now)
             }
             Operation::C2d => buckets.c2d.take(1.0, at_once, now),
+            Operation::Upload => buckets.uploads.take(1.0, at_once, now),
         }
     }
 

@@ -49,6 +49,8 @@ impl Tier {
             twin_updates_per_second: twin_updates,
             method_kilobytes_per_second: units.saturating_mul(methods),
             c2d_per_minute: units.saturating_mul(c2d),
+            // The same numbers.
+            uploads_per_minute: units.saturating_mul(c2d),
             // The provisioning service has one tier.
             registrations_per_minute: 1000,
             registration_polls: 5,
@@ -94,6 +96,7 @@ mod tests {
         assert_eq!(rates(Tier::S3, 1).telemetry_per_second, 6000);
         assert_eq!(rates(Tier::S1, 2).method_kilobytes_per_second, 320);
         assert_eq!(rates(Tier::S1, 1).c2d_per_minute, 100);
+        assert_eq!(rates(Tier::S3, 2).uploads_per_minute, 10_000);
         assert_eq!(rates(Tier::S1, 9).twin_reads_per_second, 100);
         assert_eq!(rates(Tier::S2, 20).twin_updates_per_second, 100);
     }

@@ -52,6 +52,8 @@ pub(super) struct Call<'c> {
     /// The etag that the entry must still have; `*` for any.
     if_match: Option<String>,
     pub(super) body: Option<Value>,
+    /// The contents of a file and their type, in the place of a JSON body.
+    file: Option<(Bytes, &'c str)>,
     /// The token of a page that is not the first.
     continuation: Option<String>,
     /// How long the hub may take, beyond what any request takes.
@@ -66,6 +68,7 @@ impl<'c> Call<'c> {
             path,
             if_match: None,
             body: None,
+            file: None,
             continuation: None,
             longest: Duration::ZERO,
         }
@@ -75,6 +78,14 @@ impl<'c> Call<'c> {
     pub(super) fn with(self, body: Value) -> Self {
         Self {
             body: Some(body),
+            ..self
+        }
+    }
+
+    /// With a file for the storage account.
+    pub(super) fn with_file(self, contents: Vec<u8>, content_type: &'c str) -> Self {
+        Self {
+            file: Some((contents.into(), content_type)),
             ..self
         }
     }
@@ -282,12 +293,18 @@ impl Operator {
         if let Some(token) = call.continuation {
             request = request.header(CONTINUATION, token);
         }
-        let body = match call.body {
-            Some(body) => {
+        let body = match (call.body, call.file) {
+            (_, Some((contents, content_type))) => {
+                request = request
+                    .header(CONTENT_TYPE, content_type)
+                    .header("x-ms-blob-type", "BlockBlob");
+                contents
+            }
+            (Some(body), None) => {
                 request = request.header(CONTENT_TYPE, "application/json");
                 Bytes::from(body.to_string())
             }
-            None => Bytes::new(),
+            (None, None) => Bytes::new(),
         };
         request
             .body(Full::new(body))

@@ -148,6 +148,18 @@ Examples:
   local-hub update cancel --device toaster-7
   local-hub update fault cut --value 4096 --times 3";
 
+pub(super) const FILES: &str = "\
+Examples:
+  local-hub files list
+  local-hub files list -d pump --query '[].blobName' -o tsv
+  local-hub files show pump/log.txt --out log.txt
+  local-hub files monitor --timeout 60
+  local-hub files delete pump/log.txt";
+
+pub(super) const UPLOAD_FILE: &str = "\
+Example:
+  local-hub upload-file -d pump --file-path log.txt --content-type text/plain";
+
 pub(super) const SHOW_QUOTA_METRICS: &str = "\
 Example:
   local-hub show-quota-metrics";

@@ -9,6 +9,7 @@ mod events;
 mod examples;
 mod fault;
 mod feedback;
+mod files;
 mod identity;
 mod logger;
 mod messages;
@@ -95,6 +96,12 @@ enum Command {
     /// Be a device, and send one message
     #[command(after_help = examples::SEND_D2C_MESSAGE)]
     SendD2cMessage(simulate::SendD2cMessage),
+    /// Show the files that devices uploaded
+    #[command(subcommand, after_help = examples::FILES)]
+    Files(files::Command),
+    /// Upload a file as a device
+    #[command(after_help = examples::UPLOAD_FILE)]
+    UploadFile(files::UploadFile),
     /// Enrol devices with the Device Provisioning Service
     #[command(subcommand, after_help = examples::DPS)]
     Dps(dps::Command),
@@ -193,6 +200,8 @@ pub fn run() -> ExitCode {
         Command::SendC2d(command) => command.run(),
         Command::DeviceTwin(command) => command.run(),
         Command::InvokeDeviceMethod(command) => command.run(),
+        Command::Files(command) => command.run(),
+        Command::UploadFile(command) => command.run(),
         Command::Dps(command) => command.run(),
         Command::Fault(command) => command.run(),
         Command::Update(command) => command.run(),

@@ -127,6 +127,7 @@ fn rates(throttling: &Throttling) -> Value {
             throttling.method_kilobytes_per_second
         ],
         ["Messages to devices a minute", throttling.c2d_per_minute],
+        ["Uploads of files a minute", throttling.uploads_per_minute],
         [
             "Registrations a minute",
             throttling.registrations_per_minute

@@ -23,6 +23,12 @@
 //! | `DELETE /devices/{id}/messages/devicebound/{token}[?reject]` | complete or reject it | device |
 //! | `POST /devices/{id}/messages/devicebound/{token}/abandon` | let it wait again | device |
 //! | `GET /devices/{id}/messages/deviceBound`, `DELETE /devices/{id}/messages/deviceBound/{token}`, `POST /devices/{id}/messages/deviceBound/{token}/abandon` | the same | device |
+//! | `POST /devices/{id}/files` | a place for a file | device |
+//! | `POST /devices/{id}/files/notifications[/{correlation}]` | say how an upload ended | device |
+//! | `GET /messages/serviceBound/filenotifications` | the oldest notification of a file (Azure: AMQP only) | service |
+//! | `DELETE /messages/serviceBound/filenotifications/{token}`, `POST /messages/serviceBound/filenotifications/{token}/abandon` | take it off, or leave it | service |
+//! | `GET /messages/servicebound/filenotifications`, `DELETE /messages/servicebound/filenotifications/{token}`, `POST /messages/servicebound/filenotifications/{token}/abandon` | the same | service |
+//! | `GET`, `DELETE /files` | files that devices uploaded: list, delete one (Azure: its storage account) | service |
 //! | `GET /messages/events[?device=ID&from=start]` | events, a JSON object a line (Azure: AMQP only) | service |
 //! | `PUT /certificates/{name}` | upload a CA (Azure: resource manager only) | registry write |
 //! | `GET /provisioning` | the id scope (not in Azure) | registry read |
@@ -54,6 +60,7 @@ mod entity;
 mod events;
 mod extract;
 mod faults;
+mod files;
 mod messages;
 mod query;
 mod reply;
@@ -63,6 +70,7 @@ mod route_tests;
 mod twins;
 mod updates;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +93,7 @@ use self::device_caller::Certificates;
 use self::route::Routes;
 use crate::core::Core;
 use crate::mqtt::websocket::{self, WebSockets};
+use crate::uploads;
 
 /// Most bytes of the head of a request.
 const MAX_HEAD: usize = 32 * 1024;
@@ -103,6 +112,7 @@ fn routes() -> Routes {
         .merge(enrollments::routes())
         .merge(dps_service::routes())
         .merge(faults::routes())
+        .merge(files::routes())
         .merge(updates::routes())
 }
 
@@ -185,15 +195,21 @@ async fn connection(
         request
             .extensions_mut()
             .insert(Certificates(Arc::clone(&websockets.certificates)));
+        let stored = uploads::is_for(request.uri().path());
+        let core = Arc::clone(&websockets.core);
+        if stored {
+            return Box::pin(async { Ok(uploads::serve(core, request).await) })
+                as Pin<Box<dyn Future<Output = _> + Send>>;
+        }
         let opened = websocket::is_wanted(&request).then(|| websockets.clone().open(&mut request));
         let called = opened.is_none().then(|| router.call(request));
-        async {
+        Box::pin(async {
             match (opened, called) {
                 (Some(response), _) => Ok(response),
                 (None, Some(called)) => called.await,
                 (None, None) => Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
             }
-        }
+        })
     });
     let served = http.serve_connection(TokioIo::new(tls), service);
     if let Err(error) = served.with_upgrades().await {

@@ -10,6 +10,7 @@ const TITLES = {
   connected: "Connected",
   ended: "Connection ended",
   closed: "Connection closed",
+  file: "File",
   fault: "Fault injected",
   received: "Device sent",
   sent: "Hub sent",
