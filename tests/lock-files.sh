@@ -18,4 +18,11 @@ for lock in firmware/Cargo.lock examples/*/Cargo.lock; do
         exit 1
     fi
 done
-echo "lock files: no published crate called zephyr"
+# What npm writes beside each package is where it came from on the machine that made the file.
+lock=tests/interop/node/package-lock.json
+if grep -nE '"resolved"|"funding"|https?://' "$lock"; then
+    echo "$lock names hosts; make it by npm install --package-lock-only --omit-lockfile-registry-resolved, and" >&2
+    echo "remove each member \"funding\"" >&2
+    exit 1
+fi
+echo "lock files: no published crate called zephyr, no host in that of npm"

@@ -10,6 +10,7 @@
 
 mod broker;
 mod mosquitto;
+#[allow(dead_code, reason = "the tests of the hub use the rest")]
 mod peers;
 #[allow(dead_code, reason = "its other user uses the rest")]
 #[path = "../device/program.rs"]

@@ -44,6 +44,10 @@ pub(crate) static SDK: LazyLock<Found> =
 pub(crate) static SERVICE_SDK: LazyLock<Found> =
     LazyLock::new(|| python_with("azure.iot.device, azure.iot.hub", "azure-iot-hub"));
 
+/// A Python that has Microsoft's device and storage SDKs.
+pub(crate) static STORAGE_SDK: LazyLock<Found> =
+    LazyLock::new(|| python_with("azure.iot.device, azure.storage.blob", "azure-storage-blob"));
+
 fn python_with(modules: &str, package: &str) -> Found {
     let environment = workspace().join("target/interop");
     let python = match env::var_os(PYTHON) {
@@ -61,6 +65,25 @@ fn python_with(modules: &str, package: &str) -> Found {
             python.display()
         ))
     }
+}
+
+/// Node.js with Microsoft's packages, in `target/interop-node`.
+pub(crate) static NODE: LazyLock<Found> = LazyLock::new(|| {
+    let node = on_path("node").ok_or("there is no node; install Node.js 20 or newer, and npm")?;
+    if modules().join("azure-iothub").is_dir() {
+        Ok(node)
+    } else {
+        Err(
+            "Node.js has no azure-iothub; mkdir -p target/interop-node && cp tests/interop/node/package*.json \
+             target/interop-node && npm ci --ignore-scripts --prefix target/interop-node"
+                .into(),
+        )
+    }
+});
+
+/// Folder of the packages for Node.js.
+pub(crate) fn modules() -> PathBuf {
+    workspace().join("target/interop-node/node_modules")
 }
 
 /// The broker, which has `mosquitto_passwd` beside it or on the `PATH`.

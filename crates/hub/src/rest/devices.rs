@@ -132,13 +132,14 @@ fn change(
     entry: Map<String, Value>,
 ) -> Result<(), Error> {
     let etag = etag.as_deref().map(|etag| etag.trim_matches('"'));
-    let condition = match mode {
+    // Microsoft's clients write it in several ways.
+    let condition = match mode.to_ascii_lowercase().as_str() {
         "delete" => return core.delete_device(&identity, None),
-        "deleteIfMatchETag" => return core.delete_device(&identity, etag),
+        "deleteifmatchetag" => return core.delete_device(&identity, etag),
         "create" => None,
         "update" => Some(None),
-        "updateIfMatchETag" => Some(etag),
-        "createOrUpdate" => core.registry.get(&identity).is_ok().then_some(None),
+        "updateifmatchetag" => Some(etag),
+        "createorupdate" => core.registry.get(&identity).is_ok().then_some(None),
         _ => {
             return Err(Error::ArgumentInvalid(
                 "importMode is create, update, updateIfMatchETag, createOrUpdate, delete or \

@@ -83,7 +83,11 @@ fn unserved(core: &Core, request: Request, status: StatusCode) -> Response {
     for right in rights {
         match authorize(&parts, core, right) {
             Ok(()) => {
-                let why = format!("there is no {} {}", parts.method, parts.uri.path());
+                let path = parts.uri.path();
+                let why = match path == "/jobs" || path.starts_with("/jobs/") {
+                    true => "jobs are not served; change devices and twins one by one, or by POST /devices".into(),
+                    false => format!("there is no {} {path}", parts.method),
+                };
                 return refuse(status, "InvalidOperation", &why);
             }
             Err(error) => refused = refused.or(Some(error)),
