@@ -39,7 +39,7 @@ const operations = {
     const cursor = Registry.fromConnectionString(operator).createQuery(query, size);
     do {
       // Without the token it begins again.
-      pages.push((await cursor.next(cursor.continuationToken)).responseBody);
+      pages.push(plain(await cursor.next(cursor.continuationToken)));
     } while (cursor.hasMoreResults);
     return pages;
   },
@@ -51,7 +51,7 @@ const operations = {
     const cursor = ProvisioningServiceClient.fromConnectionString(operator).createIndividualEnrollmentQuery(query, size);
     const pages = [];
     do {
-      pages.push((await cursor.next(cursor.continuationToken)).responseBody);
+      pages.push(plain(await cursor.next(cursor.continuationToken)));
     } while (cursor.hasMoreResults);
     return pages;
   },
