@@ -283,12 +283,7 @@ impl Hub {
 
     /// Every stored event that is still kept, oldest first.
     pub fn events(&self) -> Vec<Event> {
-        self.core
-            .events
-            .since(0)
-            .iter()
-            .map(|event| Event::clone(event))
-            .collect()
+        self.core.events.since(0)
     }
 
     /// Waits until `enough` says true of the events stored so far; gives them in either case, and whether
@@ -390,6 +385,7 @@ impl Drop for Hub {
             self.core.sessions.cut_all(&CloseReason::ShuttingDown);
             std::thread::sleep(Duration::from_millis(2));
         }
+        self.started.lanes.stop();
         self.core.sync();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(STOP_TIMEOUT);

@@ -80,6 +80,7 @@ pub mod fuzzing;
 mod hub;
 mod json;
 mod kinds;
+mod lanes;
 mod logged;
 mod methods;
 mod mqtt;

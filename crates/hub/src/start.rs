@@ -21,6 +21,7 @@ use crate::endpoints::{Endpoints, authority};
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::faults::Faults;
+use crate::lanes::Lanes;
 use crate::methods::Methods;
 use crate::mqtt::Service;
 use crate::policy::Policies;
@@ -109,6 +110,7 @@ pub(crate) struct Started {
     pub(crate) ca_pem: String,
     pub(crate) certificate_message_size: usize,
     pub(crate) directory: StateDirectory,
+    pub(crate) lanes: Lanes,
     _lock: DirectoryLock,
 }
 
@@ -189,7 +191,7 @@ pub(crate) async fn start(
     });
     core.uploads
         .served_at(authority(&core.host_name, operator_endpoint.port()));
-    let acceptor = TlsAcceptor::from(tls);
+    let acceptor = TlsAcceptor::from(Arc::clone(&tls));
     tokio::spawn(rest::serve(
         Arc::clone(&core),
         operator_listener,
@@ -201,18 +203,20 @@ pub(crate) async fn start(
             Arc::clone(&core),
             Service::Provisioning,
             listener,
-            acceptor.clone(),
+            Arc::clone(&tls),
             stop.clone(),
         ));
         endpoint
     });
-    tokio::spawn(mqtt::serve(
-        Arc::clone(&core),
-        Service::Both,
-        mqtt_listener,
-        acceptor,
-        stop,
-    ));
+    let for_lanes = Arc::clone(&core);
+    let serve = move |listener| {
+        let (core, tls, stop) = (Arc::clone(&for_lanes), Arc::clone(&tls), stop.clone());
+        mqtt::serve(core, Service::Both, listener, tls, stop)
+    };
+    let lanes = mqtt_listener
+        .into_std()
+        .and_then(|listener| Lanes::start(&listener, serve))
+        .map_err(StartError::Runtime)?;
     tokio::spawn(maintain(Arc::clone(&core)));
     let endpoints = Endpoints {
         host_name: core.host_name.clone(),
@@ -232,6 +236,7 @@ pub(crate) async fn start(
         ca_pem,
         certificate_message_size,
         directory,
+        lanes,
         _lock: lock,
     };
     Ok((core, started))

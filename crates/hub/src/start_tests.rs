@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::c2d::{Ack, Feedback, Message};
 use crate::dps::{Attestation, Enrollment, Proof};
-use crate::events::Event;
+use crate::events::{Event, Unnumbered};
 use crate::quota::DailyQuota;
 use crate::registry::{Authentication, Device, Identity, Status, SymmetricKeys};
 use crate::tls::DeviceAuthority;
@@ -168,6 +168,12 @@ fn event() -> impl Strategy<Value = Event> {
             properties,
             body,
         })
+}
+
+impl Unnumbered for Event {
+    fn number(&mut self, sequence_number: u64) {
+        self.sequence_number = sequence_number;
+    }
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -336,12 +342,7 @@ fn see(core: &Core) -> Seen {
         owner_key: core.policies.key("iothubowner").map(str::to_owned),
         id_scope: core.provisioning.id_scope().to_owned(),
         usage: core.quota.usage(),
-        events: core
-            .events
-            .since(0)
-            .iter()
-            .map(|event| Event::clone(event))
-            .collect(),
+        events: core.events.since(0),
         devices,
     }
 }

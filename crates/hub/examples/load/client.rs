@@ -1,6 +1,6 @@
 //! One device: TLS, MQTT in bytes, a message every interval.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -57,6 +57,14 @@ impl Credentials {
             id: id.to_owned(),
             key: STANDARD.decode(key).map_err(|error| error.to_string())?,
         })
+    }
+
+    /// Topic of a message in JSON.
+    pub(crate) fn topic(&self) -> String {
+        format!(
+            "devices/{}/messages/events/%24.ct=application%2Fjson&%24.ce=utf-8",
+            self.id
+        )
     }
 
     fn token(&self) -> String {
@@ -111,7 +119,11 @@ pub(crate) async fn live(
 ) -> Sent {
     let permit = connecting.acquire_owned().await;
     let begin = Instant::now();
-    let opened = timeout(PATIENCE, open(&plan, &credentials, tls)).await;
+    let opened = timeout(
+        PATIENCE,
+        open(plan.endpoint, source(plan.number), &credentials, tls),
+    )
+    .await;
     drop(permit);
     let opened = opened.unwrap_or_else(|_| Err("no connection within 30 s".into()));
     let mut sent = Sent::default();
@@ -136,13 +148,26 @@ pub(crate) async fn live(
     sent
 }
 
-async fn open(
-    plan: &Plan,
+/// The address that a device connects from: one has some 28,000 ports.
+fn source(number: u32) -> Ipv4Addr {
+    const DEVICES_PER_ADDRESS: u32 = 10_000;
+    let last = u8::try_from(number / DEVICES_PER_ADDRESS).unwrap_or_default();
+    Ipv4Addr::new(127, 0, 0, last.saturating_add(1))
+}
+
+/// Connects, with TLS and MQTT, and subscribes.
+pub(crate) async fn open(
+    endpoint: SocketAddr,
+    source: Ipv4Addr,
     credentials: &Credentials,
     tls: Arc<ClientConfig>,
 ) -> Result<TlsStream<TcpStream>, String> {
     let text = |error: std::io::Error| error.to_string();
-    let tcp = TcpStream::connect(plan.endpoint).await.map_err(text)?;
+    let socket = TcpSocket::new_v4().map_err(text)?;
+    if source != Ipv4Addr::LOCALHOST {
+        socket.bind(SocketAddr::from((source, 0))).map_err(text)?;
+    }
+    let tcp = socket.connect(endpoint).await.map_err(text)?;
     tcp.set_nodelay(true).map_err(text)?;
     let name = ServerName::try_from("localhost").map_err(|error| error.to_string())?;
     let mut stream = TlsConnector::from(tls)
@@ -175,10 +200,7 @@ async fn send(
     end: Instant,
     sent: &mut Sent,
 ) -> Result<(), String> {
-    let topic = format!(
-        "devices/{}/messages/events/%24.ct=application%2Fjson&%24.ce=utf-8",
-        credentials.id
-    );
+    let topic = credentials.topic();
     let payload = vec![b'7'; plan.payload];
     let share = plan
         .interval
@@ -210,7 +232,7 @@ async fn send(
 }
 
 /// PUBLISH with QoS 1, and its PUBACK.
-async fn publish(
+pub(crate) async fn publish(
     stream: &mut TlsStream<TcpStream>,
     topic: &str,
     packet_id: u16,

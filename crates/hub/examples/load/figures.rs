@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::client::Sent;
-use super::hub::Usage;
+use super::process::Usage;
 
 /// Failures that are printed.
 const SHOWN: usize = 10;
@@ -15,6 +15,8 @@ pub(crate) struct Figures {
     latencies: Vec<Duration>,
     messages: u64,
     failures: Vec<String>,
+    /// Bytes that an open page was told.
+    pub(crate) page_bytes: Option<u64>,
 }
 
 impl Figures {
@@ -94,11 +96,7 @@ impl Phase {
 fn percentiles(times: &[Duration]) -> String {
     let mut times = times.to_vec();
     times.sort_unstable();
-    let at = |per_mille: usize| {
-        let index = times.len().saturating_sub(1) * per_mille / 1000;
-        let time = times.get(index).copied().unwrap_or_default();
-        format!("{:.2}", time.as_secs_f64() * 1000.0)
-    };
+    let at = |per_mille: usize| format!("{:.2}", at(&times, per_mille));
     format!(
         "p50 {} ms, p90 {} ms, p99 {} ms, p99.9 {} ms, largest {} ms",
         at(500),
@@ -107,6 +105,51 @@ fn percentiles(times: &[Duration]) -> String {
         at(999),
         at(1000)
     )
+}
+
+/// Percentile of `times`, which are in order, in milliseconds.
+fn at(times: &[Duration], per_mille: usize) -> f64 {
+    let index = times.len().saturating_sub(1) * per_mille / 1000;
+    let time = times.get(index).copied().unwrap_or_default();
+    time.as_secs_f64() * 1000.0
+}
+
+/// What the hub should hold, and whether it did: a figure, its limit, and the figure of the run.
+pub(crate) fn goals(devices: u32, figures: &Figures, phases: &[Phase], stored: u64) -> String {
+    let mut times = figures.latencies.clone();
+    times.sort_unstable();
+    let peak = phases.iter().map(|phase| phase.peak).max().unwrap_or(0);
+    let connect = phases.iter().find(|phase| phase.name == "connect");
+    let seconds = connect.map_or(f64::INFINITY, |phase| phase.time.as_secs_f64());
+    let lost = figures.messages.saturating_sub(stored) + u64::from(devices)
+        - figures.connects.len() as u64;
+    let rows = [
+        ("connections or messages lost", 0.0, to_float(lost), false),
+        (
+            "connections a second, at least",
+            200.0,
+            count(figures.connects.len()) / seconds,
+            true,
+        ),
+        ("ms to PUBACK, 99 % within", 20.0, at(&times, 990), false),
+        (
+            "KB of memory a device, all of the hub's",
+            40.0,
+            to_float(peak) / f64::from(devices),
+            false,
+        ),
+    ];
+    let mut lines = vec![format!("{:<42} {:>8} {:>10}", "goal", "limit", "run")];
+    lines.extend(rows.iter().map(|(name, limit, run, at_least)| {
+        let held = if *at_least {
+            run >= limit
+        } else {
+            run <= limit
+        };
+        let word = if held { "held" } else { "MISSED" };
+        format!("{name:<42} {limit:>8.0} {run:>10.2}  {word}")
+    }));
+    lines.join("\n")
 }
 
 /// What a run took, as a table and some lines.
@@ -134,10 +177,26 @@ pub(crate) fn report(devices: u32, figures: &Figures, phases: &[Phase]) -> Strin
         each(of("send", |phase| phase.hub_cpu), messages)
     ));
     lines.push(format!("to PUBACK  {}", percentiles(&figures.latencies)));
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    if let Some(send) = phases.iter().find(|phase| phase.name == "send") {
+        let percent = |cpu: Duration| cpu.as_secs_f64() / send.time.as_secs_f64() * 100.0;
+        lines.push(format!(
+            "machine    {processors} processors; while sending, the hub took {:.0} % of one and the devices {:.0} %",
+            percent(send.hub_cpu),
+            percent(send.devices_cpu)
+        ));
+    }
+    if let Some(bytes) = figures.page_bytes {
+        lines.push(format!("page       open, was told {bytes} bytes"));
+    }
     lines.join("\n")
 }
 
 fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+fn to_float(number: u64) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 

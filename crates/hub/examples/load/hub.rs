@@ -2,29 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use local_hub::{Config, Hub};
 
-/// Clock ticks of a second in `/proc/PID/stat`: USER_HZ, 100 on every Linux that Rust runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
-
-/// Refuses to start what the limit of open files would break.
-pub(crate) fn check_open_files(needed: u64) -> Result<(), String> {
-    let limits = std::fs::read_to_string("/proc/self/limits")
-        .map_err(|error| format!("cannot read /proc/self/limits: {error}; this needs Linux"))?;
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"));
-    let soft = line.and_then(|line| line.split_whitespace().nth(3));
-    match soft.and_then(|soft| soft.parse::<u64>().ok()) {
-        Some(soft) if soft < needed => Err(format!(
-            "a process may open {soft} files here, and this needs {needed}; say `ulimit -n {needed}` before"
-        )),
-        _ => Ok(()),
-    }
-}
+use super::process::Usage;
 
 /// A state directory with registered devices.
 pub(crate) struct Prepared {
@@ -49,6 +32,11 @@ impl Prepared {
 
     pub(crate) fn connection_strings(&self) -> &[String] {
         &self.connection_strings
+    }
+
+    /// Where the state is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The root certificate of the hub that serves now; `--chain` may have changed it.
@@ -86,12 +74,15 @@ impl Prepared {
             .map_err(|error| format!("cannot start the hub: {error}"))?;
         let lines = child.stdout.take().map(BufReader::new).into_iter();
         let lines = lines.flat_map(BufRead::lines).map_while(Result::ok);
-        let mut mqtt = None;
+        let (mut mqtt, mut page) = (None, None);
         let mut ready = false;
         for line in lines {
             if let Some(rest) = line.strip_prefix("mqtt") {
                 let address = rest.split_whitespace().next();
                 mqtt = address.and_then(|address| address.parse().ok());
+            }
+            if let Some(address) = line.strip_prefix("page") {
+                page = Some(address.trim().to_owned());
             }
             ready = line == "ready";
             if ready {
@@ -101,6 +92,7 @@ impl Prepared {
         let serving = |mqtt| Serving {
             child,
             mqtt,
+            page,
             wrapped: !wrapper.is_empty(),
         };
         mqtt.filter(|_| ready)
@@ -129,12 +121,23 @@ fn open(directory: &tempfile::TempDir) -> Result<Hub, String> {
 pub(crate) struct Serving {
     child: Child,
     mqtt: SocketAddr,
+    page: Option<String>,
     wrapped: bool,
 }
 
 impl Serving {
+    /// Id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) const fn mqtt(&self) -> SocketAddr {
         self.mqtt
+    }
+
+    /// The address of the page, if it is served.
+    pub(crate) fn page(&self) -> Option<&str> {
+        self.page.as_deref()
     }
 
     /// `kill -9`: nothing that was acknowledged may depend on a polite end. A wrapper has something to write
@@ -152,13 +155,7 @@ impl Serving {
 
     /// What the hub, and this process, took until now.
     pub(crate) fn usage(&self) -> Result<Usage, String> {
-        let hub = self.child.id().to_string();
-        Ok(Usage {
-            hub_cpu: cpu(&hub)?,
-            devices_cpu: cpu("self")?,
-            resident: status(&hub, "VmRSS:")?,
-            peak: status(&hub, "VmHWM:")?,
-        })
+        Usage::of(&self.child.id().to_string())
     }
 }
 
@@ -168,48 +165,4 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// What was taken until a moment.
-pub(crate) struct Usage {
-    /// User and system time of the hub.
-    pub(crate) hub_cpu: Duration,
-    /// User and system time of all devices.
-    pub(crate) devices_cpu: Duration,
-    /// The hub's resident memory, in KB.
-    pub(crate) resident: u64,
-    /// Its largest, in KB.
-    pub(crate) peak: u64,
-}
-
-fn read(process: &str, file: &str) -> Result<String, String> {
-    let path = format!("/proc/{process}/{file}");
-    std::fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))
-}
-
-/// `utime` and `stime` of proc_pid_stat(5).
-fn cpu(process: &str) -> Result<Duration, String> {
-    let stat = read(process, "stat")?;
-    // The name of the program, in parentheses, may contain anything.
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let fields: Vec<_> = fields.split_whitespace().collect();
-    let ticks = |field: usize| {
-        fields
-            .get(field)
-            .and_then(|field| field.parse::<f64>().ok())
-    };
-    let ticks = ticks(11)
-        .zip(ticks(12))
-        .ok_or("/proc/PID/stat is not what it should be")?;
-    Ok(Duration::from_secs_f64(
-        (ticks.0 + ticks.1) / TICKS_PER_SECOND,
-    ))
-}
-
-/// A line of proc_pid_status(5), in KB.
-fn status(process: &str, name: &str) -> Result<u64, String> {
-    let text = read(process, "status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .ok_or_else(|| format!("/proc/{process}/status has no {name}"))
 }

@@ -11,13 +11,20 @@
 //! cargo run --release -p local-hub --example load -- --devices 2000 --interval 10 --seconds 60
 //! ```
 //!
+//! The devices take part of the machine: on two processors, the system has both to share between the hub and them. The
+//! times of answers are those that devices see, their own part and the waiting for a processor included; the CPU time and
+//! the memory are the hub's alone.
+//!
 //! # Limits
 //! Linux, for `/proc`. It ends by itself: `--seconds` of sending are 3600 at most, and no wait is longer than
 //! 30 s. It fails if a connection or a message is lost, never because of a time: the machine may be busy.
 
+mod beside;
 mod client;
 mod figures;
 mod hub;
+mod page;
+mod process;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,20 +32,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::ArgPredicate;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use client::{Credentials, Plan, Sent};
-use figures::{Figures, Phase, report};
-use hub::{Prepared, Usage};
+use figures::{Figures, Phase, goals, report};
+use hub::Prepared;
+use page::Page;
+use process::Usage;
+
+/// Files that a process has open beside those of its devices.
+const MORE_FILES: u64 = 50;
 
 /// Connects devices to a local hub of its own, has them send, and prints what that takes.
 #[derive(Parser)]
 struct Arguments {
     /// How many devices
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    #[arg(
+        long,
+        default_value = "2000",
+        default_value_if("beside", ArgPredicate::IsPresent, "300")
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=50_000))]
     devices: u32,
     /// Seconds from one message of a device to its next
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
@@ -50,7 +68,12 @@ struct Arguments {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
     idle: u64,
     /// Bytes of a message
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=262_000))]
+    #[arg(
+        long,
+        default_value = "200",
+        default_value_if("beside", ArgPredicate::IsPresent, "128")
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=262_000))]
     payload: u32,
     /// Devices that connect at the same time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=20_000))]
@@ -58,6 +81,9 @@ struct Arguments {
     /// All devices send at the same moment, instead of spread over the interval
     #[arg(long)]
     together: bool,
+    /// Read the page meanwhile, as a browser does that shows the list of devices and one of them
+    #[arg(long)]
+    page: bool,
     /// More arguments for `local-hub serve`, such as "--chain ecc"
     #[arg(
         long,
@@ -74,6 +100,13 @@ struct Arguments {
         allow_hyphen_values = true
     )]
     wrapper: String,
+    /// Compare the hub with this other broker instead, of which `mosquitto` is known: devices connect, and send
+    /// messages, one after another
+    #[arg(long, value_name = "PROGRAM")]
+    beside: Option<String>,
+    /// Messages to each of both, with --beside
+    #[arg(long, default_value_t = 18_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    messages: u32,
 }
 
 fn main() -> ExitCode {
@@ -91,7 +124,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    hub::check_open_files(u64::from(arguments.devices) + 100)?;
+    process::raise_open_files(u64::from(arguments.devices) + MORE_FILES)?;
+    if let Some(program) = &arguments.beside {
+        return beside::run(arguments, program);
+    }
     let prepared = Prepared::new(arguments.devices)?;
     let mut serving = prepared.serve(&arguments.wrapper, &arguments.serve)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
@@ -101,8 +137,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let report = report(arguments.devices, &figures, &phases);
     writeln!(
         std::io::stdout(),
-        "{report}\nstored     {stored} events in the ended hub's state, {} acknowledged",
-        figures.acknowledged()
+        "{report}\nstored     {stored} events in the ended hub's state, {} acknowledged\n{}",
+        figures.acknowledged(),
+        goals(arguments.devices, &figures, &phases, stored)
     )
     .map_err(|error| format!("cannot write to standard output: {error}"))?;
     figures.verdict(stored)
@@ -117,6 +154,10 @@ async fn measure(
     let (start, started) = watch::channel(None);
     let mut phases = Vec::new();
     let mut last = (Instant::now(), serving.usage()?);
+    let page = match arguments.page {
+        true => Some(Page::open(serving.page().unwrap_or_default()).await?),
+        false => None,
+    };
     let (mut devices, mut connected) = spawn(arguments, prepared, serving, &started)?;
     let mut figures = Figures::default();
     while let Some(result) = connected.recv().await {
@@ -137,6 +178,7 @@ async fn measure(
         figures.sent(sent.map_err(|error| error.to_string())?);
     }
     phase("send", serving.usage()?);
+    figures.page_bytes = page.map(|page| page.told());
     Ok((figures, phases))
 }
 

@@ -136,6 +136,7 @@ fn parse_size(text: &str) -> Result<usize, String> {
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         logger::start(self.log);
+        open_many_files();
         let hub = Hub::start(self.config()).map_err(|error| Failure(error.to_string()))?;
         let waiting = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -230,6 +231,25 @@ impl Interrupted {
         }
     }
 }
+
+/// Lets this process open as many files as the system allows it: each connection is one.
+#[cfg(unix)]
+fn open_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        log::debug!("no more files than at first can be opened: {error}");
+    }
+}
+
+#[cfg(not(unix))]
+const fn open_many_files() {}
 
 fn announce(hub: &Hub) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();

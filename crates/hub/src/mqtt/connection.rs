@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use mqtt_protocol_core::mqtt::result_code::MqttError;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::codec::{self, Packet};
@@ -15,8 +14,8 @@ use crate::close::CloseReason;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// After the last byte was sent, the client gets this long to read it and to close.
 const LINGER: Duration = Duration::from_secs(1);
-/// Bytes that are read at once at least.
-const READ_SIZE: usize = 4096;
+/// Bytes of memory for answers that are kept while there are none.
+const OUTPUT_KEPT: usize = 64;
 /// Answers that are collected before they are written out.
 pub(crate) const OUTPUT_LIMIT: usize = 64 * 1024;
 
@@ -54,9 +53,11 @@ impl Connection {
 
     /// Waits for more bytes. Nothing is lost if the wait is given up.
     pub(crate) async fn read(&mut self) -> Result<(), CloseReason> {
-        // Otherwise it would be read in pieces of 64 bytes.
-        self.input.reserve(READ_SIZE);
-        match self.stream.read_buf(&mut self.input).await? {
+        if self.input.is_empty() {
+            // A client that is silent needs no memory for what it said.
+            self.input = BytesMut::new();
+        }
+        match self.stream.read(&mut self.input).await? {
             0 => Err(CloseReason::PeerClosed),
             _ => Ok(()),
         }
@@ -81,15 +82,14 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        let write = async {
-            self.stream.write_all(&self.output).await?;
-            self.stream.flush().await
-        };
-        match timeout(WRITE_TIMEOUT, write).await {
+        // The timer costs memory for as long as the future, and nearly every write succeeds at once.
+        let write = Box::pin(timeout(WRITE_TIMEOUT, self.stream.write_all(&self.output)));
+        match write.await {
             Ok(result) => result?,
             Err(_) => return Err(CloseReason::Socket("the client takes no bytes".into())),
         }
         self.output.clear();
+        self.output.shrink_to(OUTPUT_KEPT);
         Ok(())
     }
 

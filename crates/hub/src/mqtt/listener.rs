@@ -8,7 +8,7 @@ use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::authenticate::authenticate;
 use super::codec::{Connect, Packet, encode};
@@ -24,6 +24,7 @@ use crate::dps::{Proof, is_registration_id};
 use crate::registry::Identity;
 use crate::story::What;
 use crate::throttle::Operation;
+use crate::tls::TlsSocket;
 
 /// "Too many open files" of one process, on every Unix that Rust runs on.
 const EMFILE: i32 = 24;
@@ -45,21 +46,21 @@ pub(crate) async fn serve(
     core: Arc<Core>,
     service: Service,
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    tls: Arc<ServerConfig>,
     stop: watch::Receiver<bool>,
 ) {
     loop {
         match listener.accept().await {
             Ok((tcp, peer)) => {
                 let client = Client::new(Arc::clone(&core), service, peer);
-                let opening = handshake(tcp, acceptor.clone());
+                let opening = handshake(tcp, Arc::clone(&tls));
                 tokio::spawn(client.follow(opening, stop.clone()));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: they come back as connections end.
                 let remedy = match error.raw_os_error() {
                     Some(EMFILE) => {
-                        "; let the hub open more files, by `ulimit -n` before it starts"
+                        "; each connection is an open file: as root, `ulimit -Hn` before the hub starts allows more"
                     }
                     _ => "",
                 };
@@ -81,7 +82,7 @@ pub(super) async fn follow(
     client.follow(std::future::ready(Ok(stream)), stop).await;
 }
 
-async fn handshake(tcp: TcpStream, acceptor: TlsAcceptor) -> Result<Stream, CloseReason> {
+async fn handshake(tcp: TcpStream, tls: Arc<ServerConfig>) -> Result<Stream, CloseReason> {
     // Small packets must not wait for each other.
     let _ = tcp.set_nodelay(true);
     let mut first = [0; foreign::ENOUGH];
@@ -89,7 +90,7 @@ async fn handshake(tcp: TcpStream, acceptor: TlsAcceptor) -> Result<Stream, Clos
     if let Some(what) = first.get(..seen).and_then(foreign::before_tls) {
         return Err(CloseReason::Foreign(what));
     }
-    match acceptor.accept(tcp).await {
+    match TlsSocket::accept(tcp, tls).await {
         Ok(tls) => Ok(Stream::Tls(tls)),
         Err(error) => Err(CloseReason::Tls(explain(&error.to_string()))),
     }

@@ -58,6 +58,8 @@ impl Session {
 
     async fn drive(&mut self) -> Result<std::convert::Infallible, CloseReason> {
         let mut shifts = self.opened.core.clock.shifts();
+        // Armed for the first deadline, and anew when it rings: most deadlines move on with every packet.
+        let mut alarm = std::pin::pin!(sleep_until(self.last_packet + self.opened.keep_alive));
         loop {
             if self.opened.link.is_frozen() {
                 // Until the connection is cut.
@@ -81,13 +83,19 @@ impl Session {
             self.deliver().await?;
             let silent = self.last_packet + self.opened.keep_alive;
             let expiry = self.token_deadline()?;
+            let first = silent.min(expiry).min(late_puback.unwrap_or(silent));
+            if first < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(first);
+            }
             let link = Arc::clone(&self.opened.link);
             tokio::select! {
                 result = self.connection.read() => result?,
                 () = link.wake.notified() => {}
-                () = sleep_until(silent) => return Err(CloseReason::KeepAlive(self.opened.keep_alive)),
-                () = sleep_until(expiry) => {}
-                () = sleep_until(late_puback.unwrap_or(silent)), if late_puback.is_some() => {}
+                () = alarm.as_mut() => {
+                    if silent <= Instant::now() {
+                        return Err(CloseReason::KeepAlive(self.opened.keep_alive));
+                    }
+                }
                 _ = shifts.changed() => {}
             }
         }

@@ -1,25 +1,22 @@
 //! Transports of MQTT: TLS, and WebSocket over TLS.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use rustls_pki_types::CertificateDer;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::websocket::Messages;
+use crate::tls::TlsSocket;
+
+/// Bytes that are read at once from a WebSocket.
+const READ_SIZE: usize = 4096;
 
 /// A stream of bytes after its handshakes.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every connection is of the larger kind"
-)]
 pub(crate) enum Stream {
     /// TLS over TCP.
-    Tls(TlsStream<TcpStream>),
+    Tls(TlsSocket),
     /// Binary messages of a WebSocket, and the certificates of the TLS client under it.
     WebSocket(Box<Messages>, Arc<[CertificateDer<'static>]>),
 }
@@ -28,60 +25,45 @@ impl Stream {
     /// The chain that the client sent in the TLS handshake, leaf first.
     pub(super) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         match self {
-            Self::Tls(tls) => tls.get_ref().1.peer_certificates().unwrap_or_default(),
+            Self::Tls(tls) => tls.state().peer_certificates().unwrap_or_default(),
             Self::WebSocket(_, certificates) => certificates,
+        }
+    }
+
+    /// Waits for bytes and adds them to `input`; gives their number, 0 at the end. Nothing is lost if the wait is
+    /// given up.
+    pub(super) async fn read(&mut self, input: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Tls(tls) => tls.read(input).await,
+            Self::WebSocket(messages, _) => {
+                // Otherwise it would be read in pieces of 64 bytes.
+                input.reserve(READ_SIZE);
+                messages.read_buf(input).await
+            }
+        }
+    }
+
+    /// Writes all of `bytes` out.
+    pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tls(tls) => tls.write_all(bytes).await,
+            Self::WebSocket(messages, _) => {
+                messages.write_all(bytes).await?;
+                messages.flush().await
+            }
         }
     }
 
     /// Sends the end of the stream, and discards what still comes until the client closes too.
     pub(super) async fn end(&mut self) -> io::Result<()> {
-        self.shutdown().await?;
-        let mut discarded = [0; 4096];
         match self {
-            Self::Tls(tls) => {
-                let (tcp, _) = tls.get_mut();
-                while tcp.read(&mut discarded).await? > 0 {}
+            Self::Tls(tls) => tls.end().await,
+            Self::WebSocket(messages, _) => {
+                messages.shutdown().await?;
+                let mut discarded = [0; 4096];
+                while messages.read(&mut discarded).await? > 0 {}
+                Ok(())
             }
-            Self::WebSocket(messages, _) => while messages.read(&mut discarded).await? > 0 {},
         }
-        Ok(())
-    }
-}
-
-/// Passes a call on to the transport.
-macro_rules! pass_on {
-    ($stream:expr, $call:ident, $($argument:expr),*) => {
-        match $stream.get_mut() {
-            Self::Tls(tls) => Pin::new(tls).$call($($argument),*),
-            Self::WebSocket(messages, _) => Pin::new(messages).$call($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        pass_on!(self, poll_read, context, buffer)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        pass_on!(self, poll_write, context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pass_on!(self, poll_flush, context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pass_on!(self, poll_shutdown, context)
     }
 }

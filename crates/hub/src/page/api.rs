@@ -67,7 +67,7 @@ struct Number {
 
 /// A whole message, as `monitor-events` prints it.
 async fn message(State(context): Shared, Query(Number { number }): Query<Number>) -> Response {
-    let found = context.core.events.some_since(number, 1).pop();
+    let found = context.core.events.some_since(number, 1).events.pop();
     match found.filter(|event| event.sequence_number == number) {
         Some(event) => Json(event.to_json()).into_response(),
         None => refuse(

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::live::{Frames, View};
-use super::overview::{PIECE, Recent};
+use super::overview::Recent;
 use crate::core::Core;
 use crate::events::Event;
 use crate::registry::{Device, Identity};
@@ -75,13 +75,15 @@ impl DeviceView {
 
     fn tell_messages(&mut self, frames: &mut Frames) {
         let most = if self.began { MAX_MESSAGES } else { HISTORY };
-        let mut kept: VecDeque<Arc<Event>> = VecDeque::new();
+        let mut kept: VecDeque<Event> = VecDeque::new();
         let (mut bytes, mut missed) = (0, 0_u64);
         loop {
-            let events = self.core.events.some_since(self.next_event, PIECE);
-            let Some(last) = events.last() else { break };
-            self.next_event = last.sequence_number + 1;
-            for event in events.into_iter().filter(|e| e.origin == self.identity) {
+            let piece = self.core.events.some_of(&self.identity, self.next_event);
+            if piece.next == self.next_event {
+                break;
+            }
+            self.next_event = piece.next;
+            for event in piece.events {
                 bytes += told_bytes(&event);
                 kept.push_back(event);
                 while kept.len() > most || (bytes > MAX_BYTES && kept.len() > 1) {
@@ -91,7 +93,7 @@ impl DeviceView {
             }
         }
         if !kept.is_empty() {
-            let messages: Vec<_> = kept.iter().map(|event| message(event)).collect();
+            let messages: Vec<_> = kept.iter().map(message).collect();
             // What was there before the page is no loss.
             let missed = if self.began { missed } else { 0 };
             let told = json!({ "history": !self.began, "missed": missed, "messages": messages });

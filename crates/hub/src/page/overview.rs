@@ -12,8 +12,8 @@ use crate::registry::{Authentication, Device};
 
 /// Rows that a page gets at most; the rest is found by the filter.
 const MAX_ROWS: usize = 200;
-/// Events that are looked at in one piece.
-pub(super) const PIECE: usize = 4096;
+/// Senders that are known before those of deleted devices are forgotten.
+const MAX_SENDERS: usize = 8192;
 
 /// What is known of the messages of each sender, as far as the event log was read.
 #[derive(Debug, Default)]
@@ -31,17 +31,19 @@ impl Recent {
     fn catch_up(&self, core: &Core) {
         let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let events = core.events.some_since(read.next, PIECE);
-            let Some(last) = events.last() else { break };
-            read.next = last.sequence_number + 1;
-            for event in &events {
+            let piece = core.events.heads(read.next);
+            if piece.next == read.next {
+                break;
+            }
+            read.next = piece.next;
+            for event in &piece.events {
                 let sender = event.origin.to_string();
                 let known = read.senders.entry(sender).or_default();
                 *known = (known.0 + 1, event.enqueued_time);
             }
         }
         // Those of devices that were deleted.
-        if read.senders.len() > 2 * PIECE {
+        if read.senders.len() > MAX_SENDERS {
             let exists = |id: &String| {
                 let identity = crate::registry::Identity::of_client(id);
                 core.registry.get(&identity).is_ok()

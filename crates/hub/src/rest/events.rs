@@ -61,8 +61,10 @@ async fn follow(
     let mut grown = core.events.watch();
     loop {
         grown.mark_unchanged();
-        for event in core.events.since(next) {
-            next = event.sequence_number + 1;
+        let piece = core.events.some_since(next, LINES);
+        let at_end = piece.next == next;
+        next = piece.next;
+        for event in piece.events {
             if device
                 .as_ref()
                 .is_some_and(|device| *device != event.origin.device_id)
@@ -73,6 +75,9 @@ async fn follow(
             if lines.send(line.into()).await.is_err() {
                 return;
             }
+        }
+        if !at_end {
+            continue;
         }
         tokio::select! {
             changed = grown.changed() => if changed.is_err() { return },

@@ -44,14 +44,14 @@ impl AppendFile {
         Ok(opened)
     }
 
-    /// Reads a file that nobody appends to any more; it may be missing. It ends in a whole record.
+    /// Reads a file that nobody appends to any more, and gives it; it may be missing. It ends in a whole record.
     pub(crate) fn read_finished(
         path: &Path,
         format: &Format,
         take: impl FnMut(&[u8], usize) -> Result<(), String>,
-    ) -> Result<(), StartError> {
+    ) -> Result<Option<(File, u64)>, StartError> {
         let Some((file, bytes)) = read(path)? else {
-            return Ok(());
+            return Ok(None);
         };
         match judge(path, &bytes, format, take)? {
             Tail::Partial(place) => Err(damaged(
@@ -60,7 +60,10 @@ impl AppendFile {
                 &place,
                 "is only the beginning of a record",
             )),
-            Tail::Whole | Tail::Unterminated => close_to_others(&file, path),
+            Tail::Whole | Tail::Unterminated => {
+                close_to_others(&file, path)?;
+                Ok(Some((file, bytes.len() as u64)))
+            }
         }
     }
 
@@ -133,7 +136,7 @@ impl AppendFile {
         self.file.sync_data()
     }
 
-    /// Another handle on the same file, to [`File::sync_data`] without holding a lock.
+    /// Another handle on the same file, to read, or to [`File::sync_data`] without holding a lock.
     pub(crate) fn handle(&self) -> io::Result<File> {
         self.file.try_clone()
     }

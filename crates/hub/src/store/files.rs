@@ -126,7 +126,7 @@ pub(super) fn unusable(path: &Path, source: io::Error) -> StartError {
 }
 
 /// Puts `contents` at `path`, all or nothing, also if the power fails; readable by this user only if `private`.
-/// Gives the file, open for appending.
+/// Gives the file, open for reading and appending.
 pub(crate) fn write_atomically(path: &Path, contents: &[u8], private: bool) -> io::Result<File> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
@@ -137,7 +137,7 @@ pub(crate) fn write_atomically(path: &Path, contents: &[u8], private: bool) -> i
         _ => {}
     }
     let mut options = options(private);
-    no_follow(options.append(true).create_new(true));
+    no_follow(options.read(true).append(true).create_new(true));
     let mut file = options.open(&temporary)?;
     let written = file
         .write_all(contents)

@@ -68,11 +68,30 @@ pub(crate) fn header(format: &Format) -> Vec<u8> {
 /// One line.
 pub(crate) fn encode(json: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(CHECKSUM + 2 + json.len());
-    line.extend(checksum(json));
-    line.push(b' ');
+    begin(&mut line);
     line.extend(json);
-    line.push(b'\n');
+    end(&mut line);
     line
+}
+
+/// Begins a line in `line`, after which its JSON is written, and [`end`] called.
+pub(crate) fn begin(line: &mut Vec<u8>) {
+    line.clear();
+    line.resize(CHECKSUM, b'0');
+    line.push(b' ');
+}
+
+/// Ends the line that [`begin`] began.
+pub(crate) fn end(line: &mut Vec<u8>) {
+    if let Some((sum, json)) = line.split_at_mut_checked(CHECKSUM) {
+        sum.copy_from_slice(&checksum(json.get(1..).unwrap_or_default()));
+    }
+    line.push(b'\n');
+}
+
+/// The JSON of a line that was read and judged before.
+pub(crate) fn json(line: &[u8]) -> &[u8] {
+    line.get(CHECKSUM + 1..).unwrap_or_default()
 }
 
 /// The first 8 bytes of SHA-256 in hexadecimal: enough to tell a damaged line from a whole one.

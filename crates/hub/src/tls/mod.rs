@@ -6,7 +6,9 @@ mod client;
 mod device;
 mod keys;
 mod server;
+mod socket;
 
 pub(crate) use authority::{Hierarchy, ServerChain};
 pub(crate) use device::{Credentials, DeviceAuthority, self_signed};
 pub(crate) use server::server_config;
+pub(crate) use socket::TlsSocket;
