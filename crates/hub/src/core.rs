@@ -16,7 +16,7 @@ use crate::quota::Quota;
 use crate::registry::{Device, Identity, Registry, Status};
 use crate::sessions::Sessions;
 use crate::store::Store;
-use crate::story::{Stories, What};
+use crate::story::{Detail, Stories, What};
 use crate::throttle::{Operation, Throttle};
 use crate::twin::Twins;
 use crate::update::Updates;
@@ -71,7 +71,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// Adds what happened to a client to its story.
-    pub(crate) fn tell<D: Into<String>>(
+    pub(crate) fn tell<D: Into<Detail>>(
         &self,
         client_id: &str,
         what: What,

@@ -171,8 +171,12 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 impl Unnumbered for Event {
-    fn number(&mut self, sequence_number: u64) {
-        self.sequence_number = sequence_number;
+    fn write(&self, sequence_number: u64, json: &mut Vec<u8>) -> std::io::Result<()> {
+        let numbered = Event {
+            sequence_number,
+            ..self.clone()
+        };
+        Ok(serde_json::to_writer(json, &numbered)?)
     }
 }
 
@@ -263,7 +267,7 @@ fn make(core: &Core, change: Change) -> Result<(), String> {
             .map_err(told),
         Change::Deliver(id, acknowledge) => {
             let device = known(&Identity::device(id))?;
-            let Some(delivery) = core.c2d.deliver(&device.identity, 1).unwrap() else {
+            let Some(delivery) = core.c2d.deliver(&device.identity.to_string(), 1).unwrap() else {
                 return Err("nothing waits".into());
             };
             if acknowledge {

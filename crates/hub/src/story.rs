@@ -7,9 +7,10 @@
 //! process, and nothing at all without a page.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::clock::Clock;
 use crate::shown;
@@ -68,7 +69,67 @@ pub(crate) struct Happening {
     /// The packet, for packets.
     label: &'static str,
     /// The reason, or what was in the packet.
-    pub(crate) detail: Box<str>,
+    detail: Detail,
+}
+
+/// What a happening says. What comes with each message is put into words only for those who read it.
+#[derive(Clone, Debug)]
+pub(crate) enum Detail {
+    Text(Box<str>),
+    /// Identifier of a packet.
+    Packet(u16),
+    Publish(PublishFacts),
+}
+
+/// Parts of a message beside its topic and the contents of its payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PublishFacts {
+    pub(crate) bytes: usize,
+    pub(crate) packet_id: Option<u16>,
+    pub(crate) dup: bool,
+    pub(crate) retain: bool,
+}
+
+impl fmt::Display for PublishFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, QoS ", self.bytes)?;
+        match self.packet_id {
+            Some(packet_id) => write!(f, "1, packet {packet_id}")?,
+            None => f.write_str("0")?,
+        }
+        for (flag, name) in [(self.dup, ", DUP"), (self.retain, ", RETAIN")] {
+            f.write_str(if flag { name } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl From<String> for Detail {
+    fn from(text: String) -> Self {
+        Self::Text(shortened(text))
+    }
+}
+
+impl From<&str> for Detail {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Packet(packet_id) => write!(f, "packet {packet_id}"),
+            Self::Publish(facts) => facts.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Detail {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -115,7 +176,7 @@ impl Stories {
     }
 
     /// Adds what happened to a subject. `label` names a packet, and is empty otherwise.
-    pub(crate) fn tell<D: Into<String>>(
+    pub(crate) fn tell<D: Into<Detail>>(
         &self,
         subject: &str,
         clock: &Clock,
@@ -124,17 +185,18 @@ impl Stories {
         detail: impl FnOnce() -> D,
     ) {
         let Some(mut inner) = self.lock() else { return };
-        let changed = inner.next;
+        let inner = &mut *inner;
+        let (changed, time) = (inner.next, clock.unix_millis());
         inner.next += 1;
         let happening = Happening {
             number: changed,
             changed,
-            time: clock.unix_millis(),
-            last: clock.unix_millis(),
+            time,
+            last: time,
             count: 1,
             what,
             label,
-            detail: shortened(detail().into()),
+            detail: detail().into(),
         };
         if !what.is_packet() {
             if inner.recent.len() == MAX_RECENT {
@@ -145,13 +207,13 @@ impl Stories {
                 happening: happening.clone(),
             });
         }
-        if !inner.subjects.contains_key(subject) {
-            inner.make_room(self.max_subjects);
-            inner.subjects.insert(subject.to_owned(), Story::default());
-        }
         if let Some(story) = inner.subjects.get_mut(subject) {
             story.add(happening);
+            return;
         }
+        inner.make_room(self.max_subjects);
+        let story = inner.subjects.entry(subject.to_owned()).or_default();
+        story.add(happening);
     }
 
     /// What changed in the story of a subject since `changed`, oldest first, and the value for the next call.
@@ -278,7 +340,7 @@ mod tests {
     fn told(stories: &Stories, subject: &str) -> Vec<(&'static str, u64, String)> {
         let (all, _) = stories.since(subject, 0);
         all.into_iter()
-            .map(|one| (one.label, one.count, one.detail.into()))
+            .map(|one| (one.label, one.count, one.detail.to_string()))
             .collect()
     }
 
@@ -372,7 +434,7 @@ mod tests {
         stories.tell("d", &clock, What::Closed, "", || "why");
         let (new, _) = stories.recent(next);
         assert_eq!(new.len(), 1);
-        assert_eq!(&*new[0].happening.detail, "why");
+        assert_eq!(new[0].happening.detail.to_string(), "why");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::clock::{Clock, iso_8601};
 use crate::config::Limits;
 use crate::credentials::random;
 use crate::error::Error;
-use crate::registry::{Device, Identity};
+use crate::registry::Device;
 use crate::store::{Batch, Store, StoreError};
 
 /// Time to live: from a minute to two days.
@@ -134,15 +134,14 @@ impl CloudToDevice {
     /// The next message for `connection`, which is locked from now on.
     pub(crate) fn deliver(
         &self,
-        identity: &Identity,
+        id: &str,
         connection: ConnectionId,
     ) -> Result<Option<Delivery>, StoreError> {
-        let now = self.clock.unix_millis();
-        let id = &identity.to_string();
         let mut inner = self.lock();
         let Some(queue) = inner.queues.get_mut(id) else {
             return Ok(None);
         };
+        let now = self.clock.unix_millis();
         let Some(entry) = queue.deliver(connection, now, self.limits) else {
             return Ok(None);
         };

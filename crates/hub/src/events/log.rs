@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Event;
@@ -65,9 +65,9 @@ struct Inner {
 }
 
 /// An event before it is stored, written as [`Event`] is read.
-pub(crate) trait Unnumbered: Serialize {
-    /// Sets its sequence number.
-    fn number(&mut self, sequence_number: u64);
+pub(crate) trait Unnumbered {
+    /// Adds it to `json`, with its sequence number.
+    fn write(&self, sequence_number: u64, json: &mut Vec<u8>) -> io::Result<()>;
 }
 
 /// Some events, and the sequence number from which on the next ones are.
@@ -126,9 +126,8 @@ impl EventLog {
     }
 
     /// Stores `event` and gives it its sequence number. When this returns, it may be acknowledged.
-    pub(crate) fn append(&self, mut event: impl Unnumbered) -> io::Result<()> {
+    pub(crate) fn append(&self, event: impl Unnumbered) -> io::Result<()> {
         let mut inner = self.lock();
-        event.number(inner.newer.next());
         inner.append(&event)?;
         self.next.send_replace(inner.newer.next());
         let waiting = inner.waiting > 0;
@@ -298,7 +297,7 @@ fn no_places() -> Places {
 impl Inner {
     fn append(&mut self, event: &impl Unnumbered) -> io::Result<()> {
         records::begin(&mut self.line);
-        serde_json::to_writer(&mut self.line, event)?;
+        event.write(self.newer.next(), &mut self.line)?;
         records::end(&mut self.line);
         self.rotate_if_full()?;
         self.file.append(&self.line)?;
@@ -341,7 +340,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::events::{Flags, Sender, event_from};
+    use crate::events::{Flags, Sender, Stamp, event_from};
 
     fn sender(device_id: &str) -> Sender {
         Sender {
@@ -349,6 +348,7 @@ mod tests {
             auth_method: "{}",
             generation_id: "1".into(),
             model_id: None,
+            stamp: Stamp::default(),
         }
     }
 

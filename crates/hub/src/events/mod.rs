@@ -12,4 +12,4 @@ pub(crate) use log::EVENTS;
 pub(crate) use log::EventLog;
 #[cfg(test)]
 pub(crate) use log::Unnumbered;
-pub(crate) use telemetry::{Flags, Sender, event_from};
+pub(crate) use telemetry::{Flags, Sender, Stamp, event_from};

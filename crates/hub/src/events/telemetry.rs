@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
+use std::sync::OnceLock;
 
-use serde::Serialize;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
-use super::base64_bytes;
 use super::log::Unnumbered;
 use crate::registry::Identity;
 
@@ -23,6 +25,8 @@ pub(crate) struct Sender {
     pub(crate) generation_id: String,
     /// `dt-dataschema`: the Plug and Play model that CONNECT named.
     pub(crate) model_id: Option<String>,
+    /// All of this, as it is written; not to be changed after the first event.
+    pub(crate) stamp: Stamp,
 }
 
 /// Flags of the PUBLISH that become application properties.
@@ -36,47 +40,80 @@ pub(crate) struct Flags {
     pub(crate) will: bool,
 }
 
-/// An event before it is stored, written as [`Event`](super::Event) is read.
-#[derive(Debug, Serialize)]
+/// Part of an event that is the same in all of a sender's, written once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stamp(OnceLock<Box<str>>);
+
+impl Stamp {
+    /// Members `origin` and `annotations`, the latter without its end.
+    fn of(sender: &Sender) -> &str {
+        sender.stamp.0.get_or_init(|| {
+            let identity = &sender.identity;
+            let optional = [
+                ("iothub-connection-module-id", &identity.module_id),
+                ("dt-dataschema", &sender.model_id),
+            ];
+            let set = |(name, value)| Option::as_deref(value).map(|value: &str| (name, value));
+            let always = [
+                ("iothub-connection-device-id", identity.device_id.as_str()),
+                ("iothub-connection-auth-method", sender.auth_method),
+                (
+                    "iothub-connection-auth-generation-id",
+                    &sender.generation_id,
+                ),
+                ("iothub-message-source", "Telemetry"),
+            ];
+            let annotations: BTreeMap<&str, &str> = always
+                .into_iter()
+                .chain(optional.into_iter().filter_map(set))
+                .collect();
+            // Texts and maps of texts are always JSON.
+            let origin = serde_json::to_string(identity).unwrap_or_default();
+            let annotations = serde_json::to_string(&annotations).unwrap_or_default();
+            let annotations = annotations.strip_suffix('}').unwrap_or_default();
+            format!("\"origin\":{origin},\"annotations\":{annotations}").into()
+        })
+    }
+}
+
+/// An event before it is stored.
+#[derive(Debug)]
 pub(crate) struct NewEvent<'s> {
-    /// The log gives it.
-    sequence_number: u64,
+    sender: &'s Sender,
     enqueued_time: u64,
-    // The log finds events by it, near the beginning.
-    origin: &'s Identity,
+    /// `dt-subject`.
+    component: Option<String>,
     system: BTreeMap<Cow<'static, str>, String>,
     properties: BTreeMap<Cow<'static, str>, Option<Cow<'static, str>>>,
-    annotations: Annotations<'s>,
-    #[serde(serialize_with = "base64_bytes::serialize")]
     body: Vec<u8>,
 }
 
 impl Unnumbered for NewEvent<'_> {
-    fn number(&mut self, sequence_number: u64) {
-        self.sequence_number = sequence_number;
+    fn write(&self, sequence_number: u64, json: &mut Vec<u8>) -> io::Result<()> {
+        json.extend(b"{\"sequence_number\":");
+        serde_json::to_writer(&mut *json, &sequence_number)?;
+        json.extend(b",\"enqueued_time\":");
+        serde_json::to_writer(&mut *json, &self.enqueued_time)?;
+        json.push(b',');
+        json.extend(Stamp::of(self.sender).as_bytes());
+        if let Some(component) = &self.component {
+            json.extend(b",\"dt-subject\":");
+            serde_json::to_writer(&mut *json, component)?;
+        }
+        json.extend(b"},\"system\":");
+        serde_json::to_writer(&mut *json, &self.system)?;
+        json.extend(b",\"properties\":");
+        serde_json::to_writer(&mut *json, &self.properties)?;
+        json.extend(b",\"body\":\"");
+        let (begin, length) = (json.len(), self.body.len().div_ceil(3) * 4);
+        json.resize(begin + length, b'=');
+        let room = json.get_mut(begin..).unwrap_or_default();
+        STANDARD
+            .encode_slice(&self.body, room)
+            .map_err(io::Error::other)?;
+        json.extend(b"\"}");
+        Ok(())
     }
-}
-
-/// Annotations by the hub.
-#[derive(Debug, Serialize)]
-struct Annotations<'s> {
-    #[serde(rename = "dt-dataschema", skip_serializing_if = "Option::is_none")]
-    model_id: Option<&'s str>,
-    #[serde(rename = "dt-subject", skip_serializing_if = "Option::is_none")]
-    component: Option<String>,
-    #[serde(rename = "iothub-connection-auth-generation-id")]
-    generation_id: &'s str,
-    #[serde(rename = "iothub-connection-auth-method")]
-    auth_method: &'s str,
-    #[serde(rename = "iothub-connection-device-id")]
-    device_id: &'s str,
-    #[serde(
-        rename = "iothub-connection-module-id",
-        skip_serializing_if = "Option::is_none"
-    )]
-    module_id: Option<&'s str>,
-    #[serde(rename = "iothub-message-source")]
-    source: &'static str,
 }
 
 /// Makes the event of a telemetry message, and gives its size; `Err` the size that is too large.
@@ -117,18 +154,9 @@ pub(crate) fn event_from(
         properties.insert(Cow::Borrowed(name), Some(Cow::Borrowed(value)));
     }
     let event = NewEvent {
-        sequence_number: 0,
+        sender,
         enqueued_time: now_millis,
-        origin: &sender.identity,
-        annotations: Annotations {
-            model_id: sender.model_id.as_deref(),
-            component: system.remove("component"),
-            generation_id: &sender.generation_id,
-            auth_method: sender.auth_method,
-            device_id: &sender.identity.device_id,
-            module_id: sender.identity.module_id.as_deref(),
-            source: "Telemetry",
-        },
+        component: system.remove("component"),
         system,
         properties,
         body,
@@ -165,7 +193,9 @@ mod tests {
 
     /// What is read of what is written.
     fn read(event: &NewEvent<'_>) -> Event {
-        serde_json::from_slice(&serde_json::to_vec(event).unwrap()).unwrap()
+        let mut json = Vec::new();
+        event.write(0, &mut json).unwrap();
+        serde_json::from_slice(&json).unwrap()
     }
 
     fn sender() -> Sender {
@@ -174,6 +204,7 @@ mod tests {
             auth_method: "{}",
             generation_id: "1".into(),
             model_id: Some("dtmi:a;1".into()),
+            stamp: Stamp::default(),
         }
     }
 

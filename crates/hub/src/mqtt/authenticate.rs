@@ -10,7 +10,7 @@ use super::user_name;
 use crate::core::Core;
 use crate::credentials::sas::Token;
 use crate::credentials::x509;
-use crate::events::Sender;
+use crate::events::{Sender, Stamp};
 use crate::policy::Right;
 use crate::registry::{Authentication, Device, Identity, Status};
 
@@ -81,6 +81,7 @@ pub(crate) fn prove(
             auth_method,
             generation_id: device.generation_id.clone(),
             model_id: None,
+            stamp: Stamp::default(),
         },
         device,
         expiry,

@@ -11,6 +11,8 @@ use mqtt_protocol_core::mqtt::Arc;
 use mqtt_protocol_core::mqtt::packet::{Qos, v3_1_1 as wire};
 use mqtt_protocol_core::mqtt::result_code::MqttError;
 
+use crate::story::PublishFacts;
+
 /// Bytes after the fixed header that a packet may have: a message of 256 KB, a topic of 64 KB, a little
 /// else. CONNECT with all five fields at their largest would be a little more; none is.
 const MAX_REMAINING_LENGTH: usize = 262_144 + 65_535 + 16;
@@ -91,18 +93,15 @@ pub(crate) struct Publish {
     pub(crate) retain: bool,
 }
 
-/// Parts of a message beside its topic and payload.
-impl fmt::Display for Publish {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes, QoS ", self.payload.len())?;
-        match self.packet_id {
-            Some(packet_id) => write!(f, "1, packet {packet_id}")?,
-            None => f.write_str("0")?,
+impl Publish {
+    /// Parts of it for people.
+    pub(crate) const fn facts(&self) -> PublishFacts {
+        PublishFacts {
+            bytes: self.payload.len(),
+            packet_id: self.packet_id,
+            dup: self.dup,
+            retain: self.retain,
         }
-        for (flag, name) in [(self.dup, ", DUP"), (self.retain, ", RETAIN")] {
-            f.write_str(if flag { name } else { "" })?;
-        }
-        Ok(())
     }
 }
 

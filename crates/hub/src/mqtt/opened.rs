@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::events::{self, Flags};
 use crate::registry::Identity;
 use crate::sessions::{Link, Subscriptions};
-use crate::story::What;
+use crate::story::{Detail, What};
 
 /// A session that is open, before it has the connection.
 pub(crate) struct Opened {
@@ -99,7 +99,7 @@ impl Opened {
     }
 
     /// Adds a packet to the client's story.
-    pub(super) fn tell<D: Into<String>>(
+    pub(super) fn tell<D: Into<Detail>>(
         &self,
         what: What,
         label: &'static str,

@@ -15,6 +15,7 @@ use crate::c2d;
 use crate::close::CloseReason;
 use crate::faults::Puback;
 use crate::sessions::Push;
+use crate::story::Detail;
 use crate::story::What::{Received, Sent};
 use crate::throttle::Operation;
 
@@ -28,6 +29,8 @@ pub(crate) struct Session {
     last_packet: Instant,
     /// PUBACKs that a fault holds back, in the order of their PUBLISHes.
     late_pubacks: VecDeque<(Instant, u16)>,
+    /// The QoS that is granted to messages from the cloud, if any, once it was looked up for these subscriptions.
+    granted: Option<Option<u8>>,
 }
 
 impl Session {
@@ -38,6 +41,7 @@ impl Session {
             connection,
             last_packet: Instant::now(),
             late_pubacks: VecDeque::new(),
+            granted: None,
         }
     }
 
@@ -158,7 +162,7 @@ impl Session {
         let topic =
             topic::parse(&publish.topic, &who.sender.identity).map_err(CloseReason::Violation)?;
         self.opened
-            .tell(Received, topic.label(), || publish.to_string());
+            .tell(Received, topic.label(), || Detail::Publish(publish.facts()));
         let answer = match topic {
             Topic::Telemetry(bag) => {
                 self.opened.store(bag, publish, false)?;
@@ -214,7 +218,7 @@ impl Session {
 
     fn send_puback(&mut self, packet_id: u16) -> Result<(), CloseReason> {
         self.opened
-            .tell(Sent, "PUBACK", || format!("packet {packet_id}"));
+            .tell(Sent, "PUBACK", || Detail::Packet(packet_id));
         self.connection.queue(encode::puback(packet_id))
     }
 
@@ -227,7 +231,7 @@ impl Session {
 
     fn puback(&mut self, packet_id: u16) -> Result<(), CloseReason> {
         self.opened
-            .tell(Received, "PUBACK", || format!("packet {packet_id}"));
+            .tell(Received, "PUBACK", || Detail::Packet(packet_id));
         let Opened {
             core, who, link, ..
         } = &self.opened;
@@ -282,6 +286,7 @@ impl Session {
             )));
         }
         self.opened.change(subscriptions)?;
+        self.granted = None;
         self.connection.queue(encode::suback(packet_id, &granted))
     }
 
@@ -295,6 +300,7 @@ impl Session {
             log::debug!("{client_id:?} unsubscribed from {filter:?}");
         }
         self.opened.change(subscriptions)?;
+        self.granted = None;
         self.connection.queue(encode::unsuback(packet_id))
     }
 
@@ -316,10 +322,13 @@ impl Session {
             core, who, link, ..
         } = &self.opened;
         let identity = &who.sender.identity;
-        let Some(qos) = link.granted(&c2d::topic_prefix(identity)) else {
+        let granted = self
+            .granted
+            .get_or_insert_with(|| link.granted(&c2d::topic_prefix(identity)));
+        let Some(qos) = *granted else {
             return Ok(());
         };
-        while let Some(delivery) = core.c2d.deliver(identity, link.id)? {
+        while let Some(delivery) = core.c2d.deliver(&link.client_id, link.id)? {
             log::debug!(
                 "{:?} is sent message {} of {} bytes with QoS {qos}{}",
                 link.client_id,

@@ -39,7 +39,7 @@ pub(crate) fn parse(topic: &str, client: &Identity) -> Result<Topic, String> {
     if topic.is_empty() {
         return Err("the topic is empty".into());
     }
-    if topic.contains(['#', '+']) {
+    if topic.bytes().any(|byte| matches!(byte, b'#' | b'+')) {
         return Err(format!(
             "the topic {topic:?} contains a wildcard; encode it as %23 or %2B"
         ));

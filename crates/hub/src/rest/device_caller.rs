@@ -13,7 +13,7 @@ use super::extract::Id;
 use crate::core::Core;
 use crate::credentials::sas::Token;
 use crate::error::Error;
-use crate::events::Sender;
+use crate::events::{Sender, Stamp};
 use crate::mqtt::{Authenticated, prove};
 use crate::policy::Right;
 use crate::registry::Identity;
@@ -64,6 +64,7 @@ fn as_any(core: &Core, identity: Identity) -> Result<Authenticated, Error> {
             auth_method: r#"{"scope":"hub","type":"sas","issuer":"iothub"}"#,
             generation_id: device.generation_id.clone(),
             model_id: None,
+            stamp: Stamp::default(),
         },
         device,
         expiry: None,
