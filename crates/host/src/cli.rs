@@ -29,7 +29,8 @@ const LONGEST: f64 = 365.0 * 86_400.0;
 ///
 /// Without a command it demonstrates itself: it starts a hub of its own on this machine, joins two devices
 /// to it over verified TLS, one with a symmetric key and one with an X.509 certificate, has them send
-/// telemetry and sends them cloud-to-device messages. Nothing leaves the machine.
+/// telemetry, sends them cloud-to-device messages, changes a desired property and calls a method of each.
+/// It prints the address of a page that shows all of it in a browser. Nothing leaves the machine.
 #[derive(Debug, Parser)]
 #[command(name = "azure-device", version, max_term_width = 100)]
 #[command(
@@ -86,7 +87,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Demonstration {
     /// End, successfully, once the hub has stored N messages of each device and each device has received
-    /// a cloud-to-device message
+    /// a cloud-to-device message, reported a desired property and answered a method
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) messages: Option<u64>,
     /// Seconds between a device's telemetry messages [default: 1]

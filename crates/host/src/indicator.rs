@@ -8,7 +8,8 @@ use azure_device::port::Indicator;
 use azure_device::report::Report;
 use azure_device::report::Status;
 use azure_device::report::UpdateState;
-use azure_device::text::Visible;
+
+use crate::line;
 
 /// Prints a line on standard output whenever the status changes.
 #[derive(Clone, Debug)]
@@ -123,15 +124,13 @@ impl Indicator for StatusLine {
     }
 }
 
-/// One line about `name` on standard output, as [`Visible`] shows it, whose colour is left away where nobody could
-/// see it.
+/// One line about `name` on standard output, as [`Visible`](azure_device::text::Visible) shows it, whose colour is left
+/// away where nobody could see it. It has the time, and goes on below where the terminal ends.
 pub fn print_line(colour: AnsiColor, name: &str, text: &str) {
     let style = Style::new().fg_color(Some(colour.into()));
-    let (name, text) = (Visible(name).to_string(), Visible(text));
-    let written = writeln!(
-        anstream::stdout(),
-        "{style}\u{25cf}{style:#} {name:<14} {text}"
-    );
+    let columns = line::columns(&io::stdout());
+    let line = line::format(style, name, text, columns);
+    let written = anstream::stdout().write_all(line.as_bytes());
     match written {
         // A reader that has gone is no reason to stop a device.
         Err(error)

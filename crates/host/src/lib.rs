@@ -13,7 +13,7 @@
 //! tls        verification, credentials, and the names of what can go wrong
 //! update     images in files, a boot loader over them, and downloads
 //! poller     sleeping                           queue     messages in a file
-//! clock, storage, indicator, text_file
+//! clock, storage, indicator, line, text_file
 //! ```
 //!
 //! # Limits
@@ -29,6 +29,7 @@ pub mod clock;
 pub mod connector;
 pub mod error;
 pub mod indicator;
+pub mod line;
 pub mod outlet;
 pub mod platform;
 mod poller;

@@ -1,12 +1,12 @@
-//! Log lines on standard error: the time, who, and what. Foreign text cannot act on the terminal.
+//! Log lines on standard error: the time, who, and what, after the level unless it is information. Foreign text cannot
+//! act on the terminal.
 
 use std::io::Write;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use azure_device::text::Visible;
-use azure_device::time::UnixTime;
-use log::{LevelFilter, Record};
+use anstyle::Style;
+use azure_device_host::line;
+use log::{Level, LevelFilter, Record};
 
 /// Starts logging: at 0 what the device says, at 1 also how (`-v`), at 2 and above everything that any
 /// part of the program says (`-vv`). `RUST_LOG` adds to it.
@@ -28,34 +28,32 @@ pub(crate) fn start(verbosity: u8) {
     }
     builder
         .parse_default_env()
-        .format(move |out, record| line(out, record, verbosity > 0))
+        .format(move |out, record| write(out, record, verbosity > 0))
         .init();
 }
 
-fn line(
+fn write(
     out: &mut env_logger::fmt::Formatter,
     record: &Record<'_>,
     detailed: bool,
 ) -> std::io::Result<()> {
-    let style = out.default_level_style(record.level());
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = UnixTime::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)).to_string();
-    // Only the time of day: `2026-01-01T00:00:00.000Z`.
-    let time = now.get(11..23).unwrap_or(&now);
+    let style = match record.level() {
+        Level::Info => Style::new(),
+        level => out.default_level_style(level),
+    };
     let thread = thread::current();
     let who = thread
         .name()
         .filter(|name| *name != "main")
         .unwrap_or_default();
-    write!(
-        out,
-        "{time} {style}{:5}{style:#} {who:<14} ",
-        record.level()
-    )?;
-    if detailed {
-        write!(out, "{}: ", record.target())?;
+    let mut text = String::new();
+    if record.level() != Level::Info {
+        text = format!("{:5} ", record.level());
     }
-    writeln!(out, "{}", Visible(record.args()))
+    if detailed {
+        text += &format!("{}: ", record.target());
+    }
+    text += &record.args().to_string();
+    let columns = line::columns(&std::io::stderr());
+    out.write_all(line::format(style, who, &text, columns).as_bytes())
 }

@@ -1,4 +1,5 @@
-//! The operator of the demonstration's hub: watches what is stored, and sends messages to the devices.
+//! The operator of the demonstration's hub: watches what is stored, and sends messages to the devices, changes their
+//! desired properties and calls a method of each. Each line is printed before what it leads to.
 
 use std::fmt::{self, Write};
 use std::time::{Duration, Instant};
@@ -6,12 +7,30 @@ use std::time::{Duration, Instant};
 use anstyle::AnsiColor;
 use azure_device_host::indicator::print_line;
 use local_hub::{Ack, Event, Hub, Message, Outcome};
+use serde_json::{Value, json};
 
 /// The operator answers the first stored message of a device, and then each one that completes this many.
 const ANSWERED: u64 = 10;
 
 /// The longest wait between two looks at whether to end.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Time that a device gets to answer a method.
+const METHOD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Step that an operator takes with a device next, after the one before is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Sends a message once the device has sent one, and waits until the device acknowledged it.
+    Message,
+    /// Changes a desired property.
+    Desire,
+    /// Waits until the device reported it.
+    Report,
+    /// Calls a method.
+    Method,
+    Done,
+}
 
 /// Knowledge of the operator about one device.
 struct Watched {
@@ -20,6 +39,7 @@ struct Watched {
     stored: u64,
     /// Messages to the device that it has acknowledged, which it does after its application took them.
     received: u64,
+    step: Step,
 }
 
 impl fmt::Display for Watched {
@@ -28,6 +48,7 @@ impl fmt::Display for Watched {
             id,
             stored,
             received,
+            step: _,
         } = self;
         write!(f, "{id} sent {stored} and received {received}")
     }
@@ -47,6 +68,7 @@ impl<'h> Operator<'h> {
             id,
             stored: 0,
             received: 0,
+            step: Step::Message,
         };
         Self {
             hub,
@@ -76,7 +98,8 @@ impl<'h> Operator<'h> {
                 }
                 continue;
             };
-            let has_done = |device: &Watched| device.stored >= messages && device.received > 0;
+            let has_done =
+                |device: &Watched| device.stored >= messages && device.step == Step::Done;
             if self.devices.iter().all(has_done) {
                 return Ok(());
             }
@@ -101,8 +124,8 @@ impl<'h> Operator<'h> {
 
     fn missing(&self, messages: u64) -> String {
         format!(
-            "{messages} stored messages of each device and a cloud-to-device message received by each: {}; \
-             the lines above say why, -v says more",
+            "{messages} stored messages of each device, a cloud-to-device message received, a desired property \
+             reported and a method answered by each: {}; the lines above say why, -v says more",
             self.summary()
         )
     }
@@ -127,24 +150,29 @@ impl<'h> Operator<'h> {
                 .find(|device| device.id == feedback.device_id);
             if let Some(device) = device.filter(|_| feedback.status_code == Outcome::Success) {
                 device.received += 1;
-                let text = format!(
+                say(&format!(
                     "{} acknowledged {}",
                     device.id, feedback.original_message_id
-                );
-                print_line(AnsiColor::Cyan, "hub", &text);
+                ));
+                if device.step == Step::Message {
+                    device.step = Step::Desire;
+                }
             }
+        }
+        for device in &mut self.devices {
+            device.go_on(self.hub)?;
         }
         Ok(())
     }
 
     fn stored(&mut self, event: &Event) -> Result<(), String> {
         let origin = &event.origin.device_id;
-        let mut text = format!("stored {origin}: ");
+        let mut text = format!("stored from {origin}: ");
         match str::from_utf8(&event.body) {
             Ok(body) => text.push_str(body),
             Err(_) => write!(text, "{} bytes", event.body.len()).unwrap_or_default(),
         }
-        print_line(AnsiColor::Cyan, "hub", &text);
+        say(&text);
         let Some(device) = self.devices.iter_mut().find(|device| device.id == origin) else {
             return Ok(());
         };
@@ -152,14 +180,65 @@ impl<'h> Operator<'h> {
         if device.stored != 1 && device.stored % ANSWERED != 0 {
             return Ok(());
         }
+        let (number, id) = (device.stored, device.id);
+        let text = format!("stored so far: {number}");
+        say(&format!("sends message-{number} to {id}: {text}"));
         let message = Message {
-            message_id: Some(format!("message-{}", device.stored)),
+            message_id: Some(format!("message-{number}")),
             ack: Some(Ack::Full),
-            properties: vec![("stored".into(), device.stored.to_string())],
-            ..Message::new(format!("messages stored so far: {}", device.stored))
+            properties: vec![("stored".into(), number.to_string())],
+            ..Message::new(text)
         };
         self.hub
             .send_c2d(device.id, message)
             .map_err(|error| format!("the hub took no message for {}: {error}", device.id))
     }
+}
+
+impl Watched {
+    /// Takes the next step if it is due.
+    fn go_on(&mut self, hub: &Hub) -> Result<(), String> {
+        let id = self.id;
+        match self.step {
+            Step::Message | Step::Done => {}
+            Step::Desire => {
+                let desired = json!({ "indicator": { "__t": "c", "enabled": true } });
+                say(&format!("desires of {id}: {desired}"));
+                let patch = json!({ "properties": { "desired": desired } });
+                hub.patch_twin(id, &patch)
+                    .map_err(|error| format!("the hub took no desired property: {error}"))?;
+                self.step = Step::Report;
+            }
+            Step::Report => {
+                let twin = hub
+                    .twin(id)
+                    .map_err(|error| format!("the hub has no twin of {id}: {error}"))?;
+                let reported = &twin["properties"]["reported"]["indicator"];
+                if !reported["enabled"]["ac"].is_null() {
+                    say(&format!(
+                        "{id} reported: {}",
+                        json!({ "indicator": reported })
+                    ));
+                    self.step = Step::Method;
+                }
+            }
+            Step::Method => {
+                say(&format!("calls getStatus of {id}"));
+                // A device that is not connected at the moment is asked again.
+                match hub.invoke_method(id, "getStatus", &Value::Null, METHOD_TIMEOUT) {
+                    Ok(answer) => {
+                        let (status, payload) = (answer.status, answer.payload);
+                        say(&format!("{id} answered with {status}: {payload}"));
+                        self.step = Step::Done;
+                    }
+                    Err(error) => say(&format!("{id} gave no answer: {error}")),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn say(text: &str) {
+    print_line(AnsiColor::Cyan, "hub", text);
 }

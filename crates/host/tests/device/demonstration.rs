@@ -8,21 +8,35 @@ fn the_demonstration_ends_by_itself_when_every_device_has_sent_and_received() {
     let output = lines.join("\n");
     assert_eq!(status.code(), Some(0), "{output}");
     for id in ["sas-device", "x509-device"] {
-        let stored = format!("stored {id}: {{");
+        let stored = format!("stored from {id}: {{");
         assert!(
             lines.iter().filter(|line| line.contains(&stored)).count() >= 3,
             "{output}"
         );
-        assert!(
-            output.contains(&format!("{id} acknowledged message-1")),
-            "{output}"
-        );
+        let said = [
+            format!("sends message-1 to {id}: stored so far: 1"),
+            format!("{id} acknowledged message-1"),
+            format!("desires of {id}: {{\"indicator\":{{\"__t\":\"c\",\"enabled\":true}}}}"),
+            format!("{id} reported: {{\"indicator\":{{"),
+            format!("calls getStatus of {id}"),
+            format!("{id} answered with 200: {{\"uptimeSeconds\":"),
+        ];
+        let place = |text: &String| lines.iter().position(|line| line.contains(text.as_str()));
+        let places: Vec<_> = said.iter().map(place).collect();
+        assert!(places.iter().all(Option::is_some), "{places:?}:\n{output}");
+        assert!(places.is_sorted(), "{places:?}:\n{output}");
         let joined = lines
             .iter()
             .any(|line| line.contains(id) && line.contains("joined localhost"));
         assert!(joined, "{output}");
     }
     assert!(output.contains("cloud-to-device message of"), "{output}");
+    for line in &lines {
+        let time: Vec<_> = line.bytes().take(12).collect();
+        let digits = |byte: &u8| if byte.is_ascii_digit() { b'0' } else { *byte };
+        let shape: Vec<_> = time.iter().map(digits).collect();
+        assert_eq!(shape, b"00:00:00.000", "{line}");
+    }
     // Nobody looks at colours in a pipe.
     assert!(!output.contains('\u{1b}'), "{output:?}");
     assert!(
@@ -64,7 +78,7 @@ fn ctrl_c_ends_the_demonstration_with_success_unless_something_was_still_expecte
     ] {
         let program = Program::start(arguments);
         for id in ["sas-device", "x509-device"] {
-            program.wait_for(&format!("stored {id}"));
+            program.wait_for(&format!("stored from {id}"));
         }
         program.interrupt();
         let (status, lines) = program.finish();

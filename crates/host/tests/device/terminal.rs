@@ -109,3 +109,60 @@ fn enter_makes_a_device_that_waits_before_its_next_attempt_try_at_once() {
     program.press_enter();
     program.wait_for("[attempt 2, next in ");
 }
+
+/// A terminal of 80 columns: the side of its screen, and the side of the program.
+fn terminal() -> (File, File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).unwrap();
+    unlockpt(&screen).unwrap();
+    let name = ptsname(&screen, Vec::new()).unwrap();
+    let mut program = File::options();
+    let program = program
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    let size = rustix::termios::Winsize {
+        ws_row: 24,
+        ws_col: 80,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    rustix::termios::tcsetwinsize(&program, size).unwrap();
+    (File::from(screen), program)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_of_80_columns_the_demonstration_fits_and_each_line_has_the_time() {
+    let (screen, program) = terminal();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_azure-device"));
+    let child = command
+        .args(["--messages", "1", "--interval", "0.2"])
+        .env_remove("RUST_LOG")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(program.try_clone().unwrap())
+        .stderr(program.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    drop((command, program));
+    // Reading fails once the program has gone.
+    let lines = BufReader::new(screen).lines().map_while(Result::ok);
+    let lines: Vec<_> = lines
+        .map(|line| line.trim_end_matches('\r').to_owned())
+        .collect();
+    assert_eq!(exit_code(child), Some(0), "{}", lines.join("\n"));
+    assert!(lines.len() > 20, "{}", lines.join("\n"));
+    let mut alone = 0;
+    for line in &lines {
+        assert!(line.chars().count() <= 80, "{line}");
+        let has_time = line.get(2..3) == Some(":") && line.get(8..9) == Some(".");
+        if !has_time {
+            alone += 1;
+            assert!(line.starts_with("http://127.0.0.1:"), "{line}");
+        }
+    }
+    assert_eq!(alone, 1, "{}", lines.join("\n"));
+}
