@@ -84,7 +84,7 @@ fn a_group_by_keys_lists_the_registrations_that_it_assigned() {
     );
     provision(&mut client, "dev-01");
     let all = ask(&hub, "POST /registrations/line-3/query", None);
-    assert_eq!(all.status, 400, "a query has a body");
+    assert_eq!(all.body[0]["registrationId"], "dev-01", "as `az` asks");
     let query = || Some(json!({ "query": "" }));
     let all = ask(&hub, "POST /registrations/line-3/query", query());
     assert_eq!(all.header("x-ms-item-type"), Some("DeviceRegistration"));
@@ -177,9 +177,15 @@ fn enrolments_are_queried_in_pages_and_changed_in_bulk() {
     assert_eq!(second.header("x-ms-continuation"), None);
     assert_eq!(bulk("delete", &["a", "b"]).body["isSuccessful"], true);
     assert_eq!(ids(&page(&[])), "cd");
-    let groups = json!({ "query": "select * from enrollmentGroups" });
-    let groups = ask(&hub, "POST /enrollmentGroups/query", Some(groups));
-    assert_eq!(groups.body, json!([]));
+    // `az` names no source.
+    for query in ["select * from enrollmentGroups", "SELECT *"] {
+        let groups = ask(
+            &hub,
+            "POST /enrollmentGroups/query",
+            Some(json!({ "query": query })),
+        );
+        assert_eq!(groups.body, json!([]));
+    }
 }
 
 #[test]
@@ -188,7 +194,8 @@ fn what_the_service_api_does_not_serve_is_refused_and_named() {
     let refused = |line: &str, body: Value, told: &str| {
         let reply = ask(&hub, line, Some(body));
         assert_eq!(reply.status, 400, "{reply:?}");
-        let message = reply.body["Message"].as_str().unwrap();
+        let message = reply.body["message"].as_str().unwrap();
+        assert_eq!(reply.body["errorCode"].as_u64().unwrap() / 1000, 400);
         assert!(message.contains(told), "{message}");
     };
     let put = "PUT /enrollments/e";
@@ -217,4 +224,122 @@ fn what_the_service_api_does_not_serve_is_refused_and_named() {
         "mode is",
     );
     assert_eq!(ask(&hub, "GET /enrollments/e", None).status, 404);
+}
+
+/// An enrolment with these members, and its key.
+fn enrolled(hub: &Hub, id: &str, members: &Value) -> String {
+    let mut body = by_symmetric_key(id);
+    body.as_object_mut()
+        .unwrap()
+        .extend(members.as_object().unwrap().clone());
+    let line = format!("PUT /enrollments/{id}");
+    let made = as_owner_with(hub, &line, &[], Some(body.clone()));
+    let made = match made.status {
+        409 => as_owner_with(hub, &line, &[("If-Match", "*")], Some(body)),
+        _ => made,
+    };
+    assert_eq!(made.status, 200, "{made:?}");
+    let keys = ask(
+        hub,
+        &format!("POST /enrollments/{id}/attestationmechanism"),
+        None,
+    )
+    .body;
+    keys["symmetricKey"]["primaryKey"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn a_first_twin_is_given_once_and_again_where_the_policy_resets() {
+    let hub = hub();
+    let twin =
+        json!({ "tags": { "site": "north" }, "properties": { "desired": { "interval": 5 } } });
+    for (migrates, interval, floor, substatus) in [
+        (true, 60, json!(2), "initialAssignment"),
+        (false, 5, Value::Null, "deviceDataReset"),
+    ] {
+        let id = format!("dev-{migrates}");
+        let policy = json!({ "updateHubAssignment": true, "migrateDeviceData": migrates });
+        let members = json!({ "initialTwin": twin, "reprovisionPolicy": policy });
+        let key = enrolled(&hub, &id, &members);
+        let state = provision(&mut registration(&hub, &id, &key), &id);
+        assert_eq!(state["substatus"], "initialAssignment");
+        let made = hub.twin(&id).unwrap();
+        assert_eq!(made["tags"]["site"], "north");
+        assert_eq!(made["properties"]["desired"]["interval"], 5);
+        let change =
+            json!({ "tags": { "floor": 2 }, "properties": { "desired": { "interval": 60 } } });
+        hub.patch_twin(&id, &change).unwrap();
+        let state = provision(&mut registration(&hub, &id, &key), &id);
+        assert_eq!(state["substatus"], substatus);
+        let after = hub.twin(&id).unwrap();
+        assert_eq!(after["properties"]["desired"]["interval"], interval);
+        assert_eq!(after["tags"]["floor"], floor);
+        let told = ask(&hub, &format!("GET /registrations/{id}"), None).body;
+        assert_eq!(told["substatus"], substatus);
+    }
+}
+
+#[test]
+fn a_device_that_is_never_provisioned_again_stays_as_it_is() {
+    let hub = hub();
+    let never = json!({ "updateHubAssignment": false, "migrateDeviceData": false });
+    let members = |device: &str| json!({ "deviceId": device, "reprovisionPolicy": never });
+    let key = enrolled(&hub, "dev", &members("first"));
+    let mut client = registration(&hub, "dev", &key);
+    assert_eq!(provision(&mut client, "dev")["deviceId"], "first");
+    enrolled(&hub, "dev", &members("second"));
+    let mut client = registration(&hub, "dev", &key);
+    assert_eq!(provision(&mut client, "dev")["deviceId"], "first");
+    assert!(hub.device("second").is_err());
+    // Once the device is gone, it is made as the enrolment says.
+    hub.delete_device("first").unwrap();
+    let mut client = registration(&hub, "dev", &key);
+    assert_eq!(provision(&mut client, "dev")["deviceId"], "second");
+}
+
+#[test]
+fn what_a_service_with_one_hub_cannot_do_is_refused_in_the_services_own_form() {
+    let hub = hub();
+    for (members, told) in [
+        (
+            json!({ "allocationPolicy": "custom" }),
+            "allocationPolicy custom",
+        ),
+        (
+            json!({ "iotHubs": ["other.azure-devices.net"] }),
+            "not linked",
+        ),
+        (json!({ "capabilities": { "iotEdge": true } }), "iotEdge"),
+        (
+            json!({ "initialTwin": { "properties": { "reported": {} } } }),
+            "initialTwin",
+        ),
+    ] {
+        let mut body = by_symmetric_key("e");
+        body.as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        let refused = ask(&hub, "PUT /enrollments/e", Some(body));
+        assert_eq!(refused.status, 400);
+        assert_eq!(refused.body["errorCode"], 400_004);
+        let message = refused.body["message"].as_str().unwrap();
+        assert!(message.contains(told), "{message}");
+        for name in ["trackingId", "timestampUtc"] {
+            assert!(refused.body[name].is_string(), "{refused:?}");
+        }
+    }
+    let missing = ask(&hub, "GET /enrollments/e", None);
+    assert_eq!(
+        (missing.status, &missing.body["errorCode"]),
+        (404, &json!(404_201))
+    );
+    let line = format!("GET /registrations/e?{}", "api-version=2021-10-01");
+    let refused = request(&hub, &line, &[], None);
+    assert_eq!(
+        (refused.status, &refused.body["errorCode"]),
+        (401, &json!(401_003))
+    );
 }

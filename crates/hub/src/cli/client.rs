@@ -344,7 +344,7 @@ async fn refusal(response: Response<Incoming>) -> Failure {
         .map(http_body_util::Collected::to_bytes);
     let message = body.ok().and_then(|body| {
         let json: Value = serde_json::from_slice(&body).ok()?;
-        let message = json.get("Message")?.as_str()?;
+        let message = json.get("Message").or(json.get("message"))?.as_str()?;
         // A failed method call has JSON in there.
         let nested: Option<Value> = serde_json::from_str(message).ok();
         if let Some(sentence) = nested

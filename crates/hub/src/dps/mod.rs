@@ -11,6 +11,7 @@
 //! An operation is forgotten when the hub stops: the device asks to be registered again.
 
 mod enrollment;
+mod policy;
 mod request;
 mod service;
 
@@ -23,6 +24,7 @@ use serde_json::{Map, Value, json};
 
 pub use enrollment::{Attestation, Enrollment};
 pub(crate) use enrollment::{Proof, derive};
+pub(crate) use policy::check as check_policy;
 pub(crate) use service::{Condition, Details};
 
 use crate::clock::{Clock, iso_8601};
@@ -32,6 +34,7 @@ use crate::error::Error;
 use crate::registry::{Authentication, Identity, Status};
 use crate::store::{Store, StoreError};
 use enrollment::Judge;
+use policy::{Policy, Reprovision};
 
 /// Operations that are remembered.
 const MAX_OPERATIONS: usize = 10_000;
@@ -57,6 +60,13 @@ pub(crate) struct Registration {
     updated: Option<String>,
     #[serde(default)]
     etag: Option<String>,
+    /// What the last registration did, in Azure's word.
+    #[serde(default = "initial_assignment")]
+    substatus: String,
+}
+
+fn initial_assignment() -> String {
+    "initialAssignment".into()
 }
 
 /// A device that is being assigned.
@@ -322,29 +332,52 @@ impl Core {
     /// Enters the device into the identity registry; gives the state that the device is told.
     fn assign(&self, operation: &Operation) -> Result<Value, Error> {
         let (registration_id, enrollment) = (&operation.registration_id, &operation.enrollment);
-        let device_id = enrollment.device_id.as_ref().unwrap_or(registration_id);
-        let identity = Identity::device(device_id);
+        let dps = &self.provisioning;
+        let name = operation.group.as_ref().unwrap_or(registration_id);
+        let policy = Policy::of(&dps.details(name, operation.group.is_some()).more);
+        let kept = dps
+            .store
+            .get::<Registration>(&registration_key(registration_id));
+        let exists = |id: &String| self.registry.get(&Identity::device(id)).is_ok();
+        let stays = kept
+            .as_ref()
+            .filter(|kept| policy.reprovision == Reprovision::Never && exists(&kept.device_id));
+        let wanted = enrollment.device_id.as_ref().unwrap_or(registration_id);
+        let device_id = stays.map_or(wanted, |kept| &kept.device_id).clone();
+        let identity = Identity::device(&device_id);
         let authentication = operation.authentication.clone();
-        let device = match self.registry.get(&identity) {
-            Ok(device) if device.authentication == authentication => device,
-            Ok(_) => self.update_device(&identity, None, |device| {
+        let old = self.registry.get(&identity).ok();
+        let is_new = old.is_none();
+        let device = match old {
+            Some(device) if stays.is_some() || device.authentication == authentication => device,
+            Some(_) => self.update_device(&identity, None, |device| {
                 device.authentication = authentication
             })?,
-            Err(_) => self
+            None => self
                 .registry
                 .create(identity, authentication, Status::Enabled)?,
         };
+        let resets = kept.is_some() && policy.reprovision == Reprovision::Reset;
+        if resets && !is_new {
+            self.twins.forget(&device_id)?;
+        }
+        if let Some(twin) = policy.initial_twin.filter(|_| is_new || resets) {
+            // The enrolment's, so no request of an operator's: neither metered nor told to a device that is away.
+            self.twins.change(&device, None, &twin, true, |_, _| {})?;
+        }
+        let substatus = match (&kept, resets) {
+            (_, true) => "deviceDataReset".to_owned(),
+            (Some(kept), false) => kept.substatus.clone(),
+            (None, false) => initial_assignment(),
+        };
         let now = iso_8601(self.clock.unix_millis());
-        let kept = self
-            .provisioning
-            .store
-            .get::<Registration>(&registration_key(registration_id));
         let registration = Registration {
             created: kept.map_or_else(|| now.clone(), |kept| kept.created),
             device_id: device_id.clone(),
             group: operation.group.clone(),
             updated: Some(now.clone()),
             etag: Some(device.etag.clone()),
+            substatus,
         };
         self.provisioning
             .store
@@ -355,7 +388,7 @@ impl Core {
             "assignedHub": self.host_name,
             "deviceId": device_id,
             "status": "assigned",
-            "substatus": "initialAssignment",
+            "substatus": registration.substatus,
             "lastUpdatedDateTimeUtc": now,
             "etag": device.etag,
         });

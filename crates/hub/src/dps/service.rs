@@ -161,7 +161,7 @@ impl Registration {
             "assignedHub": hub,
             "deviceId": self.device_id,
             "status": "assigned",
-            "substatus": "initialAssignment",
+            "substatus": self.substatus,
             "lastUpdatedDateTimeUtc": self.updated.as_ref().unwrap_or(&self.created),
             "errorCode": 0,
             "errorMessage": "",

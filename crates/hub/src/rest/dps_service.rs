@@ -14,9 +14,10 @@ use super::caller::{Caller, RegistryRead, RegistryWrite};
 use super::dps_shape::{self, from_azure, to_azure};
 use super::extract::{Body, Path};
 use super::query::{Asked, paged};
+use super::reply;
 use super::route::{Operations, Routes};
 use crate::core::Core;
-use crate::dps::{Condition, is_registration_id};
+use crate::dps::{Condition, check_policy, is_registration_id};
 use crate::error::Error;
 
 /// Most enrolments in one bulk change.
@@ -60,6 +61,7 @@ pub(super) fn routes() -> Routes {
             "/registrations/{id}/query",
             Operations::new().post(query_registrations),
         )
+        .worded(reply::of_provisioning)
 }
 
 /// Condition of a change by its `If-Match`.
@@ -119,6 +121,7 @@ fn change(
     let old = core.provisioning.get(id, group);
     let authority = |name: &str| core.registry.authority(name);
     let (enrollment, more) = from_azure(id, group, body, old, authority)?;
+    check_policy(&more, &core.host_name)?;
     core.provisioning
         .put(id, group, condition, enrollment, Some(more))
         .map(drop)
@@ -193,10 +196,13 @@ impl axum::extract::FromRequest<Arc<Core>> for Queried {
 /// The service's query language is served as far as tools send it: everything there is.
 fn check_query(text: &str, source: &str) -> Result<(), Error> {
     let words: Vec<_> = text.split_whitespace().collect();
+    // `az` names no source.
+    let is_short = matches!(words.as_slice(), [select, all]
+        if select.eq_ignore_ascii_case("select") && *all == "*");
     let is_whole = matches!(words.as_slice(), [select, all, from, named]
         if select.eq_ignore_ascii_case("select") && *all == "*" && from.eq_ignore_ascii_case("from")
             && named.eq_ignore_ascii_case(source));
-    if is_whole {
+    if is_short || is_whole {
         return Ok(());
     }
     Err(Error::ArgumentInvalid(format!(
@@ -268,11 +274,11 @@ async fn forget_registration(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The registrations that a group assigned.
+/// The registrations that a group assigned. Some clients send no body, and there is nothing to say in one.
 async fn query_registrations(
     caller: Caller<RegistryRead>,
     Path(group): Path<String>,
-    Queried(headers, _): Queried,
+    headers: HeaderMap,
 ) -> Result<Response, Error> {
     let core = &caller.core;
     if core.provisioning.get(&group, true).is_none() {

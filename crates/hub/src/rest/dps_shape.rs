@@ -12,7 +12,7 @@ use crate::dps::{Attestation, Details, Enrollment};
 use crate::error::Error;
 use crate::registry::{Status, SymmetricKeys};
 
-/// Members that have no effect here and are given back as they came.
+/// Members that are given back as they came. `dps::policy` judges them.
 const KEPT: [&str; 11] = [
     "allocationPolicy",
     "capabilities",

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::caller::authorize;
-use crate::clock::iso_8601;
+use crate::clock::{Clock, iso_8601};
 use crate::core::Core;
 use crate::credentials::random;
 use crate::error::Error;
@@ -22,8 +22,23 @@ impl IntoResponse for Error {
             .ok()
             .and_then(|code| StatusCode::from_u16(code).ok());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        refuse(status, self.name(), &self.to_string())
+        let mut response = refuse(status, self.name(), &self.to_string());
+        response.extensions_mut().insert(Refused(self));
+        response
     }
+}
+
+/// Extension of an answer: the error that it tells, for an interface that words errors in another way.
+#[derive(Clone)]
+pub(super) struct Refused(pub(super) Error);
+
+/// The same error as the provisioning service words it.
+pub(super) fn of_provisioning(error: &Error) -> Response {
+    // The time is this machine's, which nobody computes with.
+    let now = Clock::new(0).unix_millis();
+    let answer = crate::dps::failure(error.code(), &error.to_string(), now);
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(answer.body)).into_response()
 }
 
 fn refuse(status: StatusCode, name: &'static str, why: &str) -> Response {

@@ -10,11 +10,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 
 use super::caller::{Caller, Needs};
 use super::device_caller::DeviceCaller;
+use super::reply::Refused;
 use crate::core::Core;
+use crate::error::Error;
 use crate::policy::Right;
 
 /// Parameters of a handler that begin with the caller.
@@ -120,6 +124,18 @@ impl Routes {
     pub(super) fn merge(mut self, other: Self) -> Self {
         self.served.extend(other.served);
         self.router = self.router.merge(other.router);
+        self
+    }
+
+    /// Words the errors of these paths in another way.
+    pub(super) fn worded(mut self, word: fn(&Error) -> Response) -> Self {
+        let again = move |response: Response| {
+            std::future::ready(match response.extensions().get::<Refused>() {
+                Some(Refused(error)) => word(error),
+                None => response,
+            })
+        };
+        self.router = self.router.layer(map_response(again));
         self
     }
 
