@@ -153,7 +153,7 @@ fn without_its_token_the_page_is_locked_and_shows_nothing() {
     browser.wait_for("tbody tr", "secret-name");
 }
 
-const VIEWS: [&str; 9] = [
+const VIEWS: [&str; 10] = [
     "#/devices",
     "#/device/pump-1",
     "#/device/pump-1/messages",
@@ -162,6 +162,7 @@ const VIEWS: [&str; 9] = [
     "#/device/pump-1/modules",
     "#/faults/pump-1",
     "#/hub",
+    "#/updates",
     "#/log",
 ];
 

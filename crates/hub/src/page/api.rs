@@ -17,6 +17,7 @@ use super::guard::refuse;
 use super::live::{Frames, View, Whole, stream};
 use super::models;
 use super::overview::{Overview, Recent, Wanted};
+use super::services;
 use crate::core::Core;
 use crate::logged;
 use crate::registry::Identity;
@@ -33,6 +34,8 @@ pub(super) fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route("/api/page/hub", get(hub))
         .route("/api/page/ids", get(ids))
+        .route("/api/page/updates", get(updates))
+        .route("/api/page/files-and-feedback", get(files_and_feedback))
         .route("/api/page/message", get(message))
         .route("/api/page/models", get(all_models))
         .route("/api/page/live/devices", get(live_devices))
@@ -58,6 +61,19 @@ async fn ids(State(context): Shared) -> Json<Vec<String>> {
     let (_, devices) = context.core.registry.select(MAX_IDS, |_| true);
     let ids = devices.into_iter().map(|device| device.identity.device_id);
     Json(ids.collect())
+}
+
+async fn updates(State(context): Shared) -> Response {
+    // Looks at each device's twin.
+    let looking = tokio::task::spawn_blocking(move || services::updates(&context.core));
+    match looking.await {
+        Ok(updates) => Json(updates).into_response(),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+async fn files_and_feedback(State(context): Shared) -> Json<Value> {
+    Json(services::files_and_feedback(&context.core))
 }
 
 #[derive(Deserialize)]

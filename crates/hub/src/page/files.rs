@@ -40,6 +40,7 @@ const FILES: &[(&str, &str, &str)] = files![
     SCRIPT "plots.js",
     SCRIPT "schema.js",
     SCRIPT "series.js",
+    SCRIPT "services.js",
     SCRIPT "story.js",
     SCRIPT "twin.js",
 ];

@@ -25,6 +25,7 @@ mod guard;
 mod live;
 mod models;
 mod overview;
+mod services;
 mod token;
 
 use std::sync::Arc;

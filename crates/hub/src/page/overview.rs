@@ -10,7 +10,7 @@ use super::live::{Frames, View};
 use crate::core::Core;
 use crate::registry::{Authentication, Device};
 
-/// Rows that a page gets at most; the rest is found by the filter.
+/// Rows that a page gets at most; the others are behind `from`, or found by the filter.
 const MAX_ROWS: usize = 200;
 /// Senders that are known before those of deleted devices are forgotten.
 const MAX_SENDERS: usize = 8192;
@@ -105,6 +105,9 @@ pub(super) struct Wanted {
     filter: String,
     #[serde(default)]
     state: State,
+    /// Number of devices before the first row.
+    #[serde(default)]
+    from: usize,
 }
 
 impl Wanted {
@@ -148,9 +151,15 @@ impl View for Overview {
     fn tell(&mut self, frames: &mut Frames) {
         let core = &self.core;
         self.recent.catch_up(core);
+        // One way through all of them, which may be many.
+        let (mut registered, mut disabled) = (0_usize, 0_usize);
         let (matching, devices) = core
             .registry
-            .select(MAX_ROWS, |device| self.wanted.wants(core, device));
+            .select_from(self.wanted.from, MAX_ROWS, |device| {
+                registered += 1;
+                disabled += usize::from(!device.is_enabled());
+                self.wanted.wants(core, device)
+            });
         let mut rows = HashMap::new();
         let mut changed = Vec::new();
         for device in &devices {
@@ -171,10 +180,11 @@ impl View for Overview {
         }
         self.rows = rows;
         let totals = json!({
-            "registered": core.registry.select(0, |_| true).0,
-            "disabled": core.registry.select(0, |device| !device.is_enabled()).0,
+            "registered": registered,
+            "disabled": disabled,
             "connected": core.sessions.count(),
             "matching": matching,
+            "from": self.wanted.from,
             "shown": devices.len(),
         });
         if totals != self.totals {

@@ -175,6 +175,16 @@ impl Registry {
     pub(crate) fn select(
         &self,
         most: usize,
+        wanted: impl FnMut(&Device) -> bool,
+    ) -> (usize, Vec<Device>) {
+        self.select_from(0, most, wanted)
+    }
+
+    /// The same without the first `skip` ones, which are counted.
+    pub(crate) fn select_from(
+        &self,
+        skip: usize,
+        most: usize,
         mut wanted: impl FnMut(&Device) -> bool,
     ) -> (usize, Vec<Device>) {
         let (mut count, mut selected) = (0, Vec::new());
@@ -183,7 +193,7 @@ impl Registry {
         for device in devices.filter(|device| device.identity.module_id.is_none()) {
             if wanted(device) {
                 count += 1;
-                if selected.len() < most {
+                if count > skip && selected.len() < most {
                     selected.push(device.clone());
                 }
             }

@@ -14,7 +14,7 @@ use crate::core::Core;
 use crate::credentials::random;
 use crate::error::Error;
 use crate::query::Wanted;
-use crate::registry::Identity;
+use crate::registry::{Device, Identity};
 
 /// Action of a workflow: process the deployment.
 const PROCESS: i64 = 3;
@@ -91,6 +91,11 @@ impl Core {
             }
         }
         Ok(Value::Object(states))
+    }
+
+    /// State of updates of one device, if it reports any or has one deployed. Reading it so is not metered.
+    pub(crate) fn update_state(&self, device: &Device) -> Option<Value> {
+        state(&self.twin_entity(device, &self.twins.get(device)))
     }
 
     fn devices(&self, group: Group<'_>) -> Result<Vec<String>, Error> {

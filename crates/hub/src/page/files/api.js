@@ -40,7 +40,8 @@ function request(method, path, body, { signal, condition } = {}) {
 async function explained(response) {
   let text = "";
   try {
-    text = (await response.json()).Message ?? "";
+    const body = await response.json();
+    text = body.Message ?? body.message ?? "";
   } catch {
     // What is no JSON says nothing to people.
   }
@@ -73,7 +74,7 @@ async function send(method, path, body, condition) {
 // that a change is for, or "*".
 export function hub(method, path, body, condition) {
   const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-  return send(method, `/api/hub${path}?${VERSION}`, text, condition);
+  return send(method, `/api/hub${path}${path.includes("?") ? "&" : "?"}${VERSION}`, text, condition);
 }
 
 // What only the page asks for.

@@ -10,6 +10,8 @@ const STATES = [
   ["disconnected", "Not connected"],
   ["disabled", "Disabled"],
 ];
+// Rows that the hub gives at a time.
+const PAGE = 200;
 const COLUMNS = ["Device", "State", "Last message", "Messages", "Waiting", "Why it is not connected"];
 
 // The address of the view of a device or module.
@@ -87,11 +89,20 @@ export function devicesView(_, setLive) {
   const rows = new Map();
   const body = h("tbody", {});
   const totals = h("p", { class: "totals", role: "status" }, "");
-  const more = h("p", { class: "muted", hidden: true });
+  const more = h("p", { class: "muted", role: "status" });
   const empty = h("p", { class: "empty", hidden: true });
   const filter = h("input", { type: "search", id: "filter", placeholder: "Part of an id", autocomplete: "off", spellcheck: "false" });
   const state = select(STATES, "all", { id: "state" });
+  const previous = h("button", { type: "button", onclick: () => turn(-PAGE) }, "Previous");
+  const next = h("button", { type: "button", onclick: () => turn(PAGE) }, "Next");
+  const pages = h("div", { class: "inline pages", hidden: true }, previous, more, next);
+  let from = 0;
   let stop = () => {};
+
+  function turn(by) {
+    from = Math.max(0, from + by);
+    follow();
+  }
 
   function sort() {
     const sorted = [...rows.values()].sort((one, other) => (one.data.id < other.data.id ? -1 : 1));
@@ -102,7 +113,7 @@ export function devicesView(_, setLive) {
 
   function follow() {
     stop();
-    const wanted = { filter: filter.value.trim(), state: state.value };
+    const wanted = { filter: filter.value.trim(), state: state.value, from };
     stop = live(
       "devices",
       wanted,
@@ -128,12 +139,14 @@ export function devicesView(_, setLive) {
           }
           if (added) sort();
         },
-        totals({ registered, connected, disabled, matching, shown }) {
+        totals({ registered, connected, disabled, matching, shown, from: first }) {
           const parts = [counted(registered, "device"), `${count(connected)} connected`];
           if (disabled) parts.push(`${count(disabled)} disabled`);
           setText(totals, parts.join(" · "));
-          more.hidden = shown >= matching;
-          setText(more, `The first ${count(shown)} of ${count(matching)} are shown. The filter finds the others.`);
+          pages.hidden = shown >= matching;
+          previous.disabled = first === 0;
+          next.disabled = first + shown >= matching;
+          setText(more, shown ? `${count(first + 1)} to ${count(first + shown)} of ${count(matching)}` : `none of ${count(matching)}`);
           empty.hidden = matching > 0;
           setText(empty, registered ? "No device matches." : "No device is registered yet.");
         },
@@ -142,12 +155,17 @@ export function devicesView(_, setLive) {
     );
   }
 
+  function begin() {
+    from = 0;
+    follow();
+  }
+
   let typing = 0;
   filter.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(follow, 200);
+    typing = setTimeout(begin, 200);
   });
-  state.addEventListener("change", follow);
+  state.addEventListener("change", begin);
   const clock = setInterval(() => rows.forEach(age), 1000);
   follow();
   return {
@@ -163,7 +181,7 @@ export function devicesView(_, setLive) {
         h("table", { class: "devices" }, h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col" }, name)))), body),
         empty,
       ),
-      more,
+      pages,
       registration(),
     ),
     stop() {

@@ -14,7 +14,7 @@ function pairs(entries) {
   );
 }
 
-function table(columns, rows, none) {
+export function table(columns, rows, none) {
   if (!rows.length) return h("p", { class: "empty" }, none);
   return h(
     "div",

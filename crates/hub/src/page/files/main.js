@@ -7,6 +7,7 @@ import { devicesView } from "./devices.js";
 import { faultsView } from "./faults.js";
 import { hubView } from "./hub.js";
 import { logView } from "./log.js";
+import { servicesView } from "./services.js";
 
 const content = document.getElementById("content");
 const pill = document.getElementById("live");
@@ -18,6 +19,7 @@ const VIEWS = {
   module: deviceView,
   faults: faultsView,
   hub: hubView,
+  updates: servicesView,
   log: logView,
 };
 
