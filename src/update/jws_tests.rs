@@ -1,33 +1,15 @@
 use super::*;
 use crate::update::key::{RootKey, Rotation, der_digest};
 use crate::update::tests::{
-    Chain, OTHER_ROOT, ROOT, ROOT_ID, SIGNING, STRANGER, base64, jwk, manifest, roots, url64,
-    verify_rs256,
+    Chain, OTHER_ROOT, ROOT, ROOT_ID, SIGNING, STRANGER, base64, check as check_with, check_in,
+    jwk, manifest, url64,
 };
 use std::format;
 use std::string::String;
-use std::vec;
 use std::vec::Vec;
 
-fn check_with(chain: &str, manifest: &str, rotation: &Rotation) -> Result<(), TrustError> {
-    let roots = roots();
-    let trust = Trust {
-        roots: &roots,
-        rotation,
-    };
-    let mut signature = chain.as_bytes().to_vec();
-    let mut space = vec![0; signature.len()];
-    verify(
-        manifest.as_bytes(),
-        &mut signature,
-        &mut space,
-        &trust,
-        verify_rs256,
-    )
-}
-
 fn check(chain: &str, manifest: &str) -> Result<(), TrustError> {
-    check_with(chain, manifest, &Rotation::default())
+    check_with(chain.as_bytes(), manifest, &Rotation::default())
 }
 
 fn good() -> String {
@@ -132,18 +114,18 @@ fn a_disabled_root_key_and_a_disabled_signing_key_are_refused() {
     let mut rotation = Rotation::default();
     rotation.disabled_roots[1] = crate::label::Label::new(ROOT_ID).unwrap();
     assert_eq!(
-        check_with(&text, &good(), &rotation),
+        check_with(text.as_bytes(), &good(), &rotation),
         Err(TrustError::DisabledRoot)
     );
     for with_info in [false, true] {
         let mut rotation = Rotation::default();
         rotation.disabled_signing[3] = der_digest(SIGNING.public(), with_info);
         assert_eq!(
-            check_with(&text, &good(), &rotation),
+            check_with(text.as_bytes(), &good(), &rotation),
             Err(TrustError::DisabledSigningKey)
         );
         rotation.disabled_signing[3] = der_digest(STRANGER.public(), with_info);
-        assert_eq!(check_with(&text, &good(), &rotation), Ok(()));
+        assert_eq!(check_with(text.as_bytes(), &good(), &rotation), Ok(()));
     }
 }
 
@@ -168,24 +150,11 @@ fn a_digest_of_a_key_is_that_of_its_der_form() {
 #[test]
 fn a_signature_with_any_one_bit_flipped_is_refused() {
     let text = changed(|_| ()).into_bytes();
-    let roots = roots();
-    let rotation = Rotation::default();
-    let trust = Trust {
-        roots: &roots,
-        rotation: &rotation,
-    };
     // Each bit of some bytes, and one bit of each byte.
     for bit in (0..8 * text.len()).filter(|bit| bit % 8 == 3 || bit % 997 < 8) {
         let mut flipped = text.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        let mut space = vec![0; flipped.len()];
-        let result = verify(
-            good().as_bytes(),
-            &mut flipped,
-            &mut space,
-            &trust,
-            verify_rs256,
-        );
+        let result = check_with(&flipped, &good(), &Rotation::default());
         assert!(result.is_err(), "bit {bit}");
     }
 }
@@ -230,21 +199,8 @@ fn what_is_no_signature_is_refused_and_a_small_space_is_named() {
     ] {
         assert_eq!(check(&bad, &good()), Err(expected), "{bad:.60}");
     }
-    let roots = roots();
-    let rotation = Rotation::default();
-    let trust = Trust {
-        roots: &roots,
-        rotation: &rotation,
-    };
-    let mut signature = text.clone().into_bytes();
-    let mut space = vec![0; header.len() - 1];
-    let result = verify(
-        good().as_bytes(),
-        &mut signature,
-        &mut space,
-        &trust,
-        verify_rs256,
-    );
+    let small = header.len() - 1;
+    let result = check_in(small, text.as_bytes(), &good(), &Rotation::default());
     assert_eq!(result, Err(TrustError::NoSpace));
 }
 

@@ -1,10 +1,10 @@
 use super::*;
+use crate::update::TrustError;
 use crate::update::key::Trust;
 use crate::update::tests::{
-    Chain, OTHER_ROOT, OTHER_ROOT_ID, PackageText, ROOT, ROOT_ID, STRANGER, manifest, roots,
+    Chain, OTHER_ROOT, OTHER_ROOT_ID, PackageText, ROOT, ROOT_ID, STRANGER, check, manifest, roots,
     verify_rs256,
 };
-use crate::update::{TrustError, verify};
 use std::string::{String, ToString};
 use std::vec;
 
@@ -37,22 +37,8 @@ fn a_package_that_every_root_key_signed_disables_and_adds_keys() {
 
     // The new root key signs, and the disabled one does not any more.
     let roots = roots();
-    let trust = Trust {
-        roots: &roots,
-        rotation: &rotation,
-    };
     let manifest = manifest("2.0.0", b"image");
-    let check = |chain: &Chain| {
-        let mut signature = chain.text().into_bytes();
-        let mut space = vec![0; signature.len()];
-        verify(
-            manifest.as_bytes(),
-            &mut signature,
-            &mut space,
-            &trust,
-            verify_rs256,
-        )
-    };
+    let check = |chain: &Chain| check(chain.text().as_bytes(), &manifest, &rotation);
     let mut chain = Chain::of(&manifest);
     assert_eq!(check(&chain), Err(TrustError::DisabledRoot));
     (chain.root_id, chain.root) = ("ADU.270101.R.T", &STRANGER);

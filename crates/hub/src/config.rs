@@ -31,7 +31,10 @@ pub struct Config {
     pub sntp: Option<SocketAddr>,
     /// Where to serve files of updates, over HTTP; port 0 for any. `None` serves none, and nothing can be deployed.
     pub updates: Option<SocketAddr>,
-    /// The name or address by which devices find the files, if it is not that of [`Self::updates`].
+    /// Serve these files over TLS, with the hub's own certificate. Azure serves them over HTTP.
+    pub updates_tls: bool,
+    /// The name or address by which devices find the files, if it is not that of [`Self::updates`], or the hub's name over
+    /// TLS.
     pub updates_host: Option<String>,
     /// Serve on addresses that other machines can reach; refused unless this is set.
     pub allow_remote: bool,
@@ -70,6 +73,7 @@ impl Config {
             models: None,
             sntp: None,
             updates: None,
+            updates_tls: false,
             updates_host: None,
             allow_remote: false,
             host_name: "localhost".into(),

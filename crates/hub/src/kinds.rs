@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::c2d::{Entry, Feedback};
-use crate::dps::{Details, Enrollment, Registration};
+use crate::dps::{Details, Enrollment, Offer, Registration};
 use crate::policy::Keys;
 use crate::quota::Used;
 use crate::registry::Device;
@@ -30,6 +30,7 @@ pub(crate) fn check(key: &str, value: &Value) -> Result<(), String> {
         "dps-enrollment" | "dps-group" => reads::<Enrollment>,
         "dps-registration" => reads::<Registration>,
         "dps-scope" => reads::<String>,
+        "dps-update" => reads::<Offer>,
         "feedback" => reads::<(u64, Feedback)>,
         "file-notification" => reads::<(u64, Notification)>,
         "identity" => reads::<Device>,

@@ -179,12 +179,6 @@ pub(crate) async fn start(
         tokio::spawn(page::serve(Arc::clone(&core), listener, facts));
         page_endpoint
     });
-    let updates_endpoint = updates.map(|(listener, endpoint)| {
-        core.updates
-            .served_at(endpoint, config.updates_host.clone());
-        tokio::spawn(update::serve(Arc::clone(&core), listener));
-        endpoint
-    });
     let sntp_endpoint = sntp_socket.map(|(socket, endpoint)| {
         tokio::spawn(sntp::serve(socket, Arc::clone(&core.clock), sntp_offset));
         endpoint
@@ -192,6 +186,14 @@ pub(crate) async fn start(
     core.uploads
         .served_at(authority(&core.host_name, operator_endpoint.port()));
     let acceptor = TlsAcceptor::from(Arc::clone(&tls));
+    let updates_endpoint = updates.map(|(listener, endpoint)| {
+        let tls = config.updates_tls.then(|| acceptor.clone());
+        let name = config.updates_tls.then(|| core.host_name.clone());
+        let host = config.updates_host.clone().or(name);
+        core.updates.served_at(endpoint, host, config.updates_tls);
+        tokio::spawn(update::serve(Arc::clone(&core), listener, tls));
+        endpoint
+    });
     tokio::spawn(rest::serve(
         Arc::clone(&core),
         operator_listener,

@@ -12,7 +12,8 @@ use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use sha2::{Digest as _, Sha256};
 
-use super::key::RootKey;
+use super::jws::{TrustError, verify};
+use super::key::{RootKey, Rotation, Trust};
 use crate::json::write_value;
 use crate::port::update::RsaKey;
 use crate::text::Text;
@@ -93,6 +94,38 @@ pub(crate) fn verify_rs256(key: RsaKey<'_>, message: &[u8], signature: &[u8]) ->
     components
         .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
         .is_ok()
+}
+
+/// Verifies a manifest's signature with the tests' root keys, with so many bytes for decoding.
+pub(crate) fn check_in(
+    space: usize,
+    signature: &[u8],
+    manifest: &str,
+    rotation: &Rotation,
+) -> Result<(), TrustError> {
+    let roots = roots();
+    let trust = Trust {
+        roots: &roots,
+        rotation,
+    };
+    let mut signature = signature.to_vec();
+    let mut space = vec![0; space];
+    verify(
+        manifest.as_bytes(),
+        &mut signature,
+        &mut space,
+        &trust,
+        verify_rs256,
+    )
+}
+
+/// The same with as many bytes as it can take.
+pub(crate) fn check(
+    signature: &[u8],
+    manifest: &str,
+    rotation: &Rotation,
+) -> Result<(), TrustError> {
+    check_in(signature.len(), signature, manifest, rotation)
 }
 
 pub(crate) fn url64(bytes: impl AsRef<[u8]>) -> String {

@@ -21,4 +21,7 @@ pub(crate) struct Updates {
     /// Model of the device, by which updates are chosen
     #[arg(long, value_name = "NAME", default_value = "Virtual-Device")]
     pub(crate) update_model: String,
+    /// The most bytes a second of a download [default: no limit]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..), requires = "update_folder")]
+    pub(crate) update_rate: Option<u32>,
 }

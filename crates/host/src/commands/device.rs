@@ -158,12 +158,11 @@ fn options(arguments: &Device, name: &str) -> Result<Options, CommandError> {
     }
     let updates = &arguments.updates;
     if let (Some(folder), Some(keys)) = (&updates.update_folder, &updates.update_root_keys) {
-        options.updates = Some(UpdateOptions::new(
-            folder,
-            &updates.update_manufacturer,
-            &updates.update_model,
-            RootKeys::read(keys)?,
-        ));
+        let (maker, model) = (&updates.update_manufacturer, &updates.update_model);
+        options.updates = Some(UpdateOptions {
+            rate: updates.update_rate,
+            ..UpdateOptions::new(folder, maker, model, RootKeys::read(keys)?)
+        });
     }
     options.timeouts = Timeouts::all(arguments.connect_timeout);
     options.clock = match &arguments.sntp {

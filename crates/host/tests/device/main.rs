@@ -25,4 +25,5 @@ mod support;
 #[cfg(unix)]
 mod terminal;
 mod twin;
+mod update_links;
 mod updates;

@@ -18,18 +18,18 @@ use tempfile::TempDir;
 use crate::program::PATIENCE;
 use crate::support::{assert_complete_and_in_order, count};
 
-const DEVICE: &str = "toaster";
+pub(crate) const DEVICE: &str = "toaster";
 /// A fault for as long as a test runs.
-const ALWAYS: u32 = 1000;
+pub(crate) const ALWAYS: u32 = 1000;
 
 /// A hub that publishes updates, and the folder of a device's images.
-struct Site {
-    hub: Hub,
-    connection_string: String,
-    folder: TempDir,
+pub(crate) struct Site {
+    pub(crate) hub: Hub,
+    pub(crate) connection_string: String,
+    pub(crate) folder: TempDir,
 }
 
-fn id(version: &str) -> UpdateId {
+pub(crate) fn id(version: &str) -> UpdateId {
     UpdateId {
         provider: "Contoso".into(),
         name: "Toaster".into(),
@@ -39,9 +39,14 @@ fn id(version: &str) -> UpdateId {
 
 impl Site {
     fn new() -> Self {
+        Self::with(Config::temporary())
+    }
+
+    /// A hub of this configuration that serves files.
+    pub(crate) fn with(config: Config) -> Self {
         let hub = Hub::start(Config {
             updates: Some(([127, 0, 0, 1], 0).into()),
-            ..Config::temporary()
+            ..config
         })
         .unwrap();
         let connection_string = hub.create_sas_device(DEVICE).unwrap();
@@ -56,7 +61,7 @@ impl Site {
     }
 
     /// Imports an update whose image says that it has this version.
-    fn import(&self, version: &str, says: &str) {
+    pub(crate) fn import(&self, version: &str, says: &str) {
         let rest: Vec<u8> = (0..60_000_u32).map(|at| (at % 249) as u8).collect();
         let compatibility = [
             ("deviceManufacturer", "Contoso"),
@@ -77,6 +82,11 @@ impl Site {
 
     /// Starts the device, and waits until the hub knows that it takes updates.
     fn start(&self) -> DeviceThread {
+        self.start_with(None)
+    }
+
+    /// The same with a limit of the rate, in bytes a second.
+    pub(crate) fn start_with(&self, rate: Option<u32>) -> DeviceThread {
         let roots = roots_from_pem(self.hub.ca_pem().as_bytes(), "test").unwrap();
         let keys = RootKeys::read(&self.hub.update_root_keys()).unwrap();
         let updates = UpdateOptions::new(self.folder.path(), "Contoso", "Toaster", keys);
@@ -85,6 +95,7 @@ impl Site {
         options.updates = Some(UpdateOptions {
             trial: Duration::from_secs(5),
             patience: 3,
+            rate,
             ..updates
         });
         let settings = Settings {
@@ -104,7 +115,7 @@ impl Site {
     }
 
     /// Waits until the state of the device's update is like this.
-    fn wait(&self, mut is_so: impl FnMut(&Value) -> bool) -> Value {
+    pub(crate) fn wait(&self, mut is_so: impl FnMut(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
             let state = self.hub.update_state(DEVICE).unwrap();
@@ -117,12 +128,12 @@ impl Site {
     }
 
     /// Deploys an update, and waits for the end of it.
-    fn deploy(&self, version: &str) -> Value {
+    pub(crate) fn deploy(&self, version: &str) -> Value {
         let workflow = self.hub.deploy_update(&id(version), DEVICE).unwrap();
         self.end(&workflow)
     }
 
-    fn end(&self, workflow: &str) -> Value {
+    pub(crate) fn end(&self, workflow: &str) -> Value {
         self.wait(|state| {
             let ends = ["Succeeded", "Failed", "Canceled"];
             state["workflow"] == workflow && ends.contains(&state["state"].as_str().unwrap())
@@ -130,12 +141,12 @@ impl Site {
     }
 
     /// Waits until the boot loader's record is like this: the last byte says what is next.
-    fn wait_for_boot_loader(&self, is_so: impl Fn(&[u8]) -> bool) {
+    pub(crate) fn wait_for_boot_loader(&self, is_so: impl Fn(&[u8]) -> bool) {
         wait_for_file(&self.folder.path().join("boot.value"), is_so);
     }
 }
 
-fn wait_for_file(path: &Path, is_so: impl Fn(&[u8]) -> bool) {
+pub(crate) fn wait_for_file(path: &Path, is_so: impl Fn(&[u8]) -> bool) {
     let start = Instant::now();
     while !std::fs::read(path).is_ok_and(|bytes| is_so(&bytes)) {
         assert!(start.elapsed() < PATIENCE, "{}", path.display());

@@ -44,6 +44,9 @@ pub(super) struct Serve {
     /// Serve files of updates over HTTP there, or `off`; port 0 for any
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = parse_page)]
     updates: PageAt,
+    /// Serve files of updates over TLS, with the hub's certificate
+    #[arg(long)]
+    updates_tls: bool,
     /// The name or address by which devices find files of updates, if it is another one
     #[arg(long, value_name = "HOST")]
     updates_host: Option<String>,
@@ -164,6 +167,7 @@ impl Serve {
         config.page = self.page.0;
         config.models = self.models;
         config.updates = self.updates.0;
+        config.updates_tls = self.updates_tls;
         config.updates_host = self.updates_host;
         config.host_name = self.host_name;
         config.sntp = self.sntp;
@@ -269,8 +273,8 @@ fn announce(hub: &Hub) -> std::io::Result<()> {
     if let Some(sntp) = hub.sntp_endpoint() {
         writeln!(out, "sntp      {sntp}")?;
     }
-    if let Some(updates) = hub.updates_endpoint() {
-        writeln!(out, "updates   http://{updates}")?;
+    if let Some(updates) = hub.updates_address() {
+        writeln!(out, "updates   {updates}")?;
     }
     if let Some(page) = hub.page_address() {
         writeln!(out, "page      {page}")?;

@@ -26,6 +26,9 @@ pub(super) enum Command {
         id: Id,
         #[command(flatten)]
         devices: Devices,
+        /// For the time before the registration
+        #[arg(long, requires = "registration")]
+        onboarding: bool,
         #[command(flatten)]
         target: Target,
     },
@@ -46,12 +49,14 @@ pub(super) enum Command {
     /// Have something go wrong with the next deployments, or with the next requests for a file
     Fault {
         /// What: wrong-hash, wrong-size, wrong-signature, wrong-manifest, unknown-key, disabled-root-key,
-        /// disabled-signing-key, cut, slow, status, redirect, no-ranges, or clear
+        /// disabled-signing-key, cut, slow, status, redirect, moved, no-ranges, onboarding, get, report, or clear
         #[arg(value_parser = ["wrong-hash", "wrong-size", "wrong-signature", "wrong-manifest", "unknown-key",
-            "disabled-root-key", "disabled-signing-key", "cut", "slow", "status", "redirect", "no-ranges", "clear"])]
+            "disabled-root-key", "disabled-signing-key", "cut", "slow", "status", "redirect", "moved", "no-ranges",
+            "onboarding", "get", "report", "clear"])]
         fault: String,
         /// Bytes after which a connection is cut, bytes a second, or the status
-        #[arg(long, value_name = "NUMBER", required_if_eq_any([("fault", "cut"), ("fault", "slow"), ("fault", "status")]))]
+        #[arg(long, value_name = "NUMBER", required_if_eq_any([("fault", "cut"), ("fault", "slow"), ("fault", "status"),
+            ("fault", "onboarding"), ("fault", "get"), ("fault", "report")]))]
         value: Option<u32>,
         /// How many times
         #[arg(long, default_value_t = 1)]
@@ -98,11 +103,17 @@ pub(super) struct Devices {
     /// Devices that a condition of the query language selects, such as "tags.site = 'north'"
     #[arg(long, value_name = "CONDITION", conflicts_with = "device")]
     group: Option<String>,
+    /// One registration with the provisioning service, which asks for its update there (a preview of Azure's)
+    #[arg(long, value_name = "ID", conflicts_with_all = ["device", "group"])]
+    registration: Option<String>,
 }
 
 impl Devices {
     fn path(&self) -> String {
         let path = "/updates/deployments";
+        if let Some(registration) = &self.registration {
+            return format!("{path}?registration={}", percent::encode(registration));
+        }
         match (&self.device, &self.group) {
             (Some(device), _) => format!("{path}?device={}", percent::encode(device)),
             (None, Some(group)) => format!("{path}?condition={}", percent::encode(group)),
@@ -176,6 +187,7 @@ fn show(value: &Value) -> Result<(), Failure> {
 
 /// The fault of this name; `None` to clear all.
 fn fault_of(name: &str, value: u32) -> Option<UpdateFault> {
+    let status = u16::try_from(value).unwrap_or(500);
     Some(match name {
         "wrong-hash" => UpdateFault::WrongHash,
         "wrong-size" => UpdateFault::WrongSize,
@@ -186,10 +198,12 @@ fn fault_of(name: &str, value: u32) -> Option<UpdateFault> {
         "disabled-signing-key" => UpdateFault::DisabledSigningKey,
         "cut" => UpdateFault::Cut { bytes: value },
         "slow" => UpdateFault::Slow { rate: value },
-        "status" => UpdateFault::Status {
-            status: u16::try_from(value).unwrap_or(500),
-        },
+        "status" => UpdateFault::Status { status },
+        "onboarding" => UpdateFault::Onboarding { status },
+        "get" => UpdateFault::Get { status },
+        "report" => UpdateFault::Report { status },
         "redirect" => UpdateFault::Redirect,
+        "moved" => UpdateFault::Moved,
         "no-ranges" => UpdateFault::NoRanges,
         _ => return None,
     })
@@ -207,9 +221,13 @@ impl Command {
             Self::Deploy {
                 id,
                 devices,
+                onboarding,
                 target,
             } => {
-                let path = devices.path();
+                let mut path = devices.path();
+                if onboarding {
+                    path.push_str("&onboarding=true");
+                }
                 let call = Call::new(Method::POST, &path).with(json!({"update": id.id()}));
                 show(&target.operator()?.call(call)?)
             }

@@ -14,6 +14,7 @@ mod enrollment;
 mod policy;
 mod request;
 mod service;
+mod updates;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,7 @@ pub use enrollment::{Attestation, Enrollment};
 pub(crate) use enrollment::{Proof, derive};
 pub(crate) use policy::check as check_policy;
 pub(crate) use service::{Condition, Details};
+pub(crate) use updates::Offer;
 
 use crate::clock::{Clock, iso_8601};
 use crate::core::Core;

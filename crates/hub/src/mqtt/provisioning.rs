@@ -20,6 +20,7 @@ use crate::core::Core;
 use crate::credentials::x509;
 use crate::dps::{Answer, Proof, failure, is_registration_id};
 use crate::story::What;
+use crate::update::Operation;
 
 /// The filter for answers.
 const RESPONSES: &str = "$dps/registrations/res/#";
@@ -32,6 +33,7 @@ pub(crate) struct Registration {
     id_scope: String,
     /// As it was written.
     id: String,
+    api_version: String,
 }
 
 /// Reads a user name for DPS; `None` if it is one for the hub.
@@ -45,6 +47,12 @@ pub(crate) fn registration(user_name: &str) -> Option<Registration> {
     is_dps.then(|| Registration {
         id_scope: id_scope.to_owned(),
         id: id.to_owned(),
+        api_version: query
+            .trim_start_matches("api-version=")
+            .split('&')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     })
 }
 
@@ -54,6 +62,7 @@ pub(super) struct ProvisioningSession {
     connection: Connection,
     /// In lower case.
     registration_id: String,
+    api_version: String,
     proof: Proof,
     keep_alive: Duration,
     last_packet: Instant,
@@ -106,11 +115,13 @@ impl ProvisioningSession {
         connect: &Connect,
         proof: Proof,
     ) -> Self {
+        let registration = registration(&connect.user_name);
         Self {
             keep_alive: keep_alive_limit(connect.keep_alive, core.limits.keep_alive_cap),
             core,
             connection,
             registration_id: connect.client_id.to_ascii_lowercase(),
+            api_version: registration.map(|it| it.api_version).unwrap_or_default(),
             proof,
             last_packet: Instant::now(),
             granted: None,
@@ -211,7 +222,13 @@ impl ProvisioningSession {
                     self.core.clock.unix_millis(),
                 ),
             },
-            _ => return Err(unknown()),
+            _ => {
+                let operation = request.strip_prefix("POST/").and_then(Operation::named);
+                let who = (self.registration_id.as_str(), &self.proof);
+                let operation = operation.ok_or_else(unknown)?;
+                self.core
+                    .update_operation(operation, who, &self.api_version, &publish.payload)
+            }
         };
         if let Some(packet_id) = publish.packet_id {
             self.connection.queue(encode::puback(packet_id))?;
@@ -267,6 +284,7 @@ mod tests {
         let expected = Registration {
             id_scope: "0ne00ABCDEF".into(),
             id: "dev-01".into(),
+            api_version: "2019-03-31".into(),
         };
         assert_eq!(found, Some(expected));
         for hub in [

@@ -42,7 +42,7 @@
 //! | `POST`, `DELETE /faults/{id}[/modules/{module}]` | have something go wrong, or right again (not in Azure) | service |
 //! | `POST`, `DELETE /registrations/{id}/faults` | the same of a registration with the provisioning service | service |
 //! | `GET`, `PUT /updates` | software updates: list, import (Azure: Device Update's account) | service |
-//! | `GET`, `POST`, `DELETE /updates/deployments[?device=ID&condition=…]` | states, deploy, cancel | service |
+//! | `GET`, `POST`, `DELETE /updates/deployments[?device=ID&condition=…&registration=ID&onboarding=true]` | states, deploy, cancel | service |
 //! | `POST`, `DELETE /updates/faults` | have something go wrong with updates, or right again (not in Azure) | service |
 //!
 //! Each needs `?api-version=`, of any value. A slash at the end of a path means nothing. The token is judged before

@@ -25,6 +25,11 @@ pub(super) fn routes() -> Routes {
 struct Devices {
     device: Option<String>,
     condition: Option<String>,
+    /// A registration with the provisioning service.
+    registration: Option<String>,
+    /// The update is one for the time before the registration.
+    #[serde(default)]
+    onboarding: bool,
 }
 
 impl Devices {
@@ -76,24 +81,37 @@ async fn deploy(
     Query(devices): Query<Devices>,
     Body(deployment): Body<Deployment>,
 ) -> Result<Json<Value>, Error> {
-    caller
-        .core
-        .deploy(&deployment.update, devices.group())
-        .map(Json)
+    let core = &caller.core;
+    match &devices.registration {
+        Some(id) => {
+            let workflow = core.offer_update(&deployment.update, id, devices.onboarding)?;
+            Ok(Json(json!({ id: { "workflow": workflow } })))
+        }
+        None => core.deploy(&deployment.update, devices.group()).map(Json),
+    }
 }
 
 async fn cancel(
     caller: Caller<ServiceConnect>,
     Query(devices): Query<Devices>,
 ) -> Result<Json<Value>, Error> {
-    caller.core.cancel_updates(devices.group()).map(Json)
+    match &devices.registration {
+        Some(id) => {
+            caller.core.withdraw_update(id)?;
+            Ok(Json(json!([id])))
+        }
+        None => caller.core.cancel_updates(devices.group()).map(Json),
+    }
 }
 
 async fn show(
     caller: Caller<ServiceConnect>,
     Query(devices): Query<Devices>,
 ) -> Result<Json<Value>, Error> {
-    caller.core.update_states(devices.group()).map(Json)
+    match &devices.registration {
+        Some(id) => Ok(Json(json!({ id: caller.core.offered_update(id) }))),
+        None => caller.core.update_states(devices.group()).map(Json),
+    }
 }
 
 #[derive(Deserialize)]

@@ -42,7 +42,7 @@ impl Core {
         for device in self.devices(group)? {
             let identity = Identity::device(device.as_str());
             let twin = self.twin(&identity)?;
-            let outcome = match incompatible(&update, &twin) {
+            let outcome = match not_for(&update, &twin) {
                 Some(reason) => json!({ "refused": reason }),
                 None => {
                     let workflow = random::uuid();
@@ -136,15 +136,22 @@ fn agent(twin: &Value) -> &Value {
     &twin["properties"]["reported"]["deviceUpdate"]["agent"]
 }
 
-/// Reason why an update is not for a device; `None` if it is.
-fn incompatible(update: &Update, twin: &Value) -> Option<&'static str> {
-    let properties = &agent(twin)["deviceProperties"];
-    if properties.is_null() {
-        return Some("it has not reported that it takes updates");
+/// Reason why an update is not for a device with this twin; `None` if it is.
+fn not_for(update: &Update, twin: &Value) -> Option<&'static str> {
+    match &agent(twin)["deviceProperties"] {
+        Value::Null => Some("it has not reported that it takes updates"),
+        properties => incompatible(update, properties),
     }
+}
+
+/// Reason why an update is not for a device with these properties; `None` if it is.
+pub(crate) fn incompatible(update: &Update, properties: &Value) -> Option<&'static str> {
     let own = |name: &str| {
         let own = NAMES.iter().find(|(manifest, _)| *manifest == name);
-        properties[own.map_or(name, |(_, own)| own)].as_str()
+        let own = own.map_or(name, |(_, own)| own);
+        properties[own]
+            .as_str()
+            .or_else(|| properties[name].as_str())
     };
     let is_own = |(name, value): (&String, &String)| {
         own(name).is_some_and(|own| own.eq_ignore_ascii_case(value))
@@ -235,22 +242,44 @@ impl Updates {
         }))
     }
 
-    /// A root key package that disables a root key, or the signing key.
+    /// The update as the provisioning service offers it, and the address of the root key package.
+    pub(crate) fn offer(&self, update: &Update, workflow: &str) -> Result<(Value, Value), Error> {
+        let mut service = self.service(update, workflow, &Value::Null)?;
+        let root_keys = match service["rootKeyPackageUrl"].take() {
+            Value::Null => self.root_key_address()?.into(),
+            address => address,
+        };
+        let metadata = json!({
+            "workflowId": workflow,
+            "updateManifest": service["updateManifest"].take(),
+            "updateManifestSignature": service["updateManifestSignature"].take(),
+            "fileUrls": service["fileUrls"].take(),
+        });
+        Ok((metadata, root_keys))
+    }
+
+    /// Address of a root key package that disables nothing.
+    pub(crate) fn root_key_address(&self) -> Result<String, Error> {
+        Ok(format!("{}/root-keys/current", self.server()?))
+    }
+
+    /// A root key package: the first, or one that disables a root key, or the signing key.
     pub(super) fn package(&self, name: &str) -> Option<String> {
         let keys = self.keys().ok()?;
-        let (roots, signing) = match name {
-            "disabled-root" => (json!([ROOTS[0]]), json!([])),
+        let (version, roots, signing) = match name {
+            "current" => (1, json!([]), json!([])),
+            "disabled-root" => (2, json!([ROOTS[0]]), json!([])),
             "disabled-signing" => {
                 let mut der = Vec::new();
                 // RSAPublicKey of RFC 8017, as ring writes it.
                 der.extend_from_slice(keys.signing.public().as_ref());
                 let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, &der));
-                (json!([]), json!([{"alg": "SHA256", "hash": hash}]))
+                (2, json!([]), json!([{"alg": "SHA256", "hash": hash}]))
             }
             _ => return None,
         };
         let protected = json!({
-            "isTest": true, "version": 2, "published": 1_764_158_400, "disabledRootKeys": roots,
+            "isTest": true, "version": version, "published": 1_764_158_400, "disabledRootKeys": roots,
             "disabledSigningKeys": signing, "rootKeys": keys.public_roots(),
         })
         .to_string();

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Updates;
 use std::sync::PoisonError;
+
+use super::Updates;
 
 /// Fault of an update.
 ///
@@ -45,13 +46,73 @@ pub enum UpdateFault {
     },
     /// The file is said to be on another server.
     Redirect,
+    /// The file is said to be at another place of this server.
+    Moved,
     /// Ranges are ignored: the whole file is sent.
     NoRanges,
+    /// The question for an update before the registration is answered with this status.
+    Onboarding {
+        /// Status of the answer, such as 409, 429 or 500.
+        status: u16,
+    },
+    /// The question for an update of a provisioned device is answered with this status.
+    Get {
+        /// Status of the answer.
+        status: u16,
+    },
+    /// The report of an update is answered with this status.
+    Report {
+        /// Status of the answer.
+        status: u16,
+    },
+}
+
+/// Operation of updates on a session with the provisioning service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Asks for an update before the registration.
+    Onboarding,
+    /// Asks for an update.
+    Get,
+    /// Reports what became of one.
+    Report,
+}
+
+impl Operation {
+    /// The operation of this name in a topic.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "iotdps-get-onboarding-deviceupdate" => Self::Onboarding,
+            "iotdps-get-deviceupdate" => Self::Get,
+            "iotdps-report-deviceupdatestatus" => Self::Report,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Onboarding => "the question for an update before the registration",
+            Self::Get => "the question for an update",
+            Self::Report => "the report of an update",
+        })
+    }
 }
 
 impl UpdateFault {
-    /// True if it is one of a deployment, false if it is one of the server of files.
-    pub(super) const fn is_of_deployment(self) -> bool {
+    /// The operation that it is one of, and the status of its answer.
+    const fn operation(self) -> Option<(Operation, u16)> {
+        match self {
+            Self::Onboarding { status } => Some((Operation::Onboarding, status)),
+            Self::Get { status } => Some((Operation::Get, status)),
+            Self::Report { status } => Some((Operation::Report, status)),
+            _ => None,
+        }
+    }
+
+    /// True if it is one of a deployment.
+    const fn is_of_deployment(self) -> bool {
         matches!(
             self,
             Self::WrongSignature
@@ -77,7 +138,12 @@ impl fmt::Display for UpdateFault {
             Self::Slow { rate } => write!(f, "the file comes with {rate} bytes a second"),
             Self::Status { status } => write!(f, "the file is answered with {status}"),
             Self::Redirect => f.write_str("the file is said to be on another server"),
+            Self::Moved => f.write_str("the file is said to be at another place of this server"),
             Self::NoRanges => f.write_str("ranges are ignored"),
+            Self::Onboarding { status } | Self::Get { status } | Self::Report { status } => {
+                let (operation, _) = self.operation().unwrap_or((Operation::Get, 0));
+                write!(f, "{operation} is answered with {status}")
+            }
         }
     }
 }
@@ -96,12 +162,22 @@ impl Updates {
 
     /// Takes the next fault of a deployment, or of a request for a file.
     pub(super) fn take_fault(&self, of_deployment: bool) -> Option<UpdateFault> {
+        self.take_fault_if(|fault| {
+            fault.operation().is_none() && fault.is_of_deployment() == of_deployment
+        })
+    }
+
+    /// Takes the next fault of an operation: the status of its answer.
+    pub(crate) fn take_operation_fault(&self, operation: Operation) -> Option<u16> {
+        let is_own = |fault: UpdateFault| fault.operation().is_some_and(|(of, _)| of == operation);
+        let (_, status) = self.take_fault_if(is_own)?.operation()?;
+        Some(status)
+    }
+
+    fn take_fault_if(&self, is_wanted: impl Fn(UpdateFault) -> bool) -> Option<UpdateFault> {
         let mut faults = self.lock_faults();
         faults.retain(|(_, times)| *times > 0);
-        let mut own = faults
-            .iter_mut()
-            .filter(|(fault, _)| fault.is_of_deployment() == of_deployment);
-        let (fault, times) = own.next()?;
+        let (fault, times) = faults.iter_mut().find(|(fault, _)| is_wanted(*fault))?;
         *times -= 1;
         Some(*fault)
     }

@@ -1,4 +1,5 @@
-//! Software updates: what Azure's Device Update does for devices of an IoT Hub, over the twin's component `deviceUpdate`.
+//! Software updates: what Azure's Device Update does for devices of an IoT Hub, over the twin's component `deviceUpdate`;
+//! over the session with the provisioning service, [`crate::dps`] does.
 //!
 //! # Theory of operation
 //! An update is one file with a manifest (version 5) that says for which devices it is. Both lie in the folder `updates` of
@@ -9,7 +10,7 @@
 //! The signature is made with a key under a root of this hub's own, whose name ends in `.T`: a device that trusts it is one
 //! for tests. Devices find the public halves of the roots in `updates/root-keys.json`.
 //!
-//! The file is served over plain HTTP, as Azure does it: trust comes from the manifest. [`UpdateFault`] makes things go
+//! The file is served over plain HTTP, as Azure does it, or over TLS: trust comes from the manifest. [`UpdateFault`] makes things go
 //! wrong.
 
 mod deploy;
@@ -27,7 +28,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::deploy::Group;
+pub(crate) use self::deploy::{Group, incompatible};
+pub(crate) use self::faults::Operation;
 pub use self::faults::UpdateFault;
 pub(crate) use self::files::store;
 pub use self::import::{Import, UpdateId};
@@ -62,8 +64,8 @@ pub(crate) struct Updates {
     updates: Mutex<Vec<Update>>,
     keys: OnceLock<Keys>,
     faults: Mutex<Vec<(UpdateFault, u32)>>,
-    /// Address of the server of files, once it listens, and the name by which devices find it.
-    server: OnceLock<(SocketAddr, Option<String>)>,
+    /// Address of the server of files for devices, once it listens, such as `http://127.0.0.1:8090`.
+    server: OnceLock<String>,
 }
 
 impl Updates {
@@ -81,19 +83,22 @@ impl Updates {
     }
 
     /// Notes where files are served.
-    pub(crate) fn served_at(&self, address: SocketAddr, host: Option<String>) {
-        let _ = self.server.set((address, host));
+    pub(crate) fn served_at(&self, address: SocketAddr, host: Option<String>, tls: bool) {
+        let scheme = if tls { "https" } else { "http" };
+        let server = match host {
+            None => format!("{scheme}://{address}"),
+            Some(host) => format!("{scheme}://{host}:{}", address.port()),
+        };
+        let _ = self.server.set(server);
     }
 
-    /// Address of the server of files for devices, such as `http://127.0.0.1:8090`.
-    fn server(&self) -> Result<String, Error> {
-        match self.server.get() {
-            Some((address, None)) => Ok(format!("http://{address}")),
-            Some((address, Some(host))) => Ok(format!("http://{host}:{}", address.port())),
-            None => Err(Error::ArgumentInvalid(
+    /// Address of the server of files for devices.
+    pub(crate) fn server(&self) -> Result<&str, Error> {
+        self.server.get().map(String::as_str).ok_or_else(|| {
+            Error::ArgumentInvalid(
                 "this hub serves no files of updates; serve with --updates ADDRESS:PORT".into(),
-            )),
-        }
+            )
+        })
     }
 
     /// What was imported, without the manifests.
@@ -112,7 +117,7 @@ impl Updates {
     }
 
     /// The update of this name.
-    fn update(&self, id: &UpdateId) -> Result<Update, Error> {
+    pub(crate) fn update(&self, id: &UpdateId) -> Result<Update, Error> {
         let found = self
             .updates()
             .iter()

@@ -18,6 +18,11 @@ impl Hub {
         self.started().updates_endpoint
     }
 
+    /// Address of the server of files for devices, such as `http://127.0.0.1:8090`, if files are served.
+    pub fn updates_address(&self) -> Option<&str> {
+        self.core.updates.server().ok()
+    }
+
     /// File with the public halves of the root keys that updates are signed under. It exists once an update was imported.
     pub fn update_root_keys(&self) -> PathBuf {
         self.state_directory().join(FOLDER).join("root-keys.json")
@@ -71,6 +76,36 @@ impl Hub {
     pub fn update_state(&self, device: &str) -> Result<Value, Error> {
         let states = self.core.update_states(Group::Device(device))?;
         Ok(states[device].clone())
+    }
+
+    /// Offers an update to a registration on its session with the provisioning service (api-version
+    /// 2026-11-02-preview): before it is registered, or once it is provisioned. Gives the workflow.
+    ///
+    /// # Errors
+    ///
+    /// There is no such update, no files are served, or this is no registration id.
+    pub fn offer_update(
+        &self,
+        id: &UpdateId,
+        registration_id: &str,
+        onboarding: bool,
+    ) -> Result<String, Error> {
+        self.core.offer_update(id, registration_id, onboarding)
+    }
+
+    /// Offers an update to a registration no longer.
+    ///
+    /// # Errors
+    ///
+    /// It could not be stored.
+    pub fn withdraw_update(&self, registration_id: &str) -> Result<(), Error> {
+        self.core.withdraw_update(registration_id)
+    }
+
+    /// State of the update that is offered to a registration: `state`, `workflow`, `update`, `onboarding`, `report`. `Null`
+    /// if there is none.
+    pub fn offered_update(&self, registration_id: &str) -> Value {
+        self.core.offered_update(registration_id)
     }
 
     /// Has something go wrong with the next deployments, or with the next requests for a file, so many times.

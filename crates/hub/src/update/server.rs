@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::faults::UpdateFault;
 use super::files;
@@ -20,15 +21,26 @@ const PIECE: usize = 4096;
 const MAX_CONNECTIONS: usize = 1000;
 
 /// Serves files for as long as the runtime lives.
-pub(crate) async fn serve(core: Arc<Core>, listener: TcpListener) {
+pub(crate) async fn serve(core: Arc<Core>, listener: TcpListener, tls: Option<TlsAcceptor>) {
     let permits = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     loop {
         let permit = Arc::clone(&permits).acquire_owned().await;
         match listener.accept().await {
             Ok((tcp, peer)) => {
-                let core = Arc::clone(&core);
+                let (core, tls) = (Arc::clone(&core), tls.clone());
                 tokio::spawn(async move {
-                    connection(&core, tcp, peer).await;
+                    match tls {
+                        None => connection(&core, tcp, peer).await,
+                        Some(tls) => {
+                            match timeout(core.limits.operator_timeout, tls.accept(tcp)).await {
+                                Ok(Ok(stream)) => connection(&core, stream, peer).await,
+                                Ok(Err(error)) => {
+                                    log::warn!("{peer}: no TLS with who asks for a file: {error}");
+                                }
+                                Err(_) => log::warn!("{peer} is silent in the TLS handshake"),
+                            }
+                        }
+                    }
                     drop(permit);
                 });
             }
@@ -41,7 +53,11 @@ pub(crate) async fn serve(core: Arc<Core>, listener: TcpListener) {
 }
 
 /// Answers requests until the client leaves, or a fault ends the connection.
-async fn connection(core: &Core, mut tcp: TcpStream, peer: SocketAddr) {
+async fn connection(
+    core: &Core,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: SocketAddr,
+) {
     let mut bytes = Vec::new();
     loop {
         let end = loop {
@@ -49,7 +65,7 @@ async fn connection(core: &Core, mut tcp: TcpStream, peer: SocketAddr) {
                 break end;
             }
             let mut piece = [0; 1024];
-            let read = timeout(core.limits.operator_timeout, tcp.read(&mut piece)).await;
+            let read = timeout(core.limits.operator_timeout, stream.read(&mut piece)).await;
             match read {
                 Ok(Ok(count @ 1..)) if bytes.len() < MAX_HEAD => {
                     bytes.extend(piece.iter().take(count));
@@ -67,7 +83,9 @@ async fn connection(core: &Core, mut tcp: TcpStream, peer: SocketAddr) {
             answer.head.lines().next().unwrap_or_default()
         );
         let goes_on = request.is_some_and(|request| !request.closes);
-        if !answer.send(&mut tcp).await || !goes_on {
+        if !answer.send(&mut stream).await || !goes_on {
+            // Of TLS: the end of the file is one that the client can tell from a cut.
+            let _ = stream.shutdown().await;
             return;
         }
     }
@@ -142,7 +160,8 @@ impl Answer {
         let Some(request) = request else {
             return Self::empty("400 Bad Request", "");
         };
-        let mut parts = request.path.trim_start_matches('/').split('/');
+        let path = request.path.split('?').next().unwrap_or_default();
+        let mut parts = path.trim_start_matches('/').split('/');
         let found = match (parts.next(), parts.next()) {
             (Some("files"), Some(name)) => files::load(&core.updates.folder, name),
             (Some("root-keys"), Some(name)) => {
@@ -163,6 +182,13 @@ impl Answer {
             }
             Some(UpdateFault::Redirect) => {
                 return Self::empty("302 Found", "Location: http://elsewhere.invalid/file\r\n");
+            }
+            Some(UpdateFault::Moved) => {
+                let path = request.path.split('?').next().unwrap_or_default();
+                return Self::empty(
+                    "307 Temporary Redirect",
+                    &format!("Location: {path}?moved\r\n"),
+                );
             }
             Some(UpdateFault::WrongHash) => {
                 if let Some(last) = file.last_mut() {
@@ -224,8 +250,8 @@ impl Answer {
     }
 
     /// False if the connection is of no more use.
-    async fn send(self, tcp: &mut TcpStream) -> bool {
-        if tcp.write_all(self.head.as_bytes()).await.is_err() {
+    async fn send(self, stream: &mut (impl AsyncWrite + Unpin)) -> bool {
+        if stream.write_all(self.head.as_bytes()).await.is_err() {
             return false;
         }
         let length = self.cut.unwrap_or(usize::MAX).min(self.body.len());
@@ -234,7 +260,7 @@ impl Answer {
             .rate
             .map_or(PIECE, |rate| (rate as usize / 10).clamp(1, PIECE));
         for bytes in body.chunks(piece) {
-            if tcp.write_all(bytes).await.is_err() {
+            if stream.write_all(bytes).await.is_err() {
                 return false;
             }
             if let Some(rate) = self.rate {
@@ -244,7 +270,7 @@ impl Answer {
                 .await;
             }
         }
-        let _ = tcp.flush().await;
+        let _ = stream.flush().await;
         self.cut.is_none()
     }
 }

@@ -27,8 +27,13 @@ pub fn primary_key(enrollment: &Enrollment) -> String {
 
 /// CONNECT of a registration; by certificate without a key.
 pub fn connect_packet(id_scope: &str, id: &str, key: Option<&str>) -> Vec<u8> {
+    connect_packet_of(id_scope, id, key, "2019-03-31")
+}
+
+/// The same for a version of the service's interface.
+pub fn connect_packet_of(id_scope: &str, id: &str, key: Option<&str>, version: &str) -> Vec<u8> {
     let user_name =
-        format!("{id_scope}/registrations/{id}/api-version=2019-03-31&ClientVersion=a%2F1");
+        format!("{id_scope}/registrations/{id}/api-version={version}&ClientVersion=a%2F1");
     let password = key.map(|key| {
         let resource = format!("{id_scope}/registrations/{id}");
         format!("{}&skn=registration", token(&resource, key, 3600))
