@@ -281,8 +281,12 @@ fn report(arguments: &Arguments, sides: &[Side; 2]) -> String {
         f64::from(u32::try_from(resident).unwrap_or(u32::MAX))
     };
     let devices = f64::from(arguments.devices);
+    let data = |side: &Side| {
+        let data = side.usages.last().map_or(0, |usage| usage.data);
+        f64::from(u32::try_from(data).unwrap_or(u32::MAX)) / 1024.0
+    };
     type Figure<'f> = &'f dyn Fn(&Side) -> f64;
-    let rows: [(&str, Figure<'_>); 5] = [
+    let rows: [(&str, Figure<'_>); 6] = [
         ("CPU of a message, us", &|side| {
             each(side.sending, arguments.messages)
         }),
@@ -298,6 +302,7 @@ fn report(arguments: &Arguments, sides: &[Side; 2]) -> String {
         ("memory after all messages, MB", &|side| {
             kilobytes(side, 2) / 1024.0
         }),
+        ("of it data, not program, MB", &data),
     ];
     let [hub, other] = sides;
     let mut lines = vec![format!(

@@ -39,6 +39,8 @@ pub(crate) struct Usage {
     pub(crate) resident: u64,
     /// Its largest, in KB.
     pub(crate) peak: u64,
+    /// What of the resident memory is no file, such as the program itself, in KB.
+    pub(crate) data: u64,
 }
 
 impl Usage {
@@ -49,6 +51,7 @@ impl Usage {
             devices_cpu: cpu("self")?,
             resident: status(server, "VmRSS:")?,
             peak: status(server, "VmHWM:")?,
+            data: status(server, "RssAnon:")?,
         })
     }
 }
