@@ -105,6 +105,11 @@ pub fn succeed(state: &Path, arguments: &[&str]) -> String {
         .to_owned()
 }
 
+/// The same; what it prints is JSON.
+pub fn value(state: &Path, arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&succeed(state, arguments)).unwrap()
+}
+
 /// The same; it must fail, and gives its complaint.
 pub fn fail(state: &Path, arguments: &[&str]) -> String {
     let output = local_hub(state, arguments);
