@@ -33,7 +33,7 @@
 //! A low layer imports nothing from a high one (`tests/layers.rs`).
 //!
 //! Features, all of them off by default: `queue` has [`queue`]'s use and its store on a flash; `update` has software
-//! updates; `float` reads and writes `f32` and `f64` in JSON; `cbor` has the codec for bodies of messages in CBOR; `async`
+//! updates; `update-dps` their second channel, sessions with the provisioning service; `float` reads and writes `f32` and `f64` in JSON; `cbor` has the codec for bodies of messages in CBOR; `async`
 //! has [`connection`]'s driver for an executor, over `embedded-io-async`.
 //!
 //! A complete program is [`lifecycle::run`] over a [`port::Platform`].

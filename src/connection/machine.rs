@@ -44,6 +44,12 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         self.connection.stopping
     }
 
+    /// True if somebody asked it to stop, and not the work by itself.
+    #[cfg(feature = "update-dps")]
+    pub(crate) const fn was_asked_to_stop(&self) -> bool {
+        self.connection.asked_to_stop
+    }
+
     /// Step to be done now.
     pub fn task(&mut self, at: &Moment) -> Task {
         let is_due = self.work.timer_due().is_some_and(|due| at.now >= due);
@@ -228,6 +234,7 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
             self.connection.attempts.start_at(at.now);
         }
         if requests.stop {
+            self.connection.asked_to_stop = true;
             self.stop(at);
         }
     }

@@ -115,6 +115,12 @@ pub struct Connection<'b> {
     state: State,
     /// Asked to stop: nothing more is measured.
     stopping: bool,
+    /// Somebody asked for it: not the work by itself.
+    #[cfg_attr(
+        not(feature = "update-dps"),
+        expect(dead_code, reason = "sessions about updates ask")
+    )]
+    asked_to_stop: bool,
 }
 
 /// Stage of its life.
@@ -180,6 +186,7 @@ impl<'b> Connection<'b> {
             attempts: Attempts::new(backoff),
             state: State::Offline,
             stopping: false,
+            asked_to_stop: false,
         }
     }
 

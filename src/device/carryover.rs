@@ -32,6 +32,9 @@ pub struct Carryover {
     /// Time at which a message was asked for while there was no device.
     wanted: Option<Instant>,
     episode: Episode,
+    /// An update that a session offered.
+    #[cfg(feature = "update-dps")]
+    offer: Option<crate::update::Service>,
 }
 
 /// Whose messages they were, and for which hub.
@@ -79,6 +82,12 @@ impl Carryover {
         self.awaited.take()
     }
 
+    /// An update is offered to the next device.
+    #[cfg(feature = "update-dps")]
+    pub(crate) fn set_offer(&mut self, offer: crate::update::Service) {
+        self.offer = Some(offer);
+    }
+
     /// A message is wanted, and there is no device: the next one measures it when it starts.
     pub(crate) fn send_now(&mut self, now: Instant) {
         self.wanted = Some(now);
@@ -118,6 +127,8 @@ impl<'b, A: Application> Device<'b, A> {
             schedules,
             wanted,
             episode,
+            #[cfg(feature = "update-dps")]
+            offer,
             ..
         } = core::mem::take(carryover);
         (report.joined, report.status) = (false, Status::Starting);
@@ -145,6 +156,10 @@ impl<'b, A: Application> Device<'b, A> {
             device.control.send(0, wanted);
         }
         device.episode = episode;
+        #[cfg(feature = "update-dps")]
+        if let Some(offer) = offer {
+            device.updating.take_offer(offer);
+        }
         connection.report = report;
         if origin.is_some_and(|origin| origin != Origin::of(identity)) {
             move_queue(connection, &mut device.durable, identity);
@@ -173,6 +188,8 @@ impl<A: Application> Machine<'_, Device<'_, A>> {
             schedules: device.control.schedules,
             wanted: None,
             episode: device.episode,
+            #[cfg(feature = "update-dps")]
+            offer: None,
             backlog: self.connection.session.into_backlog(),
         };
         (device.application, carryover)

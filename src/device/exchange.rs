@@ -102,7 +102,7 @@ impl<A: Application> Work for Device<'_, A> {
     }
 
     fn is_done(&self) -> bool {
-        self.control.restart
+        self.control.restart || self.updating.wants_session()
     }
 
     fn clock_set(&mut self, connection: &mut Connection<'_>, at: &Moment) {

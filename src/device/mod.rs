@@ -89,6 +89,9 @@ pub struct Config<'a> {
     /// Software updates, if the device takes any.
     #[cfg(feature = "update")]
     pub update: Option<crate::update::Settings<'a>>,
+    /// Times of sessions with the provisioning service about updates: [`crate::lifecycle`] sets this.
+    #[cfg(feature = "update-dps")]
+    pub(crate) update_sessions: Option<crate::update::channel::Due>,
     /// Limits after which the device gives up its hub and ends, to be provisioned again. `None` never ends it:
     /// [`crate::lifecycle`] sets this.
     pub gives_up: Option<GiveUp>,
@@ -115,6 +118,8 @@ impl Default for Config<'_> {
             stop_timeout: STOP_TIMEOUT,
             #[cfg(feature = "update")]
             update: None,
+            #[cfg(feature = "update-dps")]
+            update_sessions: None,
             gives_up: None,
             backoff: backoff::Config::default(),
             mqtt: mqtt::Config::default(),
@@ -241,6 +246,12 @@ impl<'b, A: Application> Device<'b, A> {
     /// True if it ended because it does not believe any more that its hub is the right one.
     pub const fn has_given_up(&self) -> bool {
         self.has_given_up
+    }
+
+    /// True if it ended for a session with the provisioning service about updates.
+    #[cfg(feature = "update-dps")]
+    pub(crate) const fn wants_session(&self) -> bool {
+        self.updating.wants_session() && !self.control.restart
     }
 
     /// True if the hub ever accepted this device.

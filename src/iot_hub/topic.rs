@@ -97,6 +97,14 @@ pub enum Outbound<'a> {
         /// An id for the response to repeat.
         request_id: u32,
     },
+    /// An operation of updates on a session with DPS (preview).
+    #[cfg(feature = "update-dps")]
+    DpsUpdate {
+        /// An id for the response to repeat.
+        request_id: u32,
+        /// Its name, such as `iotdps-get-deviceupdate`.
+        name: &'a str,
+    },
     /// A question to DPS how a registration is going.
     DpsOperationStatus {
         /// An id for the response to repeat.
@@ -125,6 +133,10 @@ impl fmt::Display for Outbound<'_> {
                     f,
                     "$dps/registrations/PUT/iotdps-register/?$rid={request_id}"
                 )
+            }
+            #[cfg(feature = "update-dps")]
+            Self::DpsUpdate { request_id, name } => {
+                write!(f, "$dps/registrations/POST/{name}/?$rid={request_id}")
             }
             Self::DpsOperationStatus {
                 request_id,

@@ -17,6 +17,11 @@
 //! Limit: failures are counted in memory. A device that is switched off more often than every few hours asks only
 //! when its hub refuses it.
 
+#[cfg(not(feature = "update-dps"))]
+mod no_sessions;
+#[cfg(feature = "update-dps")]
+mod sessions;
+
 use core::mem;
 use core::time::Duration;
 
@@ -32,6 +37,10 @@ use crate::port::Platform;
 use crate::provisioning::{self, Assignment, Enrollment, Kept, PayloadLost, Registration};
 use crate::storage;
 use crate::time::Instant;
+#[cfg(not(feature = "update-dps"))]
+use no_sessions::Sessions;
+#[cfg(feature = "update-dps")]
+use sessions::Sessions;
 
 /// Refusals by the hub in a row after which an assignment is no longer believed. At 5 to 10 minutes from
 /// one to the next, these are 10 to 20 minutes.
@@ -96,7 +105,7 @@ pub fn run<P: Platform, A: Application>(
             match operate(identity, config, buffers, application, platform, carryover)? {
                 Ended::Asked(end) => end,
                 // Without limits it never gives up.
-                Ended::GaveUp { .. } => End::Stopped,
+                Ended::GaveUp { .. } | Ended::ForSession { .. } => End::Stopped,
             }
         }
         Access::Provisioning(enrollment, provisioning) => {
@@ -129,10 +138,19 @@ fn run_provisioned<P: Platform, A: Application>(
     carryover: &mut Carryover,
 ) -> Result<End, RequestError> {
     let mut questions = Questions::default();
+    let mut sessions = Sessions::default();
+    sessions.start(platform);
     let (mut assigned, mut believed) = kept(scope, buffers, &mut application, platform);
     loop {
         if !believed || assigned.is_none() {
-            match ask(scope, assigned.as_ref(), buffers, platform, carryover)? {
+            match ask(
+                scope,
+                assigned.as_ref(),
+                &mut sessions,
+                buffers,
+                platform,
+                carryover,
+            )? {
                 QuestionEnd::Assigned(assignment, identity) => {
                     keep(&assignment, scope.enrollment, platform);
                     let payload = assignment.payload.as_deref().map(str::as_bytes);
@@ -153,8 +171,19 @@ fn run_provisioned<P: Platform, A: Application>(
         };
         let mut config = scope.config.clone();
         config.gives_up = Some(questions.limits(scope.provisioning, platform));
+        sessions.configure(&mut config);
         match operate(identity, &config, buffers, application, platform, carryover)? {
             Ended::Asked(end) => return Ok(end),
+            Ended::ForSession {
+                application: unused,
+            } => {
+                application = unused;
+                if sessions.hold(scope, buffers, platform, carryover)? {
+                    return Ok(End::Stopped);
+                }
+                believed = true;
+                continue;
+            }
             Ended::GaveUp {
                 application: unused,
                 was_accepted,
@@ -206,6 +235,8 @@ impl Questions {
 enum Ended<A> {
     /// Somebody asked for it.
     Asked(End),
+    /// The provisioning service is to be asked for updates, or told of one.
+    ForSession { application: A },
     /// It does not believe any more that its hub is the right one.
     GaveUp {
         application: A,
@@ -233,8 +264,13 @@ fn operate<P: Platform, A: Application>(
     let given_up = device.work().has_given_up() && !device.was_stopped();
     let restart = device.work().wants_restart();
     let was_accepted = device.work().was_accepted();
+    #[cfg(feature = "update-dps")]
+    let for_session = device.work().wants_session() && !device.was_asked_to_stop();
+    #[cfg(not(feature = "update-dps"))]
+    let for_session = false;
     let application = take_apart(&mut made, carryover)?;
     Ok(match (restart, given_up) {
+        (false, _) if for_session => Ended::ForSession { application },
         (true, _) => Ended::Asked(End::Restart),
         (false, true) => Ended::GaveUp {
             application,
@@ -356,13 +392,14 @@ enum QuestionEnd {
 fn ask<P: Platform>(
     scope: &Scope<'_>,
     assigned: Option<&Identity>,
+    sessions: &mut Sessions,
     buffers: &mut Buffers<'_>,
     platform: &mut P,
     carryover: &mut Carryover,
 ) -> Result<QuestionEnd, RequestError> {
     loop {
         let limit = assigned.map(|_| QUESTION_FAILURES);
-        let (assignment, stopped) = register(scope, limit, buffers, platform, carryover)?;
+        let (assignment, stopped) = register(scope, limit, sessions, buffers, platform, carryover)?;
         let Some(assignment) = assignment else {
             return Ok(match stopped {
                 true => QuestionEnd::Stopped,
@@ -380,19 +417,23 @@ fn ask<P: Platform>(
 fn register<P: Platform>(
     scope: &Scope<'_>,
     limit: Option<u32>,
+    sessions: &mut Sessions,
     buffers: &mut Buffers<'_>,
     platform: &mut P,
     carryover: &mut Carryover,
 ) -> Result<(Option<Assignment>, bool), RequestError> {
+    let updates = sessions.updates(scope, platform);
     let config = scope.provisioning.clone();
     let mut made = Registration::new(scope.enrollment, config, buffers.without_outbox());
     let registration = made.as_mut().map_err(|error| *error)?;
     registration.set_report(*carryover.report());
+    sessions.begin(updates.as_ref(), registration);
     if let Some(failures) = limit {
         registration.give_up_after(failures);
     }
     connection::run(registration, platform);
     carryover.set_report(*registration.report());
+    sessions.end_registration(registration, carryover, platform);
     let stopped = registration.was_stopped();
     if registration.work().was_asked_to_send() {
         carryover.send_now(platform.now());
@@ -426,3 +467,6 @@ mod tests;
 
 #[cfg(test)]
 mod reprovisioning_tests;
+
+#[cfg(all(test, feature = "update-dps"))]
+mod session_tests;

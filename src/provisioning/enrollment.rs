@@ -11,7 +11,7 @@ use crate::sas::{Resource, derive_device_key};
 pub const GLOBAL_ENDPOINT: &str = "global.azure-devices-provisioning.net";
 
 /// The version of the service's device API that this device speaks.
-const API_VERSION: &str = "2019-03-31";
+pub(super) const API_VERSION: &str = "2019-03-31";
 
 /// The id scope of a provisioning service, such as `0ne00ABCDEF`: the portal shows it on its overview.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,10 +192,12 @@ impl Enrollment {
     /// no question mark.
     pub(super) const fn user_name<'a>(
         &'a self,
+        api_version: &'a str,
         client_version: &'a str,
     ) -> RegistrationUserName<'a> {
         RegistrationUserName {
             enrollment: self,
+            api_version,
             client_version,
         }
     }
@@ -204,6 +206,7 @@ impl Enrollment {
 /// See [`Enrollment::user_name`].
 pub(super) struct RegistrationUserName<'a> {
     enrollment: &'a Enrollment,
+    api_version: &'a str,
     client_version: &'a str,
 }
 
@@ -211,9 +214,10 @@ impl fmt::Display for RegistrationUserName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}/registrations/{}/api-version={API_VERSION}&ClientVersion={}",
+            "{}/registrations/{}/api-version={}&ClientVersion={}",
             self.enrollment.id_scope.as_str(),
             self.enrollment.registration_id.as_str(),
+            self.api_version,
             Encoded(self.client_version)
         )
     }

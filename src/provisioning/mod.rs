@@ -20,6 +20,7 @@ mod requests;
 mod response;
 #[cfg(test)]
 mod tests;
+mod updates;
 
 pub use self::assignment::{Assignment, AssignmentError};
 pub use self::config::Config;
@@ -28,3 +29,5 @@ pub use self::enrollment::{
 };
 pub use self::kept::{Kept, PayloadLost};
 pub use self::registration::Registration;
+#[cfg(feature = "update-dps")]
+pub(crate) use self::updates::{Purpose, Talk, Talked};

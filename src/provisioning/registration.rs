@@ -7,6 +7,7 @@ use super::assignment::Assignment;
 use super::config::Config;
 use super::enrollment::{Attestation, Enrollment};
 use super::response::{Answer, OPERATION_ID_SIZE, retry_after, understand};
+use super::updates::Talk;
 use crate::connection::{Buffers, Connection, Machine, Settings, Work};
 use crate::failure::{self, Failure, ProvisioningFailure, Reaction};
 use crate::json::Value;
@@ -45,6 +46,11 @@ pub struct Registration<'b> {
     asked_to_send: bool,
     pub(super) last_id: u32,
     pub(super) operation_id: Option<String>,
+    pub(super) talk: Talk<'b>,
+    /// A large answer about updates is being read.
+    is_large: bool,
+    /// All has been said about updates, and nothing else is wanted.
+    is_talked: bool,
     assignment: Option<Assignment>,
 }
 
@@ -85,6 +91,9 @@ impl<'b> Registration<'b> {
                 asked_to_send: false,
                 last_id: 0,
                 operation_id: None,
+                talk: Talk::default(),
+                is_large: false,
+                is_talked: false,
                 assignment: None,
             },
         })
@@ -116,6 +125,12 @@ impl<'b> Registration<'b> {
                 ignore(connection, "an answer to no question");
                 return Ok(());
             }
+        }
+        if self.talk.is_asking() {
+            self.talk.begin_answer(status, wait);
+            self.talk.feed(message.payload());
+            self.answer_about_updates(now);
+            return Ok(());
         }
         match understand(status, wait, message.payload()) {
             Ok(Answer::Assigning {
@@ -151,18 +166,34 @@ impl<'b> Registration<'b> {
         Ok(())
     }
 
-    /// An answer begins that does not fit the receive buffer.
-    fn refuse_large_answer(
-        &self,
+    /// An answer about updates is complete.
+    fn answer_about_updates(&mut self, now: Instant) {
+        let until = self.talk.end_answer(now);
+        self.state = State::Waiting { until };
+    }
+
+    /// An answer begins that does not fit the receive buffer: one about updates is read in pieces.
+    fn begin_large_answer(
+        &mut self,
         connection: &mut Connection<'_>,
         message: &Message,
         size: usize,
     ) -> Result<(), Failure> {
-        let Inbound::DpsResponse { request_id, .. } = Inbound::parse_dps(message.topic()) else {
+        let Inbound::DpsResponse {
+            status,
+            request_id,
+            retry_after: wait,
+        } = Inbound::parse_dps(message.topic())
+        else {
             ignore(connection, "a message on an unknown topic");
             return Ok(());
         };
         match self.state {
+            State::Asked { id, .. } if request_id.parse() == Ok(id) && self.talk.is_asking() => {
+                self.talk.begin_answer(status, wait);
+                self.is_large = true;
+                Ok(())
+            }
             State::Asked { id, .. } if request_id.parse() == Ok(id) => {
                 let buffer = connection.session.receive_buffer_size();
                 let failure = ProvisioningFailure::TooLarge { size, buffer };
@@ -176,7 +207,7 @@ impl<'b> Registration<'b> {
     }
 }
 
-impl Machine<'_, Registration<'_>> {
+impl<'b> Machine<'_, Registration<'b>> {
     /// Ends after so many failures, or one that only a person can fix: the device has an assignment to go on with.
     pub const fn give_up_after(&mut self, failures: u32) {
         self.work.patience = Some(failures);
@@ -186,6 +217,18 @@ impl Machine<'_, Registration<'_>> {
     /// Gives it once: the machine stays where it is, since a move would have room for a second one.
     pub const fn take_assignment(&mut self) -> Option<Assignment> {
         self.work.assignment.take()
+    }
+
+    /// Has updates be talked of, before the registration or instead of it.
+    #[cfg(feature = "update-dps")]
+    pub(crate) fn set_talk(&mut self, talk: Talk<'b>) {
+        self.work.talk = talk;
+    }
+
+    /// What the talk of updates came to.
+    #[cfg(feature = "update-dps")]
+    pub(crate) fn take_talk(&mut self) -> Talk<'b> {
+        core::mem::take(&mut self.work.talk)
     }
 
     /// Goes on counting from this report.
@@ -202,6 +245,7 @@ impl Work for Registration<'_> {
         at: &Moment,
     ) -> Result<Option<Instant>, Failure> {
         self.state = State::Idle;
+        self.is_large = false;
         self.queue_connect(connection, at).map(|()| None)
     }
 
@@ -225,6 +269,7 @@ impl Work for Registration<'_> {
             Event::Subscribed { packet_id, .. } if connection.subscribed(packet_id) => {
                 self.deadline = at.now.after(REGISTRATION_TIMEOUT);
                 self.operation_id = None;
+                self.talk.begin(at.now);
                 self.state = State::Waiting { until: at.now };
             }
             Event::Message(message) => {
@@ -234,9 +279,17 @@ impl Work for Registration<'_> {
                 self.handle_answer(connection, &message, at.now)?;
             }
             Event::LargeMessage { message, size } => {
-                return self.refuse_large_answer(connection, &message, size);
+                return self.begin_large_answer(connection, &message, size);
             }
-            Event::LargeMessageEnd { ack: Some(token) } => connection.session.acknowledge(token),
+            Event::Piece if self.is_large => self.talk.feed(connection.session.piece()),
+            Event::LargeMessageEnd { ack } => {
+                if core::mem::take(&mut self.is_large) {
+                    self.answer_about_updates(at.now);
+                }
+                if let Some(token) = ack {
+                    connection.session.acknowledge(token);
+                }
+            }
             Event::MessageTooLarge { size } => {
                 let ignored = &mut connection.report.messages_ignored;
                 *ignored = ignored.saturating_add(1);
@@ -256,7 +309,20 @@ impl Work for Registration<'_> {
         let timeout = Failure::Provisioning(ProvisioningFailure::Timeout);
         match self.state {
             State::Asked { .. } | State::Waiting { .. } if at.now >= self.deadline => Err(timeout),
-            State::Asked { until, .. } if at.now >= until => Err(timeout),
+            State::Asked { until, .. } if at.now >= until => match self.talk.timed_out() {
+                true => {
+                    self.state = State::Waiting { until: at.now };
+                    Ok(())
+                }
+                false => Err(timeout),
+            },
+            State::Waiting { until } if at.now >= until && self.talk.is_due(at.now) => {
+                self.ask_for_updates(connection, at.now)
+            }
+            State::Waiting { .. } if self.talk.is_only_purpose() => {
+                self.is_talked = true;
+                Ok(())
+            }
             State::Waiting { until } if at.now >= until => self.ask(connection, at.now),
             _ => Ok(()),
         }
@@ -270,7 +336,7 @@ impl Work for Registration<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.assignment.is_some()
+        self.assignment.is_some() || self.is_talked
     }
 
     fn failed(

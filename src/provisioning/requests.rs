@@ -20,6 +20,9 @@ use crate::topic::Outbound;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Life of a token: it serves one registration.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+/// The part of the scratch buffer, in bytes, that the topic of an update's operation takes.
+#[cfg(feature = "update-dps")]
+const OPERATION_TOPIC_SIZE: usize = 96;
 /// The part of the scratch buffer, in bytes, that a topic takes.
 const TOPIC_SIZE: usize = 96 + 3 * OPERATION_ID_SIZE;
 
@@ -32,7 +35,10 @@ impl Registration<'_> {
     ) -> Result<(), Failure> {
         let unix = at.sane_unix().ok_or(Failure::Clock(ClockError::NoAnswer))?;
         let mut space = Scratch::new(&mut *connection.scratch);
-        let user_name = space.render(self.enrollment.user_name(CLIENT_TYPE))?;
+        let user_name = space.render(
+            self.enrollment
+                .user_name(self.talk.api_version(), CLIENT_TYPE),
+        )?;
         let password = match self.enrollment.attestation() {
             Attestation::SymmetricKey(key) => {
                 let resource = self.enrollment.resource();
@@ -58,6 +64,44 @@ impl Registration<'_> {
         let queued = connection.session.connect(at.now, &connect);
         connection.scratch.zeroize();
         Ok(queued?)
+    }
+
+    /// Asks for an update, or reports one.
+    #[cfg(feature = "update-dps")]
+    pub(super) fn ask_for_updates(
+        &mut self,
+        connection: &mut Connection<'_>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        let too_small = Failure::Scratch(Overflow {
+            capacity: connection.scratch.len(),
+        });
+        let (topic, payload) = connection
+            .scratch
+            .split_at_mut_checked(OPERATION_TOPIC_SIZE)
+            .ok_or(too_small)?;
+        self.last_id = self.last_id.wrapping_add(1);
+        let request_id = self.last_id;
+        let asked = self.talk.ask(payload, now, ANSWER_TIMEOUT);
+        let (name, length, until) = asked.map_err(|_| too_small)?;
+        let topic = render(topic, Outbound::DpsUpdate { request_id, name })?;
+        let payload = payload.get(..length).unwrap_or_default();
+        connection.session.publish_now(topic, payload)?;
+        self.state = State::Asked {
+            id: request_id,
+            until,
+        };
+        Ok(())
+    }
+
+    /// Nothing is asked for.
+    #[cfg(not(feature = "update-dps"))]
+    pub(super) const fn ask_for_updates(
+        &self,
+        _connection: &Connection<'_>,
+        _now: Instant,
+    ) -> Result<(), Failure> {
+        Ok(())
     }
 
     /// Asks to be registered, or how it is going.

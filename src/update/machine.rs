@@ -382,6 +382,10 @@ impl<'a> Updates<'a> {
         self.record.kept = Kept::Idle;
         self.record.offset = 0;
         self.record.result = Some(result);
+        #[cfg(feature = "update-dps")]
+        {
+            self.record.is_unreported = self.is_offered();
+        }
         self.store(environment);
         self.report_again();
     }

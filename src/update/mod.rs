@@ -19,6 +19,8 @@
 mod address;
 mod base64;
 mod cause;
+#[cfg(feature = "update-dps")]
+pub(crate) mod channel;
 mod download;
 mod fetch;
 mod http;
@@ -52,5 +54,7 @@ pub use self::package::{PackageError, take as take_package};
 pub use self::record::InstallResult;
 pub(crate) use self::report::COMPONENT;
 pub use self::service::{Service, Workflow};
+#[cfg(feature = "update-dps")]
+pub use self::settings::Channel;
 pub use self::settings::Settings;
 pub use crate::report::UpdateState as State;

@@ -61,6 +61,8 @@ pub(super) struct Record {
     pub(super) previous: Option<Installed>,
     /// The trial is that of the image before, which an operator has asked for.
     pub(super) is_rollback: bool,
+    /// The result waits to be reported on a session with the provisioning service.
+    pub(super) is_unreported: bool,
     /// Reason why the last rollback failed; empty if it did not.
     pub(super) note: Label<MAX_DETAILS>,
 }
@@ -74,7 +76,9 @@ impl Record {
             Kept::Fetching => 1,
             Kept::Trial => 2,
         };
-        let flags = u8::from(self.is_clean) | u8::from(self.is_rollback) << 1;
+        let flags = u8::from(self.is_clean)
+            | u8::from(self.is_rollback) << 1
+            | u8::from(self.is_unreported) << 2;
         out.bytes(&[LAYOUT, kept, self.restarts, flags])?;
         out.label(&self.workflow.id)?;
         out.label(&self.workflow.retry)?;
@@ -111,6 +115,7 @@ impl Record {
             restarts,
             is_clean: flags & 1 != 0,
             is_rollback: flags & 2 != 0,
+            is_unreported: flags & 4 != 0,
             workflow: Workflow {
                 id: from.label()?,
                 retry: from.label()?,
@@ -313,6 +318,7 @@ mod tests {
             installed: Some((id, label())),
             previous: Some((id, label())),
             is_rollback: true,
+            is_unreported: true,
             note: label(),
         }
     }

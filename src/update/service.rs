@@ -194,6 +194,16 @@ impl Service {
             .unwrap_or_default()
     }
 
+    /// Makes a deployment of an offer of the provisioning service, which has no action, and the address of the root key
+    /// package elsewhere.
+    #[cfg(feature = "update-dps")]
+    pub(super) fn complete_offer(&mut self, package: &str) {
+        self.found.action = Some(ACTION_PROCESS);
+        let start = self.texts.len();
+        self.push(package.as_bytes());
+        self.found.package = start..self.texts.len();
+    }
+
     fn text(&self, span: &Span) -> &str {
         let bytes = self.texts.get(span.clone()).unwrap_or_default();
         core::str::from_utf8(bytes).unwrap_or_default()
@@ -223,6 +233,9 @@ impl Service {
             (1, _, Kind::String) if name.is("updateManifest") => Field::Manifest,
             (1, _, Kind::String) if name.is("updateManifestSignature") => Field::Signature,
             (1, _, Kind::String) if name.is("rootKeyPackageUrl") => Field::Package,
+            // As the provisioning service has it.
+            #[cfg(feature = "update-dps")]
+            (1, _, Kind::String) if name.is("workflowId") => Field::Id,
             (2, Section::Workflow, Kind::Number) if name.is("action") => Field::Action,
             (2, Section::Workflow, Kind::String) if name.is("id") => Field::Id,
             (2, Section::Workflow, Kind::String) if name.is("retryTimestamp") => Field::Retry,

@@ -14,6 +14,20 @@ const RESTARTS: u8 = 3;
 const TEXT_SIZE: usize = 6144;
 /// Default of [`Settings::patience`].
 const PATIENCE: u32 = 20;
+/// Carrier of deployments and reports.
+#[cfg(feature = "update-dps")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// The twin's component `deviceUpdate`.
+    Twin,
+    /// Operations on sessions with the provisioning service, a preview of Azure's (api-version 2026-11-02-preview). Only a
+    /// device that the service has provisioned has them.
+    Provisioning {
+        /// Time between two questions for an update. A day is usual.
+        poll: Duration,
+    },
+}
+
 /// Settings of updates that an engineer makes.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings<'a> {
@@ -34,6 +48,9 @@ pub struct Settings<'a> {
     pub restarts: u8,
     /// The most bytes a second of a download. Default no limit.
     pub rate: Option<u32>,
+    /// Carrier of deployments and reports. Default the twin.
+    #[cfg(feature = "update-dps")]
+    pub channel: Channel,
     /// Failures of a download in a row, without a byte between them, after which it is given up. Default 20: with the
     /// waits between them, a quarter of an hour.
     pub patience: u32,
@@ -56,6 +73,8 @@ impl<'a> Settings<'a> {
             trial: TRIAL,
             restarts: RESTARTS,
             rate: None,
+            #[cfg(feature = "update-dps")]
+            channel: Channel::Twin,
             patience: PATIENCE,
         }
     }

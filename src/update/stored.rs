@@ -4,6 +4,7 @@ use super::key::Rotation;
 use super::machine::{Environment, Updates};
 use super::record::{RECORD_SIZE, ROTATION_SIZE, Record};
 use crate::logging::warn;
+use crate::port::update::Updater;
 
 /// Key of the record in the storage.
 const RECORD_KEY: &str = "update";
@@ -13,6 +14,10 @@ const ROTATION_KEY: &str = "update-keys";
 impl Updates<'_> {
     /// Stores the record. False if it could not be stored, which was logged.
     pub(super) fn store(&self, environment: &mut Environment<'_>) -> bool {
+        self.store_record(environment.updater)
+    }
+
+    pub(super) fn store_record(&self, updater: &mut dyn Updater) -> bool {
         let mut space = [0; RECORD_SIZE];
         let Some(record) = self
             .record
@@ -21,8 +26,7 @@ impl Updates<'_> {
         else {
             return false;
         };
-        environment
-            .updater
+        updater
             .store(RECORD_KEY, record)
             .inspect_err(|error| {
                 warn!("storage: the record of the update could not be stored: {error}")
@@ -42,9 +46,9 @@ impl Updates<'_> {
     }
 
     /// Reads what an earlier run, or the other image, has stored.
-    pub(super) fn load(&mut self, environment: &mut Environment<'_>) {
+    pub(super) fn load(&mut self, updater: &mut dyn Updater) {
         let mut space = alloc::vec![0; ROTATION_SIZE];
-        let mut load = |key: &str, space: &mut [u8]| match environment.updater.load(key, space) {
+        let mut load = |key: &str, space: &mut [u8]| match updater.load(key, space) {
             Ok(length) => length,
             Err(error) => {
                 warn!("storage: {key} could not be read: {error}");

@@ -27,7 +27,7 @@ const SUCCESS: i32 = 700;
 impl Updates<'_> {
     /// Finds out which image runs, and what is due with it.
     pub(super) fn start(&mut self, environment: &mut Environment<'_>) {
-        self.load(environment);
+        self.load(environment.updater);
         self.stage = Stage::Idle;
         self.report_again();
         let is_new = self.target().as_str() == self.version;

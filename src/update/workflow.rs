@@ -212,6 +212,8 @@ impl Updates<'_> {
                 // The deployment is in the twin. It is not under way, but begins again there.
                 self.stage = Stage::Idle;
                 self.record.kept = Kept::Fetching;
+                // Another carrier than the twin has another machine go on.
+                self.store(environment);
                 self.wants_twin = true;
             }
             Err(cause) => {

@@ -52,6 +52,9 @@ pub(crate) struct Hub {
     pub(crate) checks_expiry: bool,
     /// Answers to the next requests about the twin or a registration: status, the rest of the topic's query, and the body.
     pub(crate) answers: VecDeque<(u16, String, String)>,
+    /// Answers of the provisioning service to the next operations: a part of the topic, status, the rest of the query,
+    /// and the body. Status 0 is none.
+    pub(crate) service: Vec<(&'static str, u16, &'static str, String)>,
     /// Desired properties of the twin that is given when `answers` has nothing; empty for none.
     pub(crate) desired: String,
     /// Their version.
@@ -183,6 +186,7 @@ impl World {
             keeps_sessions: true,
             checks_expiry: true,
             answers: VecDeque::new(),
+            service: Vec::new(),
             desired: String::new(),
             version: 1,
             serves_twin: false,
@@ -687,15 +691,24 @@ impl Hub {
         };
         if let Some(responses) = responses
             && let Some((status, query, answer)) = self
-                .answers
-                .pop_front()
+                .answer_of_service(&topic)
+                .or_else(|| self.answers.pop_front())
                 .or_else(|| self.usual_answer(&topic))
+            && status > 0
         {
             let topic = std::format!("{responses}/{status}/?$rid={id}{query}");
             link.to_device.extend(message(&topic, &answer));
         }
         let body = String::from_utf8(body.to_vec()).expect("UTF-8");
         self.log.requests.push((topic, body));
+    }
+
+    /// The next answer to this operation.
+    fn answer_of_service(&mut self, topic: &str) -> Option<(u16, String, String)> {
+        let is_own = |(part, ..): &(&str, u16, &str, String)| topic.contains(part);
+        let place = self.service.iter().position(is_own)?;
+        let (_, status, query, body) = self.service.remove(place);
+        Some((status, query.into(), body))
     }
 
     /// A deployment that is told is in the twin from then on.
@@ -718,6 +731,16 @@ impl Hub {
         let twin = std::format!("{{\"desired\":{{{desired}}},\"reported\":{{\"$version\":1}}}}");
         if !self.serves_twin {
             None
+        } else if topic.starts_with("$dps/") {
+            let body = match topic {
+                topic if topic.contains("iotdps-register") => {
+                    r#"{"operationId":"1","status":"assigned","registrationState":{"assignedHub":
+                    "contoso.azure-devices.net","deviceId":"MyDevice01","status":"assigned"}}"#
+                }
+                topic if topic.contains("report") => "{}",
+                _ => r#"{"agentInfoEtag":"a1","serviceConfigEtag":"c1","updateMetadata":null}"#,
+            };
+            Some((200, String::new(), body.into()))
         } else if topic.starts_with("$iothub/twin/GET/") {
             Some((200, String::new(), twin))
         } else {

@@ -19,6 +19,10 @@ impl<'b> Updating<'b> {
         Self(PhantomData)
     }
 
+    pub(in crate::device) const fn wants_session(&self) -> bool {
+        false
+    }
+
     pub(in crate::device) const fn begin_document(&mut self) {}
 
     pub(in crate::device) const fn tap(&mut self) -> Tap<'_> {

@@ -12,29 +12,71 @@ use crate::json::Object;
 use crate::port::update::Updater;
 use crate::report::{Report, Status};
 use crate::time::{Instant, UnixTime};
+#[cfg(feature = "update-dps")]
+use crate::update::channel::Due;
 use crate::update::{COMPONENT, Environment, Side, Updates};
 
 /// Updates, if they are configured.
 #[derive(Debug)]
-pub(in crate::device) struct Updating<'b>(pub(in crate::device) Option<Updates<'b>>);
+pub(in crate::device) struct Updating<'b> {
+    pub(in crate::device) updates: Option<Updates<'b>>,
+    #[cfg(feature = "update-dps")]
+    sessions: Option<Due>,
+    /// A session with the provisioning service is due: the device ends for it.
+    wants_session: bool,
+}
 
 impl<'b> Updating<'b> {
     pub(in crate::device) fn new(config: &Config<'b>) -> Self {
         let facts = config.facts;
         let new = |settings| Updates::new(settings, facts.firmware_version, facts.last_fault);
-        Self(config.update.map(new))
+        Self {
+            updates: config.update.map(new),
+            #[cfg(feature = "update-dps")]
+            sessions: config.update_sessions,
+            wants_session: false,
+        }
+    }
+
+    /// Updates, if the twin carries them.
+    fn by_twin(&mut self) -> Option<&mut Updates<'b>> {
+        self.updates.as_mut().filter(|updates| !is_offered(updates))
+    }
+
+    /// Time at which the device ends for a session with the provisioning service.
+    fn session_due(&self) -> Option<Instant> {
+        #[cfg(feature = "update-dps")]
+        if let (Some(updates), Some(sessions)) = (&self.updates, &self.sessions)
+            && is_offered(updates)
+        {
+            return updates.session_due(sessions);
+        }
+        None
+    }
+
+    /// Takes an update that was offered on a session.
+    #[cfg(feature = "update-dps")]
+    pub(in crate::device) fn take_offer(&mut self, offer: crate::update::Service) {
+        if let Some(updates) = &mut self.updates {
+            updates.take_offer(offer);
+        }
+    }
+
+    /// True if the device ends for a session.
+    pub(in crate::device) const fn wants_session(&self) -> bool {
+        self.wants_session
     }
 
     /// A document of the twin begins.
     pub(in crate::device) fn begin_document(&mut self) {
-        if let Some(updates) = &mut self.0 {
+        if let Some(updates) = self.by_twin() {
             updates.begin_document();
         }
     }
 
     /// Place of the texts of a deployment.
     pub(in crate::device) fn tap(&mut self) -> Tap<'_> {
-        match &mut self.0 {
+        match self.by_twin() {
             Some(updates) => Some(updates.service()),
             None => None,
         }
@@ -42,7 +84,7 @@ impl<'b> Updating<'b> {
 
     /// A document of the twin has ended: with its version, or it is to be passed over.
     pub(in crate::device) fn end_document(&mut self, is_whole: bool, version: Option<u64>) {
-        if let Some(updates) = &mut self.0 {
+        if let Some(updates) = self.by_twin() {
             updates.end_document(is_whole, version);
         }
     }
@@ -50,7 +92,7 @@ impl<'b> Updating<'b> {
     /// A patch was acknowledged.
     pub(in crate::device) fn reported(&mut self, twin: &mut Twin<'_>) {
         if twin.take_update_reported()
-            && let Some(updates) = &mut self.0
+            && let Some(updates) = &mut self.updates
         {
             updates.reported();
         }
@@ -58,7 +100,7 @@ impl<'b> Updating<'b> {
 
     /// Writes the component.
     pub(in crate::device) fn write(&self, reported: &mut Object<'_, '_>) {
-        if let Some(updates) = &self.0 {
+        if let Some(updates) = self.updates.as_ref().filter(|updates| !is_offered(updates)) {
             reported.component(COMPONENT, |component| updates.write(component));
         }
     }
@@ -73,14 +115,15 @@ impl<'b> Updating<'b> {
 
     /// The device is not on its hub.
     pub(in crate::device) fn failed(&mut self, failure: &Failure) {
-        if let Some(updates) = &mut self.0 {
+        if let Some(updates) = &mut self.updates {
             updates.failed(failure);
         }
     }
 
     /// Time at which something is due.
     pub(in crate::device) fn deadline(&self) -> Option<Instant> {
-        self.0.as_ref().and_then(Updates::deadline)
+        let own = self.updates.as_ref().and_then(Updates::deadline);
+        [own, self.session_due()].into_iter().flatten().min()
     }
 }
 
@@ -92,7 +135,7 @@ impl<A: Application> Device<'_, A> {
         (now, unix): (Instant, Option<UnixTime>),
         updater: &mut dyn Updater,
     ) {
-        let Some(updates) = &mut self.updating.0 else {
+        let Some(updates) = &mut self.updating.updates else {
             return;
         };
         let asked = self.control.update.rollback == Rollback::Asked;
@@ -133,11 +176,25 @@ impl<A: Application> Device<'_, A> {
         }
         self.control.update.state = state;
         connection.report.update = state;
-        if updates.take_wants_twin() {
+        if !is_offered(updates) && updates.take_wants_twin() {
             self.twin.read_again();
         }
         self.control.restart |= updates.wants_restart();
+        let due = self.updating.session_due();
+        self.updating.wants_session |= due.is_some_and(|due| now >= due);
     }
+}
+
+/// True if updates come by sessions with the provisioning service.
+#[cfg(feature = "update-dps")]
+fn is_offered(updates: &Updates<'_>) -> bool {
+    updates.is_offered()
+}
+
+/// The twin is their only carrier.
+#[cfg(not(feature = "update-dps"))]
+const fn is_offered(_: &Updates<'_>) -> bool {
+    false
 }
 
 /// The application, with what it may ask of the device.

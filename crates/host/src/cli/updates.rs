@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// The options of `device` for updates.
 #[derive(Args, Debug)]
@@ -24,4 +24,27 @@ pub(crate) struct Updates {
     /// The most bytes a second of a download [default: no limit]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..), requires = "update_folder")]
     pub(crate) update_rate: Option<u32>,
+    /// Where updates come from: the twin, or sessions with the provisioning service, which is a preview of Azure's and needs
+    /// --id-scope
+    #[arg(
+        long,
+        value_name = "CHANNEL",
+        value_enum,
+        default_value_t,
+        requires = "update_folder"
+    )]
+    pub(crate) update_channel: ChannelName,
+    /// Seconds between two questions to the provisioning service for an update
+    #[arg(long, value_name = "SECONDS", default_value = "86400", value_parser = clap::value_parser!(u32).range(60..))]
+    pub(crate) update_poll: u32,
+}
+
+/// Carriers of updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChannelName {
+    /// The twin's component deviceUpdate
+    #[default]
+    Twin,
+    /// Sessions with the provisioning service
+    Dps,
 }

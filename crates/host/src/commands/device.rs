@@ -1,12 +1,14 @@
 //! `azure-device device`: one device against Azure, a local hub or another broker.
 
 use std::env;
+use std::time::Duration;
 
 use anstyle::AnsiColor;
 use azure_device::identity::{ConnectionString, Credential, Identity};
 use azure_device::mqtt;
 use azure_device::queue::{self, Mode};
 use azure_device::report::Report;
+use azure_device::update::Channel;
 use azure_device_app::{App, MODEL_ID};
 use azure_device_host::Options;
 use azure_device_host::access::OwnedAccess;
@@ -158,11 +160,21 @@ fn options(arguments: &Device, name: &str) -> Result<Options, CommandError> {
     }
     let updates = &arguments.updates;
     if let (Some(folder), Some(keys)) = (&updates.update_folder, &updates.update_root_keys) {
+        let by_sessions = updates.update_channel == cli::ChannelName::Dps;
+        if by_sessions && arguments.provisioning.id_scope.is_none() {
+            return Err("--update-channel dps is for a device that the provisioning service provisions: add --id-scope \
+                 and --registration-id, or leave it away"
+                .into());
+        }
         let (maker, model) = (&updates.update_manufacturer, &updates.update_model);
-        options.updates = Some(UpdateOptions {
-            rate: updates.update_rate,
-            ..UpdateOptions::new(folder, maker, model, RootKeys::read(keys)?)
-        });
+        let mut chosen = UpdateOptions::new(folder, maker, model, RootKeys::read(keys)?);
+        chosen.rate = updates.update_rate;
+        if by_sessions {
+            chosen.channel = Channel::Provisioning {
+                poll: Duration::from_secs(updates.update_poll.into()),
+            };
+        }
+        options.updates = Some(chosen);
     }
     options.timeouts = Timeouts::all(arguments.connect_timeout);
     options.clock = match &arguments.sntp {

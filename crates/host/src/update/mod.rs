@@ -16,7 +16,7 @@ mod updater;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use azure_device::update;
+use azure_device::update::{self, Channel};
 
 pub use self::keys::{RootKeys, verify_rs256};
 pub use self::slots::Slots;
@@ -39,6 +39,8 @@ pub struct UpdateOptions {
     pub trial: Duration,
     /// Failures of a download in a row after which it is given up.
     pub patience: u32,
+    /// Carrier of deployments and reports.
+    pub channel: Channel,
 }
 
 impl UpdateOptions {
@@ -57,6 +59,7 @@ impl UpdateOptions {
             rate: None,
             trial: Duration::from_secs(600),
             patience: 20,
+            channel: Channel::Twin,
         }
     }
 
@@ -67,6 +70,7 @@ impl UpdateOptions {
             trial: self.trial,
             rate: self.rate,
             patience: self.patience,
+            channel: self.channel,
             ..update::Settings::new(&self.manufacturer, &self.model, keys, verify_rs256)
         }
     }
