@@ -26,4 +26,5 @@ mod support;
 mod terminal;
 mod twin;
 mod update_links;
+mod update_sessions;
 mod updates;
