@@ -116,10 +116,6 @@ pub struct Connection<'b> {
     /// Asked to stop: nothing more is measured.
     stopping: bool,
     /// Somebody asked for it: not the work by itself.
-    #[cfg_attr(
-        not(feature = "update-dps"),
-        expect(dead_code, reason = "sessions about updates ask")
-    )]
     asked_to_stop: bool,
 }
 
