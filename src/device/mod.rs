@@ -91,7 +91,7 @@ pub struct Config<'a> {
     pub update: Option<crate::update::Settings<'a>>,
     /// Times of sessions with the provisioning service about updates: [`crate::lifecycle`] sets this.
     #[cfg(feature = "update-dps")]
-    pub(crate) update_sessions: Option<crate::update::channel::Due>,
+    pub update_sessions: Option<crate::update::SessionsDue>,
     /// Limits after which the device gives up its hub and ends, to be provisioned again. `None` never ends it:
     /// [`crate::lifecycle`] sets this.
     pub gives_up: Option<GiveUp>,

@@ -299,8 +299,8 @@ impl Sessions {
     }
 
     /// Time of the next session, of a device that has something to tell, or to ask, or neither.
-    pub(crate) const fn due(&self) -> Due {
-        Due {
+    pub(crate) const fn due(&self) -> SessionsDue {
+        SessionsDue {
             hurried: self.not_before,
             planned: self.next,
         }
@@ -319,9 +319,9 @@ impl Sessions {
     }
 }
 
-/// Times of a session.
+/// Times at which a device ends for a session with the provisioning service.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Due {
+pub struct SessionsDue {
     hurried: Instant,
     planned: Instant,
 }
@@ -350,7 +350,7 @@ impl Updates<'_> {
 
     /// Time of a session: at once for a report, or for more of a deployment, and otherwise as planned. None while an update
     /// is under way.
-    pub(crate) fn session_due(&self, due: &Due) -> Option<Instant> {
+    pub(crate) fn session_due(&self, due: &SessionsDue) -> Option<Instant> {
         let is_busy = self.stage != Stage::Idle || self.read.is_some();
         match () {
             () if is_busy => None,

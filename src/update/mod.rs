@@ -43,6 +43,8 @@ mod workflow;
 
 pub use self::address::Address;
 pub use self::cause::Cause;
+#[cfg(feature = "update-dps")]
+pub use self::channel::SessionsDue;
 pub use self::download::{Download, Turn};
 pub use self::fetch::{MIN_BUFFER, fetch};
 pub use self::jws::{TrustError, verify};

@@ -13,7 +13,7 @@ use crate::port::update::Updater;
 use crate::report::{Report, Status};
 use crate::time::{Instant, UnixTime};
 #[cfg(feature = "update-dps")]
-use crate::update::channel::Due;
+use crate::update::SessionsDue;
 use crate::update::{COMPONENT, Environment, Side, Updates};
 
 /// Updates, if they are configured.
@@ -21,7 +21,7 @@ use crate::update::{COMPONENT, Environment, Side, Updates};
 pub(in crate::device) struct Updating<'b> {
     pub(in crate::device) updates: Option<Updates<'b>>,
     #[cfg(feature = "update-dps")]
-    sessions: Option<Due>,
+    sessions: Option<SessionsDue>,
     /// A session with the provisioning service is due: the device ends for it.
     wants_session: bool,
 }
