@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::provisioning::Provisioning;
 pub(crate) use self::queue::{Mode, Queue};
+pub(crate) use self::updates::ChannelName;
 use self::updates::Updates;
 
 /// The longest time that an option can ask for, in seconds: a year.
