@@ -14,7 +14,7 @@ use crate::identity::SharedAccessKey;
 use crate::provisioning::{Attestation, GLOBAL_ENDPOINT, IdScope, RegistrationId};
 use crate::report::Facts;
 use crate::update::tests::world::{Board, image};
-use crate::update::tests::{Chain, manifest, roots, verify_rs256};
+use crate::update::tests::{Chain, PackageText, manifest, roots, verify_rs256};
 use crate::update::{Channel, Settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -208,6 +208,13 @@ fn nothing_of_updates_holds_a_registration_up_for_more_than_a_minute() {
 fn an_update_of_onboarding_is_taken_once_the_device_is_registered() {
     let mut world = world();
     let offer = offer(&mut world, "w1", "1.1.0");
+    // It comes with a root key package, and is not offered again.
+    let keys = PackageText::default().text().into_bytes();
+    let board = world.board.as_mut().unwrap();
+    board.net.files.insert("/keys".into(), keys);
+    let address =
+        "{\"serviceConfiguration\":{\"rootKeyDownloadUrl\":\"http://files.example:8080/keys\"},";
+    let offer = offer.replacen('{', address, 1);
     answer(&world, ONBOARDING, 429, "&retry-after=5", "");
     answer(&world, ONBOARDING, 200, "", &offer);
     let images = live(&mut world, 10 * MINUTE);

@@ -39,8 +39,10 @@ impl Updates<'_> {
             // A change of something else.
             _ => {}
         }
-        // A deployment that was taken has a job.
-        self.service.clear();
+        // A deployment that was taken has a job. One that a session offered may not be offered again.
+        if !(self.stage == Stage::Package && self.keeps_offers()) {
+            self.service.clear();
+        }
     }
 
     fn cancel(&mut self, environment: &mut Environment<'_>) {
@@ -204,6 +206,15 @@ impl Updates<'_> {
         Ok(true)
     }
 
+    /// True if a deployment comes once, by a session.
+    const fn keeps_offers(&self) -> bool {
+        #[cfg(feature = "update-dps")]
+        let keeps = !matches!(self.settings.channel, super::settings::Channel::Twin);
+        #[cfg(not(feature = "update-dps"))]
+        let keeps = false;
+        keeps
+    }
+
     /// The root key package lies in the slot: nothing else is there yet.
     pub(super) fn handle_package(&mut self, length: u32, environment: &mut Environment<'_>) {
         match self.take_package(length, environment.updater) {
@@ -214,7 +225,10 @@ impl Updates<'_> {
                 self.record.kept = Kept::Fetching;
                 // Another carrier than the twin has another machine go on.
                 self.store(environment);
-                self.wants_twin = true;
+                match self.service.is_present() {
+                    true => self.read = Some(true),
+                    false => self.wants_twin = true,
+                }
             }
             Err(cause) => {
                 self.answer(NOT_ACCEPTABLE);
