@@ -178,7 +178,8 @@ fn enrolments_are_queried_in_pages_and_changed_in_bulk() {
     assert_eq!(bulk("delete", &["a", "b"]).body["isSuccessful"], true);
     assert_eq!(ids(&page(&[])), "cd");
     // `az` names no source.
-    for query in ["select * from enrollmentGroups", "SELECT *"] {
+    let printed = "{'additional_properties': {}, 'query': 'SELECT *'}";
+    for query in ["select * from enrollmentGroups", "SELECT *", printed] {
         let groups = ask(
             &hub,
             "POST /enrollmentGroups/query",
