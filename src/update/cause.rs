@@ -26,6 +26,10 @@ pub enum Cause {
     Fetch(FetchFailure),
     /// The slot failed.
     Slot(SlotError),
+    /// What was downloaded is no image that the boot loader could start.
+    NoImage,
+    /// The image that was downloaded is not newer than the one that runs.
+    NotNewer,
     /// The new image did not start, or restarted before it was kept.
     NotKept,
     /// The new image was restarted in good order too often before it was kept.
@@ -49,6 +53,8 @@ impl Cause {
             Self::Application(_) => (5, 0),
             Self::Fetch(failure) => (6, failure.number()),
             Self::Slot(_) => (7, 0),
+            Self::NoImage => (7, 1),
+            Self::NotNewer => (7, 2),
             Self::NotKept => (8, 0),
             Self::Restarts => (8, 1),
             Self::Version => (8, 2),
@@ -69,6 +75,8 @@ impl fmt::Display for Cause {
             Self::Application(reason) => write!(f, "the application refused the update: {reason}"),
             Self::Fetch(failure) => failure.fmt(f),
             Self::Slot(error) => error.fmt(f),
+            Self::NoImage => f.write_str("the file is no image that the boot loader could start"),
+            Self::NotNewer => f.write_str("the image is not newer than the one that runs"),
             Self::NotKept => f.write_str("the new image restarted before it had joined its hub"),
             Self::Restarts => {
                 f.write_str("the new image was restarted too often before it had joined its hub")

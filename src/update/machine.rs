@@ -8,10 +8,11 @@ use super::key::Rotation;
 use super::record::{InstallResult, Kept, MAX_DETAILS, Record};
 use super::service::Service;
 use super::settings::Settings;
+use super::version::is_newer;
 use crate::application::{Permission, UpdateEvent, UpdateStep};
 use crate::label::Label;
 use crate::logging::{info, warn};
-use crate::port::update::{Job, News, Updater};
+use crate::port::update::{Job, News, SlotImage, Updater};
 use crate::report::UpdateState as State;
 use crate::time::Instant;
 
@@ -270,6 +271,9 @@ impl<'a> Updates<'a> {
 
     /// Starts the new image on trial at the next restart.
     fn install(&mut self, environment: &mut Environment<'_>) {
+        if let Err(cause) = self.check_slot(environment.updater) {
+            return self.fail(cause, environment);
+        }
         self.record.previous = Some(self.installed_or_own());
         self.record.kept = Kept::Trial;
         self.record.is_clean = true;
@@ -287,6 +291,20 @@ impl<'a> Updates<'a> {
         );
         environment.application.tell(UpdateEvent::Installing);
         self.restart_on_trial(environment);
+    }
+
+    /// Looks at the image that was downloaded, as far as the platform can tell.
+    fn check_slot(&self, updater: &mut dyn Updater) -> Result<(), Cause> {
+        match updater.slot_image().map_err(Cause::Slot)? {
+            SlotImage::None => Err(Cause::NoImage),
+            SlotImage::Version(version)
+                if !self.settings.downgrade
+                    && is_newer(version.as_str(), self.version) == Some(false) =>
+            {
+                Err(Cause::NotNewer)
+            }
+            SlotImage::NotSupported | SlotImage::Version(_) => Ok(()),
+        }
     }
 
     /// Has the boot loader start the image in the slot, and restarts.

@@ -39,6 +39,7 @@ mod stored;
 pub(crate) mod tests;
 mod trial;
 mod unescape;
+mod version;
 mod workflow;
 
 pub use self::address::Address;

@@ -51,6 +51,9 @@ pub struct Settings<'a> {
     /// Carrier of deployments and reports. Default the twin.
     #[cfg(feature = "update-dps")]
     pub channel: Channel,
+    /// True if images are taken that are not newer than the one that runs, by the versions that the images themselves
+    /// have. Default false. A rollback by an operator is possible in any case.
+    pub downgrade: bool,
     /// Failures of a download in a row, without a byte between them, after which it is given up. Default 20: with the
     /// waits between them, a quarter of an hour.
     pub patience: u32,
@@ -73,6 +76,7 @@ impl<'a> Settings<'a> {
             trial: TRIAL,
             restarts: RESTARTS,
             rate: None,
+            downgrade: false,
             #[cfg(feature = "update-dps")]
             channel: Channel::Twin,
             patience: PATIENCE,

@@ -308,6 +308,34 @@ fn a_workflow_that_is_cancelled_or_deleted_ends_and_the_device_is_idle() {
 }
 
 #[test]
+fn an_image_that_is_not_newer_is_refused_before_its_trial_unless_it_is_told_otherwise() {
+    for (version, is_newer) in [("1.0.1", true), ("0.9.9", false), ("1.0.0+0", false)] {
+        for downgrade in [false, true] {
+            let mut bench = Bench::new();
+            bench.settings.downgrade = downgrade;
+            bench.updates = updates(&bench.board, bench.settings, "");
+            bench.poll();
+            bench.deploy("w1", version);
+            assert_eq!(bench.board.trial_wanted, is_newer || downgrade, "{version}");
+            if !is_newer && !downgrade {
+                let details = "the image is not newer than the one that runs";
+                assert_eq!(bench.result(), (255, 0, details.into()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_image_is_refused_before_its_trial() {
+    let mut bench = Bench::new();
+    let service = bench.deployment("w1", &[b'x'; 5000], "1.1.0");
+    bench.read(&service, false);
+    assert!(!bench.board.trial_wanted);
+    let details = "the file is no image that the boot loader could start";
+    assert_eq!(bench.result(), (255, 0, details.into()));
+}
+
+#[test]
 fn another_workflow_replaces_the_one_that_is_downloaded() {
     let mut bench = Bench::new();
     bench.board.is_slow = true;
