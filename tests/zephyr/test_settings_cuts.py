@@ -42,7 +42,11 @@ def fixture_cut(device, unlaunched_dut):
             machine.more = ["-gdb", f"unix:{path},server=on,wait=off"]
             start()
             power = PowerCut(machine, path, operation)
-            change(power.happened)
+            try:
+                change(power.happened)
+            except (AssertionError, BrokenPipeError):
+                if not power.happened.is_set():
+                    raise
             ended = not power.happened.is_set()
             machine.close()
             machine.more = []
@@ -132,11 +136,7 @@ def test_an_assignment_is_kept_or_asked_for_again(device, hub, cut):
     device.command("azure forget", FORGOTTEN, 30)
 
     def change(happened):
-        try:
-            device.enroll(hub, "assigned", symmetric_key=key)
-        except (AssertionError, BrokenPipeError):
-            assert happened.is_set()
-            return
+        device.enroll(hub, "assigned", symmetric_key=key)
         answered(device, happened, "provisioning: assigned to localhost")
 
     def check(_, before):
