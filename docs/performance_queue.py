@@ -10,8 +10,10 @@ start with a full queue. Needs what docs/performance.py needs.
 """
 
 import argparse
+import statistics
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import performance  # noqa: I001 (it sets the path of what follows)
@@ -53,6 +55,30 @@ def filled(flash):
     return sum(len(page.rstrip(b"\xff")) for page in pages)
 
 
+class Growth:
+    """Watches the queue's partition, and gives the bytes of a message: the usual step in which it grows."""
+
+    def __init__(self, flash):
+        self.flash, self.steps, self.ends = flash, [], threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def watch(self):
+        """Looks more often than messages come."""
+        before = filled(self.flash)
+        while not self.ends.wait(0.2):
+            now = filled(self.flash)
+            if now > before:
+                self.steps.append(now - before)
+            before = now
+
+    def end(self):
+        """Ends the watch."""
+        self.ends.set()
+        self.thread.join()
+        return statistics.median(self.steps) if self.steps else 0
+
+
 def message(build, plugin):
     """Instructions and bytes of flash of one message."""
     with tempfile.TemporaryDirectory() as folder:
@@ -61,15 +87,15 @@ def message(build, plugin):
         try:
             with Machine(build, [*counts.arguments, *flash_arguments(flash)]) as machine:
                 performance.provisioned(hub, machine, "sas")
-                few, _ = performance.messages(hub, counts, 2)
-                before = filled(flash)
+                growth = Growth(flash)
+                try:
+                    few, _ = performance.messages(hub, counts, 2)
+                finally:
+                    written = growth.end()
                 many, _ = performance.messages(hub, counts, 1)
-                # Two that were waited for before the count began, and one that may be written at the end.
-                written = filled(flash) - before
         finally:
             hub.close()
-    instructions = sum(many.values()) - sum(few.values())
-    return instructions / performance.MESSAGES, written / (2 * performance.MESSAGES + 2)
+    return (sum(many.values()) - sum(few.values())) / performance.MESSAGES, written
 
 
 def start(build, plugin, flash, hub, fill):
