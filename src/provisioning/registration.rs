@@ -225,7 +225,7 @@ impl<'b> Machine<'_, Registration<'b>> {
         self.work.talk = talk;
     }
 
-    /// What the talk of updates came to.
+    /// Result of the talk of updates.
     #[cfg(feature = "update-dps")]
     pub(crate) fn take_talk(&mut self) -> Talk<'b> {
         core::mem::take(&mut self.work.talk)

@@ -26,7 +26,7 @@ pub enum Cause {
     Fetch(FetchFailure),
     /// The slot failed.
     Slot(SlotError),
-    /// What was downloaded is no image that the boot loader could start.
+    /// The downloaded file is no image that the boot loader could start.
     NoImage,
     /// The image that was downloaded is not newer than the one that runs.
     NotNewer,

@@ -58,7 +58,7 @@ pub(crate) struct Etags {
     configuration: Label<MAX_ETAG>,
 }
 
-/// What follows from an answer.
+/// Consequence of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is done.
@@ -92,7 +92,7 @@ pub(crate) struct Reply {
     found: Found,
 }
 
-/// What an answer has.
+/// Content of an answer.
 #[derive(Debug)]
 struct Found {
     service: Service,
@@ -281,7 +281,7 @@ const TRY_AGAIN_MAX: Duration = Duration::from_secs(6 * 3600);
 /// Time from the start to the first session.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// What a device and its sessions with the provisioning service have in common.
+/// State that a device shares with its sessions with the provisioning service.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     pub(crate) etags: Etags,

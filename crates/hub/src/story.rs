@@ -72,7 +72,7 @@ pub(crate) struct Happening {
     detail: Detail,
 }
 
-/// What a happening says. What comes with each message is put into words only for those who read it.
+/// Text of a happening. That of each message is put into words only for those who read it.
 #[derive(Clone, Debug)]
 pub(crate) enum Detail {
     Text(Box<str>),

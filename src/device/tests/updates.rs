@@ -96,7 +96,7 @@ fn push(world: &mut World, at: u64, desired: &str) {
     world.pushes.push_back((at, topic, body));
 }
 
-/// What a device went through.
+/// The history of a device.
 #[derive(Debug, Default)]
 struct Life {
     /// Versions of the images that ran, in order.

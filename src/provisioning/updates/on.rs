@@ -32,7 +32,7 @@ pub(crate) enum Purpose {
     },
 }
 
-/// What a talk came to.
+/// Result of a talk.
 #[derive(Debug, Default)]
 pub(crate) struct Talked {
     /// The update that is offered.
@@ -76,7 +76,7 @@ impl<'b> Talk<'b> {
         })))
     }
 
-    /// What it came to, and the etags for the next one.
+    /// Its result, and the etags for the next one.
     pub(crate) fn take(&mut self) -> Option<(Talked, Etags)> {
         let talking = self.0.take()?;
         Some((talking.talked, talking.etags))

@@ -378,7 +378,7 @@ impl Board {
         self.end_download();
     }
 
-    /// What a download would have written later was not written.
+    /// A download wrote nothing after its end.
     fn end_download(&mut self) {
         if !self.due.is_empty() {
             self.due.clear();

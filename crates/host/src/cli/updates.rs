@@ -24,7 +24,7 @@ pub(crate) struct Updates {
     /// The most bytes a second of a download [default: no limit]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..), requires = "update_folder")]
     pub(crate) update_rate: Option<u32>,
-    /// Where updates come from: the twin, or sessions with the provisioning service, which is a preview of Azure's and needs
+    /// Source of updates: the twin, or sessions with the provisioning service, which is a preview of Azure's and needs
     /// --id-scope
     #[arg(
         long,

@@ -114,7 +114,7 @@ fn at(times: &[Duration], per_mille: usize) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// What the hub should hold, and whether it did: a figure, its limit, and the figure of the run.
+/// A goal of the hub, and its result: a figure, its limit, and the figure of the run.
 pub(crate) fn goals(devices: u32, figures: &Figures, phases: &[Phase], stored: u64) -> String {
     let mut times = figures.latencies.clone();
     times.sort_unstable();

@@ -34,7 +34,7 @@ impl Prepared {
         &self.connection_strings
     }
 
-    /// Where the state is.
+    /// Place of the state.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -1,4 +1,4 @@
-//! What a process takes of the machine, and the files that it may open.
+//! Resources that a process takes of the machine, and the files that it may open.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(crate) fn raise_open_files(needed: u64) -> Result<(), String> {
     })
 }
 
-/// What was taken until a moment.
+/// Resources taken until a moment.
 pub(crate) struct Usage {
     /// User and system time of the server.
     pub(crate) hub_cpu: Duration,
@@ -39,7 +39,7 @@ pub(crate) struct Usage {
     pub(crate) resident: u64,
     /// Its largest, in KB.
     pub(crate) peak: u64,
-    /// What of the resident memory is no file, such as the program itself, in KB.
+    /// Resident memory that is no file, such as the program itself, in KB.
     pub(crate) data: u64,
 }
 

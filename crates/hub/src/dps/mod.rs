@@ -62,7 +62,7 @@ pub(crate) struct Registration {
     updated: Option<String>,
     #[serde(default)]
     etag: Option<String>,
-    /// What the last registration did, in Azure's word.
+    /// Effect of the last registration, in Azure's word.
     #[serde(default = "initial_assignment")]
     substatus: String,
 }

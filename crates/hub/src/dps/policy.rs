@@ -1,4 +1,4 @@
-//! What an enrolment of the service API says about an assignment: the first twin, what another registration does, and
+//! An enrolment of the service API, as far as it is about an assignment: the first twin, what another registration does, and
 //! which hub it may be ("IoT Hub Device reprovisioning concepts", "How to use allocation policies").
 //!
 //! There is one hub. So a policy that chooses among several chooses this one, one that names another is refused, and so is
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::twin::Twin;
 
-/// What a registration does of which there is one already.
+/// Effect of a registration of which there is one already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reprovision {
     /// The device keeps its twin: "Re-provision and migrate data", the default.

@@ -254,7 +254,7 @@ impl EventLog {
     }
 }
 
-/// What is known of the files while they are read at the start.
+/// Knowledge of the files while they are read at the start.
 #[derive(Default)]
 struct Reading {
     places: Option<Places>,

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::events::Event;
 
-    /// What is read of what is written.
+    /// The part that is read of what is written.
     fn read(event: &NewEvent<'_>) -> Event {
         let mut json = Vec::new();
         event.write(0, &mut json).unwrap();

@@ -28,7 +28,7 @@ const READ_SIZE: usize = 20 * 1024;
 const MAX_INCOMING: usize = 128 * 1024;
 
 thread_local! {
-    /// Where bytes are read to, and decrypted.
+    /// Place to which bytes are read, and in which they are decrypted.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -80,7 +80,7 @@ impl TlsSocket {
         Ok(socket)
     }
 
-    /// What was agreed on.
+    /// Parameters that were agreed on.
     pub(crate) fn state(&self) -> &CommonState {
         &self.tls
     }

@@ -46,7 +46,7 @@ pub(crate) struct Blob {
 }
 
 impl Blob {
-    /// What operators are told.
+    /// Facts that operators are told.
     pub(super) fn shown(&self, blobs: &Blobs) -> Value {
         json!({
             "size": self.size,
@@ -421,7 +421,7 @@ impl<'b> Committed<'b> {
     }
 }
 
-/// What is in a folder that the hub made. A link in the place of the folder is not followed.
+/// Content of a folder that the hub made. A link in the place of the folder is not followed.
 fn own_entries(folder: &Path) -> Vec<(String, PathBuf)> {
     let is_folder = fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
     let entries = is_folder.then(|| fs::read_dir(folder).ok()).flatten();

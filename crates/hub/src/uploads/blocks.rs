@@ -10,7 +10,7 @@ pub(super) const MAX_BLOCKS: usize = 50_000;
 /// Most bytes of a block's id before its encoding.
 const MAX_ID: usize = 64;
 
-/// Where a block of a list is looked for.
+/// Place in which a block of a list is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// Among those that the blob has.

@@ -89,7 +89,7 @@ enum How {
     DeviceDeleted,
 }
 
-/// What a device says when its upload ends.
+/// Word of a device at the end of its upload.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Completion {

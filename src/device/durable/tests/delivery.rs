@@ -1,4 +1,4 @@
-//! What is delivered after outages and restarts, and at which rate.
+//! Delivery after outages and restarts, and its rate.
 
 use std::collections::VecDeque;
 

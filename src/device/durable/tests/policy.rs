@@ -1,4 +1,4 @@
-//! What a full queue drops, what expires, what goes to another hub, and what is cleared.
+//! A full queue, messages that expire, another hub, and clearing.
 
 use super::*;
 
