@@ -32,7 +32,7 @@ pub enum Cause {
     NotNewer,
     /// The new image did not start, or restarted before it was kept.
     NotKept,
-    /// The new image was restarted in good order too often before it was kept.
+    /// The new image was restarted too often before it was kept: in good order, or before it had noted that it began.
     Restarts,
     /// The new image's version is not the one of the manifest.
     Version,

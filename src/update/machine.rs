@@ -333,7 +333,10 @@ impl<'a> Updates<'a> {
             }
             (News::Ended(Ok(length)), Stage::Package) => self.handle_package(length, environment),
             (News::Ended(Ok(_)), Stage::Fetching) => {
-                info!("update: the file is whole and verified");
+                info!(
+                    "update: the file of {} is whole and verified",
+                    self.record.manifest.id.version
+                );
                 self.stage = Stage::Install {
                     ask: environment.now,
                 };

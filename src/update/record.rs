@@ -50,9 +50,9 @@ pub(super) struct Record {
     pub(super) offset: u32,
     /// CRC-32 of the address of the root key package that this workflow has used.
     pub(super) package: u32,
-    /// Times that an image on trial was restarted in good order.
+    /// Times that an image was started on trial again: it had not noted that it began, or was restarted in good order.
     pub(super) restarts: u8,
-    /// No image on trial runs: it has not begun, or was restarted in good order.
+    /// No image on trial runs: none has noted that it began, or it was restarted in good order.
     pub(super) is_clean: bool,
     pub(super) result: Option<InstallResult>,
     /// The update that is installed, and the version of the image that it made.

@@ -44,7 +44,8 @@ pub struct Settings<'a> {
     pub text_size: usize,
     /// Time in which a new image has to join its hub. Default 10 minutes.
     pub trial: Duration,
-    /// Restarts in good order that a new image may go through before it is kept. Default 3.
+    /// Restarts that a new image may go through before it is kept. They count if they are in good order, or come before it
+    /// could note that it began; any other one ends the trial. Default 3.
     pub restarts: u8,
     /// The most bytes a second of a download. Default no limit.
     pub rate: Option<u32>,

@@ -7,7 +7,9 @@
 //! - A restart in good order, such as an operator's, is noted before it happens. The image before then starts the new one
 //!   on trial again, up to [`Settings::restarts`](super::Settings::restarts) times.
 //! - An image that does not join its hub in time notes why, and restarts.
-//! - An image that noted nothing has failed.
+//! - An image that noted that it began, and nothing more, has failed.
+//! - An image that ended before it could note even that is started again, up to as many times. To the image before, it
+//!   looks like a power cut before the trial.
 //!
 //! Keeping the image comes before noting it. If a power cut is between the two, the kept image finds that it runs, with
 //! the version that the manifest names, and notes it then.
@@ -37,10 +39,6 @@ impl Updates<'_> {
             }
             // Also an image that came in another way than by the service has to prove itself.
             (ImageState::OnTrial, kept) => {
-                info!(
-                    "update: this image is on trial for {:?}",
-                    self.settings.trial
-                );
                 self.stage = Stage::Proving {
                     until: environment.now.after(self.settings.trial),
                 };
@@ -48,6 +46,11 @@ impl Updates<'_> {
                     self.record.is_clean = false;
                     self.store(environment);
                 }
+                // After the note: whoever reads this knows that the trial counts from now.
+                info!(
+                    "update: {} is on trial for {:?}",
+                    self.version, self.settings.trial
+                );
             }
             (ImageState::Confirmed, Kept::Trial) if is_new => self.succeed(environment),
             (ImageState::Confirmed, Kept::Trial) => self.reverted(environment),
@@ -75,14 +78,16 @@ impl Updates<'_> {
             return self.fail_with(Cause::NotKept, fault, environment);
         }
         if self.record.restarts >= self.settings.restarts {
-            return self.fail(Cause::Restarts, environment);
+            // Empty if each restart was in good order. An image that faults before its note has this one alone to say.
+            let fault = self.last_fault;
+            return self.fail_with(Cause::Restarts, fault, environment);
         }
         self.record.restarts += 1;
         if !self.store(environment) {
             // Without the count there is no end.
             return self.fail(Cause::Restarts, environment);
         }
-        info!("update: starting the image on trial again, after a restart in good order");
+        info!("update: starting the new image on trial again");
         self.restart_on_trial(environment);
     }
 

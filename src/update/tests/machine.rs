@@ -150,6 +150,38 @@ fn a_power_cut_between_any_two_steps_leaves_the_old_or_the_new_image_and_a_resul
 }
 
 #[test]
+fn an_image_that_ends_before_it_notes_that_it_began_is_tried_a_few_times_and_its_fault_is_told() {
+    let fault = "usage fault at 0x1234";
+    // Starts the new image, which ends at once, and then the one before.
+    let end_at_once = |bench: &mut Bench| {
+        assert!(bench.updates.wants_restart());
+        bench.board.restart();
+        assert_eq!(bench.board.version(), "1.1.0");
+        bench.board.restart();
+        assert_eq!(bench.board.version(), "1.0.0");
+        bench.updates = updates(&bench.board, bench.settings, fault);
+        bench.poll();
+    };
+    let mut bench = Bench::new();
+    bench.deploy("w1", "1.1.0");
+    for _ in 0..4 {
+        end_at_once(&mut bench);
+    }
+    assert!(!bench.updates.wants_restart());
+    let details =
+        format!("the new image was restarted too often before it had joined its hub: {fault}");
+    assert_eq!(bench.result(), (255, 0, details));
+
+    // It may have been the power.
+    let mut bench = Bench::new();
+    bench.deploy("w1", "1.1.0");
+    end_at_once(&mut bench);
+    bench.wanted_restart();
+    bench.acknowledge();
+    assert_eq!(bench.result(), (0, 700, String::new()));
+}
+
+#[test]
 fn an_image_with_another_version_than_the_manifest_names_is_not_kept() {
     let mut bench = Bench::new();
     let deployment = bench.deployment("w1", &image("1.0.9", 5000), "1.1.0");
