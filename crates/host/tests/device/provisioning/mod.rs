@@ -146,9 +146,9 @@ impl Device {
     fn failure(&self) -> String {
         let program = self.start(&[]);
         let line = program.wait_for("[attempt 1, next in ");
-        assert!(line.contains(" ERROR "), "{line}");
         let (before, _) = line.split_once(" [attempt").unwrap();
-        let (_, message) = before.split_once(ID).unwrap();
+        assert!(before.contains(ID), "{line}");
+        let (_, message) = before.split_once(" ERROR ").expect(&line);
         message.trim().to_owned()
     }
 }
