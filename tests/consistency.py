@@ -128,7 +128,9 @@ def check_values(app):
         for number, line in app.lines(path):
             if not line.strip() or line.startswith("#"):
                 continue
-            match = re.fullmatch(r"CONFIG_(\w+)=(.+)", line.rstrip())
+            # Sysbuild has symbols of its own.
+            prefix = "SB_CONFIG_" if path.name == "sysbuild.conf" else "CONFIG_"
+            match = re.fullmatch(rf"{prefix}(\w+)=(.+)", line.rstrip())
             if not match:
                 app.error(path, number, f"{line!r} is no setting: write CONFIG_NAME=value, or # before a comment")
                 continue

@@ -73,6 +73,24 @@ if(CONFIG_AZURE_BACKOFF_MIN_MS)
   endif()
 endif()
 
+# An image that does not come back from a bad one is worse than one that takes none.
+if(CONFIG_AZURE_UPDATE)
+  if(NOT CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_SCRATCH AND NOT CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE
+     AND NOT CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_WITHOUT_SCRATCH
+     AND NOT CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_OFFSET)
+    azure_stop("CONFIG_AZURE_UPDATE=y needs a mode of MCUboot that swaps two images, and so goes back to the one before:"
+      "SB_CONFIG_MCUBOOT_MODE_SWAP_SCRATCH=y, _SWAP_USING_MOVE=y or _SWAP_USING_OFFSET=y in sysbuild.conf"
+      "(docs/updates.md). Overwriting, a single slot, direct execution and loading to RAM are refused.")
+  endif()
+  if(CONFIG_MCUBOOT_GENERATE_UNSIGNED_IMAGE OR NOT CONFIG_MCUBOOT_SIGNATURE_KEY_FILE)
+    azure_stop("CONFIG_AZURE_UPDATE=y and no key signs the image: set SB_CONFIG_BOOT_SIGNATURE_KEY_FILE, and choose a type"
+      "of signature (docs/updates.md).")
+  endif()
+  if(CONFIG_AZURE_TEST_UPDATE_KEYS)
+    message(WARNING "TEST IMAGE: it trusts root keys of updates that sign for tests (CONFIG_AZURE_TEST_UPDATE_KEYS)")
+  endif()
+endif()
+
 if("${CONFIG_AZURE_SNTP_SERVERS}" STREQUAL "")
   azure_stop("CONFIG_AZURE_SNTP_SERVERS is empty. The device needs the time before it can check a"
     "certificate: name at least one server.")

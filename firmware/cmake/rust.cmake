@@ -12,6 +12,13 @@ set(azure_features azure-device-zephyr/${azure_log_feature})
 if(CONFIG_AZURE_QUEUE)
   string(APPEND azure_features ",azure-device-zephyr/queue")
 endif()
+if(CONFIG_AZURE_UPDATE)
+  string(APPEND azure_features ",azure-device-zephyr/update")
+  # The ready-made application reports them too.
+  if(EXISTS ${APPLICATION_SOURCE_DIR}/firmware/image)
+    string(APPEND azure_features ",azure-device-app/update")
+  endif()
+endif()
 set(AZURE_RUST_FEATURES ${azure_features} CACHE INTERNAL "")
 set(AZURE_RUST_DOTCONFIG ${DOTCONFIG} CACHE INTERNAL "")
 

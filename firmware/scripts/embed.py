@@ -11,6 +11,7 @@ in its output.
 import argparse
 import base64
 import binascii
+import hashlib
 import json
 import re
 import sys
@@ -50,6 +51,11 @@ FORMS = {
     ),
     # Octets of IEEE 802.11, section 9.4.2.2.
     "WIFI_SSID": (r"(?s:.{1,32})", "a network's name of 1 to 32 bytes"),
+}
+# SHA-256 of the moduli of Microsoft's root keys of updates (src/update/key.rs).
+FINGERPRINTS = {
+    "ADU.200702.R": "6242c8e6385f174d8ab5c896d99deb334e0700c8d7ba84dcf655668d60e8de66",
+    "ADU.200703.R": "6c7546350919e4e605bc94f9ab297af60ed5cfc1e291a2ac7b8dd3d6f276c09c",
 }
 KEY_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 
@@ -181,6 +187,58 @@ class Credentials:
         except ValueError as error:
             raise Wrong(f"CONFIG_AZURE_DPS_PAYLOAD is no JSON ({error}): correct it, or leave it empty.") from None
 
+    def check_update(self):
+        """Names by which updates are chosen."""
+        for symbol in ("UPDATE_MANUFACTURER", "UPDATE_MODEL"):
+            value = self.symbols.get(symbol, "")
+            if not 1 <= len(value.encode()) <= 64:
+                raise Wrong(
+                    f"CONFIG_AZURE_{symbol} has {len(value.encode())} bytes, and it has to have 1 to 64: "
+                    "updates are chosen by it."
+                )
+
+    def root_keys(self):
+        """The root keys of updates: name, modulus and exponent."""
+        self.check_update()
+        symbol = "UPDATE_ROOT_KEYS"
+        name = self.required_file(symbol)
+        try:
+            entries = json.loads(self.read(symbol, name))
+            keys = [
+                (kid, base64.urlsafe_b64decode(key["n"] + "==").lstrip(b"\0"), int(key["e"]))
+                for kid, key in entries.items()
+                if key["keyType"] == "RSA"
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Wrong(f"CONFIG_AZURE_{symbol}: {name} is not as docs/updates.md describes it.") from None
+        if not keys or len(keys) != len(entries):
+            raise Wrong(f"CONFIG_AZURE_{symbol}: {name} holds no keys, or one that is not of RSA.")
+        for kid, modulus, exponent in keys:
+            if not 1 <= len(kid.encode()) <= 32 or not 256 <= len(modulus) <= 512 or not 3 <= exponent < 1 << 32:
+                raise Wrong(f"CONFIG_AZURE_{symbol}: the key {kid!r} is not one of RSA with 2048 to 4096 bits.")
+            if FINGERPRINTS.get(kid, digest(modulus)) != digest(modulus):
+                raise Wrong(
+                    f"CONFIG_AZURE_{symbol}: the key {kid} is not Microsoft's, whose modulus has the SHA-256 "
+                    f"{FINGERPRINTS[kid]}."
+                )
+            if kid.endswith(".T") and "TEST_UPDATE_KEYS" not in self.symbols:
+                raise Wrong(
+                    f"CONFIG_AZURE_{symbol}: the key {kid} signs for tests, and whoever has its private half installs "
+                    "any image. A product needs Microsoft's keys (docs/updates.md); a test sets "
+                    "CONFIG_AZURE_TEST_UPDATE_KEYS=y."
+                )
+        return keys
+
+    def required_file(self, symbol):
+        """The name of a file that an image with updates needs."""
+        value = self.symbols.get(symbol, "")
+        if not value:
+            raise Wrong(
+                f"CONFIG_AZURE_{symbol} is empty: CONFIG_AZURE_UPDATE=y needs the keys that updates must be signed "
+                "under (docs/updates.md)."
+            )
+        return value
+
     def write(self, stem, ders):
         """Writes DER files and gives the Rust slice that includes them."""
         items = []
@@ -237,7 +295,19 @@ class Credentials:
             )
         if "WIFI" in self.symbols:
             source += f"pub(crate) const WIFI_PASSWORD: &str = {rust(self.text('WIFI_PASSWORD'))};\n"
+        if "UPDATE" in self.symbols:
+            source += f"pub(crate) const UPDATE_ROOTS: [(&str, &[u8], u32); {len(keys := self.root_keys())}] = [\n"
+            for number, (name, modulus, exponent) in enumerate(keys):
+                path = self.out / f"update-root-{number}.bin"
+                update(path, modulus)
+                source += f"    ({rust(name)}, include_bytes!({rust(str(path))}), {exponent}),\n"
+            source += "];\n"
         update(self.out / "credentials.rs", source.encode())
+
+
+def digest(data):
+    """SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def optional(text):

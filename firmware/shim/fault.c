@@ -8,6 +8,7 @@
 #include <zephyr/cache.h>
 #include <zephyr/fatal.h>
 #include <zephyr/kernel.h>
+#include <zephyr/linker/devicetree_regions.h>
 #include <zephyr/linker/linker-defs.h>
 
 #include "azure_shim.h"
@@ -25,7 +26,12 @@ struct fault {
 	uint32_t check;
 };
 
+#if DT_HAS_CHOSEN(azure_fault)
+/* A boot loader leaves it alone there, and another image finds it: the one before, if a new one faulted on trial. */
+static struct fault fault Z_GENERIC_SECTION(LINKER_DT_NODE_REGION_NAME(DT_CHOSEN(azure_fault)));
+#else
 static __noinit struct fault fault;
+#endif
 
 /* Tells what was noted from what the memory holds after it was switched on. */
 static uint32_t check_of(const struct fault *noted)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <app_version.h>
@@ -182,7 +184,23 @@ const char *azure_zephyr_version(void)
 
 const char *azure_application_version(void)
 {
+#if defined(CONFIG_AZURE_UPDATE)
+	/* What MCUboot and the service of updates go by. It is the application's, unless the image was signed anew. */
+	static char text[sizeof("255.255.65535+4294967295")];
+	struct azure_image_version version;
+
+	if (text[0] == '\0' && azure_update_version(true, &version) == 0) {
+		int length = snprintf(text, sizeof(text), "%" PRIu32 ".%" PRIu32 ".%" PRIu32,
+				      version.major, version.minor, version.revision);
+
+		if (version.build != 0) {
+			(void)snprintf(text + length, sizeof(text) - length, "+%" PRIu32, version.build);
+		}
+	}
+	return text[0] != '\0' ? text : APP_VERSION_STRING;
+#else
 	return APP_VERSION_STRING;
+#endif
 }
 
 void azure_memory(struct azure_memory *memory)

@@ -72,6 +72,10 @@ SHELL_STATIC_SUBCMD_SET_CREATE(
 			   "Messages in flash that wait for the hub. \"clear\" erases all that were not sent yet.\n"
 			   "Usage: queue [clear]",
 			   run, 1, 1),
+	SHELL_COND_CMD_ARG(CONFIG_AZURE_UPDATE, update, NULL,
+			   "Software updates: which image runs and what is under way. \"cancel\" ends a download,\n"
+			   "\"previous\" restarts into the image before.\nUsage: update [status|cancel|previous]",
+			   run, 1, 1),
 	SHELL_CMD_ARG(forget, NULL, "Erase everything that \"set\" brought, and the messages in flash.", run, 1, 0),
 	SHELL_COND_CMD_ARG(CONFIG_AZURE_TEST_PANIC, panic, NULL, "Panic in Rust, to show what follows.", run, 1, 0),
 	SHELL_SUBCMD_SET_END);

@@ -89,7 +89,37 @@ int32_t azure_udp_connect(const struct azure_address *address)
 	return socket;
 }
 
-int32_t azure_udp_receive(int32_t socket, uint8_t *buffer, uint32_t length, uint32_t timeout_ms)
+static int set_send_timeout(int socket, uint32_t timeout_ms)
+{
+	const struct zsock_timeval timeout = {
+		.tv_sec = timeout_ms / MSEC_PER_SEC,
+		.tv_usec = (timeout_ms % MSEC_PER_SEC) * USEC_PER_MSEC,
+	};
+
+	return zsock_setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+}
+
+#if defined(CONFIG_AZURE_UPDATE)
+int32_t azure_tcp_connect(const struct azure_address *address, uint32_t send_timeout_ms)
+{
+	const struct sockaddr *to = (const struct sockaddr *)address->data;
+	int socket = zsock_socket(to->sa_family, SOCK_STREAM, IPPROTO_TCP);
+
+	if (socket < 0) {
+		return failed();
+	}
+	if (set_send_timeout(socket, send_timeout_ms) != 0 || zsock_connect(socket, to, address->length) != 0) {
+		int error = errno;
+
+		(void)zsock_close(socket);
+		errno = error;
+		return failed();
+	}
+	return socket;
+}
+#endif
+
+int32_t azure_receive_within(int32_t socket, uint8_t *buffer, uint32_t length, uint32_t timeout_ms)
 {
 	struct zsock_pollfd fd = {.fd = socket, .events = ZSOCK_POLLIN};
 
@@ -105,16 +135,12 @@ static int set_options(int socket, const char *host_name, const int32_t *tags, u
 	const int verify = TLS_PEER_VERIFY_REQUIRED;
 	const int nocopy = TLS_CERT_NOCOPY_OPTIONAL;
 	const struct tls_cert_verify_cb seen = {.cb = (void *)azure_certificate_seen};
-	const struct zsock_timeval timeout = {
-		.tv_sec = send_timeout_ms / MSEC_PER_SEC,
-		.tv_usec = (send_timeout_ms % MSEC_PER_SEC) * USEC_PER_MSEC,
-	};
 
 	if (zsock_setsockopt(socket, SOL_TLS, TLS_PEER_VERIFY, &verify, sizeof(verify)) != 0 ||
 	    zsock_setsockopt(socket, SOL_TLS, TLS_HOSTNAME, host_name, strlen(host_name) + 1) != 0 ||
 	    zsock_setsockopt(socket, SOL_TLS, TLS_CERT_NOCOPY, &nocopy, sizeof(nocopy)) != 0 ||
 	    zsock_setsockopt(socket, SOL_TLS, TLS_CERT_VERIFY_CALLBACK, &seen, sizeof(seen)) != 0 ||
-	    zsock_setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0) {
+	    set_send_timeout(socket, send_timeout_ms) != 0) {
 		return -1;
 	}
 	/* Parses each credential for a test, and forgets what came of it. */

@@ -85,7 +85,7 @@ fn exchange(server: &Address) -> Result<Result<UnixTime, SntpError>, Error> {
         // What follows an answer's first bytes authenticates it, which nobody asked for.
         let mut packet = [0; sntp::PACKET];
         let left = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
-        let length = match socket.receive_datagram(&mut packet, left) {
+        let length = match socket.receive_within(&mut packet, left) {
             Ok(length) => length,
             Err(Error::Again) => continue,
             Err(error) => return Err(error),

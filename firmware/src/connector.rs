@@ -16,10 +16,11 @@ use crate::status;
 use crate::tls_failure::{broken, connect_error};
 
 /// Number of addresses of a hub that are tried. Azure publishes one or two.
-const ADDRESSES: usize = 4;
+pub(crate) const ADDRESSES: usize = 4;
 
 /// The longest that a write may block.
-const SEND_TIMEOUT_MS: u32 = kconfig::CONFIG_AZURE_SEND_TIMEOUT_S.unsigned_abs() as u32 * 1000;
+pub(crate) const SEND_TIMEOUT_MS: u32 =
+    kconfig::CONFIG_AZURE_SEND_TIMEOUT_S.unsigned_abs() as u32 * 1000;
 
 /// Resolves the endpoint and tries its addresses in turn, with the credentials that are due.
 pub(crate) fn connect(

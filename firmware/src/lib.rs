@@ -59,6 +59,8 @@ mod shell;
 mod status;
 mod storage;
 mod tls_failure;
+#[cfg(CONFIG_AZURE_UPDATE)]
+mod update;
 
 /// The core: what an application is written with.
 pub use azure_device;

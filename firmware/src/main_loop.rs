@@ -56,6 +56,8 @@ pub(crate) fn start<A: Application + Clone>(application: &A) {
         );
     }
     requests::set_ready();
+    #[cfg(CONFIG_AZURE_TEST_TRIAL)]
+    crate::update::misbehave();
     ffi::start_network();
     let (Some(buffers), Some(mut arena)) = (ffi::take_buffers(), Arena::take(credentials::range()))
     else {
@@ -290,6 +292,8 @@ fn operate<A: Application + Clone>(
         &access,
         &device::Config {
             facts,
+            #[cfg(CONFIG_AZURE_UPDATE)]
+            update: crate::update::settings(),
             ..configuration.device()
         },
         &mut memory,

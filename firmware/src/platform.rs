@@ -42,6 +42,8 @@ pub(crate) struct ZephyrPlatform<'q> {
     queue: Option<crate::queue::Queue<'q>>,
     #[cfg(not(CONFIG_AZURE_QUEUE))]
     queue: core::marker::PhantomData<&'q mut [u8]>,
+    #[cfg(CONFIG_AZURE_UPDATE)]
+    updater: crate::update::ZephyrUpdater,
 }
 
 impl<'q> ZephyrPlatform<'q> {
@@ -62,6 +64,8 @@ impl<'q> ZephyrPlatform<'q> {
             queue: crate::queue::open(record),
             #[cfg(not(CONFIG_AZURE_QUEUE))]
             queue: core::marker::PhantomData,
+            #[cfg(CONFIG_AZURE_UPDATE)]
+            updater: crate::update::ZephyrUpdater::new(),
         }
     }
 
@@ -191,6 +195,11 @@ impl Platform for ZephyrPlatform<'_> {
     #[cfg(CONFIG_AZURE_QUEUE)]
     fn queue(&mut self) -> Option<&mut dyn Queue> {
         self.queue.as_mut().map(|queue| queue as &mut dyn Queue)
+    }
+
+    #[cfg(CONFIG_AZURE_UPDATE)]
+    fn updater(&mut self) -> Option<&mut dyn azure_device::port::update::Updater> {
+        Some(&mut self.updater)
     }
 
     fn condition(&mut self) -> Condition {

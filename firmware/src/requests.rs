@@ -14,6 +14,10 @@ static RECONFIGURE: AtomicBool = AtomicBool::new(false);
 static RECONNECT: AtomicBool = AtomicBool::new(false);
 static WOKEN: AtomicBool = AtomicBool::new(false);
 static CLEAR_QUEUE: AtomicBool = AtomicBool::new(false);
+#[cfg(CONFIG_AZURE_UPDATE)]
+static UPDATE_NEWS: AtomicBool = AtomicBool::new(false);
+static CANCEL_UPDATE: AtomicBool = AtomicBool::new(false);
+static ROLL_BACK: AtomicBool = AtomicBool::new(false);
 static READY: AtomicBool = AtomicBool::new(false);
 
 /// A telemetry message is wanted now.
@@ -59,6 +63,24 @@ pub(crate) fn wake_application() {
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) fn clear_queue() {
     ask(&CLEAR_QUEUE);
+}
+
+/// A download has news: the device's thread looks at it.
+#[cfg(CONFIG_AZURE_UPDATE)]
+pub(crate) fn update_has_news() {
+    ask(&UPDATE_NEWS);
+}
+
+/// Asks the device to end an update.
+#[cfg(all(CONFIG_AZURE_UPDATE, CONFIG_AZURE_SHELL))]
+pub(crate) fn cancel_update() {
+    ask(&CANCEL_UPDATE);
+}
+
+/// Asks the device to start the image before.
+#[cfg(all(CONFIG_AZURE_UPDATE, CONFIG_AZURE_SHELL))]
+pub(crate) fn roll_back() {
+    ask(&ROLL_BACK);
 }
 
 /// State of a device that C starts and stops.
@@ -139,10 +161,14 @@ fn ask(flag: &AtomicBool) {
 
 /// Takes what was asked for.
 pub(crate) fn take() -> Requests {
+    #[cfg(CONFIG_AZURE_UPDATE)]
+    UPDATE_NEWS.store(false, Ordering::Release);
     Requests {
         send_now: SEND_NOW.swap(false, Ordering::AcqRel),
         woken: WOKEN.swap(false, Ordering::AcqRel),
         clear_queue: CLEAR_QUEUE.swap(false, Ordering::AcqRel),
+        cancel_update: CANCEL_UPDATE.swap(false, Ordering::AcqRel),
+        roll_back: ROLL_BACK.swap(false, Ordering::AcqRel),
         ..take_news()
     }
 }
@@ -157,6 +183,8 @@ pub(crate) fn take_news() -> Requests {
         reconnect: RECONNECT.swap(false, Ordering::AcqRel),
         woken: false,
         clear_queue: false,
+        cancel_update: false,
+        roll_back: false,
     }
 }
 
@@ -174,6 +202,10 @@ pub(crate) fn pending() -> bool {
         &RECONNECT,
         &WOKEN,
         &CLEAR_QUEUE,
+        &CANCEL_UPDATE,
+        &ROLL_BACK,
+        #[cfg(CONFIG_AZURE_UPDATE)]
+        &UPDATE_NEWS,
     ]
     .iter()
     .any(|flag| flag.load(Ordering::Acquire))

@@ -132,11 +132,7 @@ impl<'d> Context<'d> {
     /// the one that runs now comes back. False if this device takes no updates.
     #[cfg(feature = "update")]
     pub fn roll_back(&mut self) -> bool {
-        let update = &mut self.control.update;
-        if update.is_served && !matches!(update.rollback, Rollback::Ready(_)) {
-            update.rollback = Rollback::Asked;
-        }
-        update.is_served
+        self.control.roll_back()
     }
 
     /// Calls [`Application::handle`] with [`Event::Timer`](super::Event::Timer) then. There is one timer: this replaces
@@ -262,6 +258,16 @@ impl Control {
             move |index| name_of(Table::Properties, index),
             move |index| name_of(Table::Reported, index),
         )
+    }
+
+    /// Asks for a rollback. False if this device takes no updates.
+    #[cfg(feature = "update")]
+    pub(crate) fn roll_back(&mut self) -> bool {
+        let update = &mut self.update;
+        if update.is_served && !matches!(update.rollback, Rollback::Ready(_)) {
+            update.rollback = Rollback::Asked;
+        }
+        update.is_served
     }
 
     /// Has the property of this name reported soon, if the application has it.

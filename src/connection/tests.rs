@@ -123,6 +123,8 @@ const STOP: Requests = Requests {
     reconnect: false,
     woken: false,
     clear_queue: false,
+    cancel_update: false,
+    roll_back: false,
 };
 const DNS: ConnectError = ConnectError::Dns(Code(-2));
 

@@ -157,6 +157,13 @@ impl<A: Application> Work for Device<'_, A> {
         if requests.clear_queue {
             self.durable.clear();
         }
+        if requests.cancel_update {
+            self.updating.cancel();
+        }
+        #[cfg(feature = "update")]
+        if requests.roll_back {
+            self.control.roll_back();
+        }
         if requests.reconnect {
             connection.reconnect(at.now);
         }

@@ -43,7 +43,8 @@ impl PlatformError {
     }
 
     /// Failure of an attempt to connect that ended before the TLS handshake.
-    const fn connecting(self, code: Code) -> ConnectError {
+    #[must_use]
+    pub const fn connecting(self, code: Code) -> ConnectError {
         match self {
             Self::Refused => ConnectError::Tcp(TcpFailure::Refused, code),
             Self::TimedOut | Self::Again => ConnectError::Tcp(TcpFailure::TimedOut, code),

@@ -205,6 +205,10 @@ pub struct Requests {
     pub woken: bool,
     /// Erase the queue of messages: nothing of it is sent.
     pub clear_queue: bool,
+    /// End a software update before the new image starts.
+    pub cancel_update: bool,
+    /// Start the image before the one that runs, on trial.
+    pub roll_back: bool,
 }
 
 /// Parts of a platform that never wait. What drives a device needs them, whatever waits for it: a thread, or an

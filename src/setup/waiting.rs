@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_change_ends_a_wait_whatever_came_with_it_and_a_wanted_message_does_not() {
-        for bits in 0..64 {
+        for bits in 0..256 {
             let asked = Requests {
                 send_now: bits & 1 != 0,
                 retry_now: bits & 2 != 0,
@@ -81,6 +81,8 @@ mod tests {
                 reconnect: bits & 8 != 0,
                 woken: bits & 16 != 0,
                 clear_queue: bits & 32 != 0,
+                cancel_update: bits & 64 != 0,
+                roll_back: bits & 128 != 0,
             };
             let expected = match (asked.stop || asked.reconnect, asked.retry_now) {
                 (true, _) => News::Changed,

@@ -91,6 +91,8 @@ pub struct Updates<'a> {
     /// The last reason why this device is not on its hub.
     pub(super) last_failure: Label<96>,
     wants_restart: bool,
+    /// A person has the update ended.
+    wants_cancel: bool,
 }
 
 impl<'a> Updates<'a> {
@@ -116,6 +118,7 @@ impl<'a> Updates<'a> {
             is_reported: false,
             last_failure: Label::EMPTY,
             wants_restart: false,
+            wants_cancel: false,
         }
     }
 
@@ -190,6 +193,11 @@ impl<'a> Updates<'a> {
         self.wants_restart
     }
 
+    /// Ends the update at the next [`Updates::poll`], if it can still be ended.
+    pub(crate) const fn cancel_soon(&mut self) {
+        self.wants_cancel = true;
+    }
+
     /// When [`Updates::poll`] has something to do by itself.
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         match self.stage {
@@ -210,6 +218,9 @@ impl<'a> Updates<'a> {
         }
         while let Some(news) = environment.updater.news() {
             self.handle_news(news, environment);
+        }
+        if core::mem::take(&mut self.wants_cancel) {
+            self.cancel("a person", environment);
         }
         self.judge_document(environment);
         match self.stage {

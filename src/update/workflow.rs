@@ -22,6 +22,8 @@ use crate::storage::crc32;
 const ACCEPTED: u16 = 200;
 /// Status of a deployment that is refused.
 const NOT_ACCEPTABLE: u16 = 406;
+/// Who cancels a workflow in the twin.
+const SERVICE: &str = "the service";
 /// Device Update's code for a workflow that was cancelled.
 const CANCELLED: i32 = -1;
 
@@ -33,8 +35,8 @@ impl Updates<'_> {
         };
         let is_gone = !self.service.is_present() && (is_whole || self.service.is_mentioned());
         match self.service.action() {
-            _ if is_gone => self.cancel(environment),
-            Some(ACTION_CANCEL) => self.cancel(environment),
+            _ if is_gone => self.cancel(SERVICE, environment),
+            Some(ACTION_CANCEL) => self.cancel(SERVICE, environment),
             Some(ACTION_PROCESS) => self.process(is_whole, environment),
             // A change of something else.
             _ => {}
@@ -45,12 +47,13 @@ impl Updates<'_> {
         }
     }
 
-    fn cancel(&mut self, environment: &mut Environment<'_>) {
+    /// Ends what is under way, as `who` wants it.
+    pub(super) fn cancel(&mut self, who: &str, environment: &mut Environment<'_>) {
         match self.stage {
             Stage::Download { .. } | Stage::Install { .. } => {}
             Stage::Package | Stage::Fetching => {
                 environment.updater.stop();
-                self.end_cancelled(environment);
+                self.end_cancelled(who, environment);
                 self.stage = Stage::Stopping;
                 return;
             }
@@ -59,12 +62,12 @@ impl Updates<'_> {
             // Nothing is under way, or it is too late: the new image has to prove itself.
             _ => return,
         }
-        self.end_cancelled(environment);
+        self.end_cancelled(who, environment);
     }
 
-    fn end_cancelled(&mut self, environment: &mut Environment<'_>) {
+    fn end_cancelled(&mut self, who: &str, environment: &mut Environment<'_>) {
         info!(
-            "update: the service cancelled the workflow {}",
+            "update: {who} cancelled the workflow {}",
             self.record.workflow.id
         );
         let result = InstallResult {

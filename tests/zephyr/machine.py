@@ -7,6 +7,11 @@
 
 and the same with `-b mps2/an386`, whose image may also have tests/zephyr/fault.conf, and with `-b mps2/an385` and
 `-DEXTRA_DTC_OVERLAY_FILE=tests/zephyr/flash/mps2_an385.overlay`, whose flash outlives QEMU. The image's board names the machine.
+
+With MCUboot, tests/zephyr/test_update.py says how to build:
+
+    PYTHONPATH=tests/zephyr:$harness pytest -p machine --image BUILD/APPLICATION/zephyr/zephyr.elf tests/zephyr/test_update.py
+
 A pytest plugin that stands in for twister's: it gives the device that the tests ask for.
 """
 
@@ -30,6 +35,8 @@ MACHINES = {
     "-object memory-backend-file,id=psram,size=16M,mem-path={flash},share=on",
 }
 PSRAM_SIZE = 16 << 20
+# Where sysbuild/boards/mps2_an385.overlay has the first slot.
+SLOT_0 = 0x20000
 
 
 class Machine:
@@ -44,16 +51,30 @@ class Machine:
         self.process, self.lines = None, None
         # Further arguments of QEMU.
         self.more = []
+        # Sysbuild's boot loader: the machine takes its vectors from it, and finds the rest in the flash.
+        self.loader = self.image.parents[2] / "mcuboot/zephyr/zephyr.bin"
+        if "CONFIG_BOOTLOADER_MCUBOOT=y" not in (self.image.parent / ".config").read_text(encoding="utf-8"):
+            self.loader = None
 
     def launch(self):
         """Switches it on."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         if self.device_config.lasting and not self.flash.exists():
-            self.flash.write_bytes(b"\xff" * PSRAM_SIZE)
-        command = [*QEMU, *MACHINES[self.board()].format(image=self.image, flash=self.flash).split(), *self.more]
+            self.flash.write_bytes(self.factory())
+        machine = MACHINES[self.board()].format(image=self.loader or self.image, flash=self.flash)
+        command = [*QEMU, *machine.split(), *self.more]
         self.process = subprocess.Popen(command, **pipes)
         self.lines = queue.Queue()
         threading.Thread(target=self.collect, args=(self.process, self.lines), daemon=True).start()
+
+    def factory(self):
+        """The flash as the factory leaves it."""
+        flash = bytearray(b"\xff" * PSRAM_SIZE)
+        if self.loader:
+            parts = ((0, self.loader), (SLOT_0, self.image.with_name("zephyr.signed.bin")))
+            for start, data in ((start, path.read_bytes()) for start, path in parts):
+                flash[start : start + len(data)] = data
+        return flash
 
     def board(self):
         """The board that the image was built for."""

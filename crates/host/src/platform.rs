@@ -338,6 +338,8 @@ impl Platform for HostPlatform {
             reconnect: false,
             woken: take(&asked.woken),
             clear_queue: take(&asked.clear_queue),
+            cancel_update: false,
+            roll_back: false,
         }
     }
 

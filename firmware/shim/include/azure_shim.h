@@ -68,8 +68,13 @@ void azure_prefer_family(const struct azure_address *address);
 /* socket.c */
 /* Opens a UDP socket that sends to this address, and gets its datagrams only. Gives a socket, for azure_send() too. */
 int32_t azure_udp_connect(const struct azure_address *address);
-/* Takes a datagram as far as it fits; waits for it if there is none. -AZURE_AGAIN: none came, or none yet. */
-int32_t azure_udp_receive(int32_t socket, uint8_t *buffer, uint32_t length, uint32_t timeout_ms);
+/* Opens a connection of TCP without TLS. Blocks for CONFIG_NET_SOCKETS_CONNECT_TIMEOUT at most. Gives a socket. */
+int32_t azure_tcp_connect(const struct azure_address *address, uint32_t send_timeout_ms);
+/*
+ * Takes what is there, or a datagram as far as it fits; waits for it if there is nothing. -AZURE_AGAIN: nothing came, or
+ * nothing yet.
+ */
+int32_t azure_receive_within(int32_t socket, uint8_t *buffer, uint32_t length, uint32_t timeout_ms);
 
 /* How a handshake failed: the kinds of mbedTLS errors, for the same reason as enum azure_error. */
 enum azure_tls_error {
@@ -197,6 +202,45 @@ int32_t azure_queue_read(uint32_t offset, uint8_t *buffer, uint32_t length);
 int32_t azure_queue_write(uint32_t offset, const uint8_t *data, uint32_t length);
 int32_t azure_queue_erase(uint32_t offset, uint32_t length);
 
+/* update.c: offsets count from the place in slot 1 where MCUboot looks for an image */
+struct azure_slot {
+	uint32_t capacity; /* bytes that an image may have */
+	uint32_t word;     /* the unit of writing, in bytes */
+};
+int32_t azure_slot_open(struct azure_slot *found);
+/* Start and length of the page at an offset. */
+int32_t azure_slot_page(uint32_t offset, uint32_t *start, uint32_t *length);
+int32_t azure_slot_read(uint32_t offset, uint8_t *buffer, uint32_t length);
+int32_t azure_slot_write(uint32_t offset, const uint8_t *data, uint32_t length);
+/* Erases a page. The first one ends a request to start what was in the slot. */
+int32_t azure_slot_erase(uint32_t start, uint32_t length);
+/* Has MCUboot start the image in the slot at the next restart, on trial. */
+int32_t azure_update_request_trial(void);
+/* Whether MCUboot goes back to the image before at the next restart. */
+bool azure_update_on_trial(void);
+int32_t azure_update_confirm(void);
+/* Version in an image's header. */
+struct azure_image_version {
+	uint32_t major;
+	uint32_t minor;
+	uint32_t revision;
+	uint32_t build;
+};
+/* Version of the image that runs, or of that in the slot. -AZURE_NOT_FOUND: there is no image. */
+int32_t azure_update_version(bool running, struct azure_image_version *version);
+/* Has the download's thread call azure_rust_update_fetch(). */
+void azure_update_start(void);
+/* Sleeps in the download's thread, until azure_update_wake() at most. */
+void azure_update_sleep(uint32_t milliseconds);
+void azure_update_wake(void);
+/* Size of the thread's stack, and how much of it was never touched; 0 if unknown. */
+void azure_update_stack(uint32_t *size, uint32_t *unused);
+/*
+ * Verifies RSASSA-PKCS1-v1_5 with SHA-256: a key as SubjectPublicKeyInfo, a hash of 32 bytes. Gives 0 or mbedTLS's error.
+ */
+int32_t azure_rsa_verify(const uint8_t *key, uint32_t key_length, const uint8_t *hash, const uint8_t *signature,
+			 uint32_t signature_length);
+
 /* platform.c */
 int32_t azure_random(uint8_t *buffer, uint32_t length);
 /* Which LED, by meaning. */
@@ -286,6 +330,10 @@ void azure_rust_thread(void);
 #if defined(CONFIG_AZURE_SHELL)
 /* A command: argv[0] is its name, after "azure" and "azure set". */
 int32_t azure_rust_command(const struct shell *shell, bool set, uint32_t argc, char **argv);
+#endif
+#if defined(CONFIG_AZURE_UPDATE)
+/* Downloads, in the download's thread. */
+void azure_rust_update_fetch(void);
 #endif
 void azure_rust_button_pressed(void);
 void azure_rust_network_changed(void);

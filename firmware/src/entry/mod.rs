@@ -31,6 +31,14 @@ unsafe extern "C" fn azure_rust_network_changed() {
     crate::requests::retry_now();
 }
 
+/// The download's thread has something to do.
+// SAFETY: the name is declared in azure_shim.h, and nothing else has it.
+#[cfg(CONFIG_AZURE_UPDATE)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn azure_rust_update_fetch() {
+    crate::update::fetch_next();
+}
+
 /// A shell command.
 ///
 /// # Safety

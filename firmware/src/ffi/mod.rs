@@ -19,6 +19,8 @@ pub(crate) mod settings;
 #[cfg(CONFIG_AZURE_SHELL)]
 mod shell;
 mod socket;
+#[cfg(CONFIG_AZURE_UPDATE)]
+pub(crate) mod update;
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};

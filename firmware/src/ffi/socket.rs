@@ -46,16 +46,28 @@ impl Socket {
         }
     }
 
-    /// Takes a datagram as far as it fits, and gives its length. Waits for it; [`Error::Again`] means that none came,
-    /// or that it is worth while to wait for the rest of the time.
-    pub(crate) fn receive_datagram(
+    /// Connects without TLS.
+    #[cfg(CONFIG_AZURE_UPDATE)]
+    pub(crate) fn connect_tcp(address: &Address, send_timeout_ms: u32) -> Result<Self, Error> {
+        // SAFETY: `address` came from `resolve`.
+        let socket = unsafe { c::azure_tcp_connect(address, send_timeout_ms) };
+        if socket < 0 {
+            Err(error(socket))
+        } else {
+            Ok(Self(socket))
+        }
+    }
+
+    /// Takes what is there, or a datagram as far as it fits, and gives its length. Waits for it; [`Error::Again`] means
+    /// that nothing came, or that it is worth while to wait for the rest of the time.
+    pub(crate) fn receive_within(
         &mut self,
         buffer: &mut [u8],
         timeout_ms: u32,
     ) -> Result<usize, Error> {
         // SAFETY: at most `buffer.len()` bytes are written to it.
         value(unsafe {
-            c::azure_udp_receive(self.0, buffer.as_mut_ptr(), length(buffer), timeout_ms)
+            c::azure_receive_within(self.0, buffer.as_mut_ptr(), length(buffer), timeout_ms)
         })
     }
 

@@ -11,6 +11,8 @@ mod enrollment;
 mod paste;
 mod send;
 mod status;
+#[cfg(CONFIG_AZURE_UPDATE)]
+mod update;
 
 use core::fmt;
 use core::time::Duration;
@@ -169,6 +171,8 @@ fn run(
         (false, "queue", Some(_)) => {
             Err(Refusal::Because("write: azure queue, or azure queue clear"))
         }
+        #[cfg(CONFIG_AZURE_UPDATE)]
+        (false, "update", argument) => update::run(shell, argument),
         (false, "forget", _) => forget(shell),
         #[cfg(CONFIG_AZURE_TEST_PANIC)]
         (false, "panic", _) => panic!("asked for over the shell"),

@@ -40,6 +40,8 @@ impl<'b> Updating<'b> {
         status
     }
 
+    pub(in crate::device) const fn cancel(&mut self) {}
+
     pub(in crate::device) const fn failed(&mut self, _failure: &Failure) {}
 
     pub(in crate::device) const fn deadline(&self) -> Option<Instant> {

@@ -1,5 +1,7 @@
 //! Updates: what the twin says of them goes to [`Updates`], and what that wants is done.
 
+use alloc::boxed::Box;
+
 use super::Tap;
 use crate::application::{
     Application, Context, Control, Event, Permission, Rollback, UpdateEvent, UpdateStep, standard,
@@ -9,6 +11,7 @@ use crate::device::twin::{Twin, UPDATE};
 use crate::device::{Config, Device};
 use crate::failure::Failure;
 use crate::json::Object;
+use crate::logging::warn;
 use crate::port::update::Updater;
 use crate::report::{Report, Status};
 use crate::time::{Instant, UnixTime};
@@ -16,10 +19,10 @@ use crate::time::{Instant, UnixTime};
 use crate::update::SessionsDue;
 use crate::update::{COMPONENT, Environment, Side, Updates};
 
-/// Updates, if they are configured.
+/// Updates, if they are configured. In a box: a device is moved several times, on a stack that a handshake needs.
 #[derive(Debug)]
 pub(in crate::device) struct Updating<'b> {
-    pub(in crate::device) updates: Option<Updates<'b>>,
+    pub(in crate::device) updates: Option<Box<Updates<'b>>>,
     #[cfg(feature = "update-dps")]
     sessions: Option<SessionsDue>,
     /// A session with the provisioning service is due: the device ends for it.
@@ -29,7 +32,10 @@ pub(in crate::device) struct Updating<'b> {
 impl<'b> Updating<'b> {
     pub(in crate::device) fn new(config: &Config<'b>) -> Self {
         let facts = config.facts;
-        let new = |settings| Updates::new(settings, facts.firmware_version, facts.last_fault);
+        let new = |settings| {
+            let updates = Updates::new(settings, facts.firmware_version, facts.last_fault);
+            Box::new(updates)
+        };
         Self {
             updates: config.update.map(new),
             #[cfg(feature = "update-dps")]
@@ -40,7 +46,8 @@ impl<'b> Updating<'b> {
 
     /// Updates, if the twin carries them.
     fn by_twin(&mut self) -> Option<&mut Updates<'b>> {
-        self.updates.as_mut().filter(|updates| !is_offered(updates))
+        let updates = self.updates.as_deref_mut();
+        updates.filter(|updates| !is_offered(updates))
     }
 
     /// Time at which the device ends for a session with the provisioning service.
@@ -113,6 +120,13 @@ impl<'b> Updating<'b> {
         }
     }
 
+    /// A person has the update ended.
+    pub(in crate::device) const fn cancel(&mut self) {
+        if let Some(updates) = &mut self.updates {
+            updates.cancel_soon();
+        }
+    }
+
     /// The device is not on its hub.
     pub(in crate::device) fn failed(&mut self, failure: &Failure) {
         if let Some(updates) = &mut self.updates {
@@ -122,7 +136,7 @@ impl<'b> Updating<'b> {
 
     /// Time at which something is due.
     pub(in crate::device) fn deadline(&self) -> Option<Instant> {
-        let own = self.updates.as_ref().and_then(Updates::deadline);
+        let own = self.updates.as_deref().and_then(Updates::deadline);
         [own, self.session_due()].into_iter().flatten().min()
     }
 }
@@ -162,7 +176,10 @@ impl<A: Application> Device<'_, A> {
         if let Some(judged) = judged {
             status.rollback = match judged {
                 Ok(version) => Rollback::Ready(version),
-                Err(reason) => Rollback::Refused(reason),
+                Err(reason) => {
+                    warn!("update: no rollback: {reason}");
+                    Rollback::Refused(reason)
+                }
             };
         }
         let state = updates.state();

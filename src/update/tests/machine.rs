@@ -340,6 +340,21 @@ fn a_workflow_that_is_cancelled_or_deleted_ends_and_the_device_is_idle() {
 }
 
 #[test]
+fn a_person_ends_a_download_and_it_does_not_begin_again_by_itself() {
+    let mut bench = Bench::new();
+    bench.board.is_slow = true;
+    bench.deploy("w1", "1.1.0");
+    bench.updates.cancel_soon();
+    bench.poll();
+    assert_eq!(bench.result(), (0, -1, "cancelled".into()));
+    assert!(bench.board.job.is_none());
+    bench.board.is_slow = false;
+    bench.deploy("w1", "1.1.0");
+    assert_eq!(bench.updates.state(), State::Idle);
+    assert_eq!(bench.board.version(), "1.0.0");
+}
+
+#[test]
 fn an_image_that_is_not_newer_is_refused_before_its_trial_unless_it_is_told_otherwise() {
     for (version, is_newer) in [("1.0.1", true), ("0.9.9", false), ("1.0.0+0", false)] {
         for downgrade in [false, true] {
