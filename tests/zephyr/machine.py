@@ -52,9 +52,9 @@ class Machine:
         # Further arguments of QEMU.
         self.more = []
         # Sysbuild's boot loader: the machine takes its vectors from it, and finds the rest in the flash.
-        self.loader = self.image.parents[2] / "mcuboot/zephyr/zephyr.bin"
-        if "CONFIG_BOOTLOADER_MCUBOOT=y" not in (self.image.parent / ".config").read_text(encoding="utf-8"):
-            self.loader = None
+        self.loader = None
+        if "CONFIG_BOOTLOADER_MCUBOOT=y" in (self.image.parent / ".config").read_text(encoding="utf-8"):
+            self.loader = self.image.parents[2] / "mcuboot/zephyr/zephyr.bin"
 
     def launch(self):
         """Switches it on."""
