@@ -248,6 +248,11 @@ impl<'j> Download<'j> {
         None
     }
 
+    /// Failures in a row.
+    pub(super) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// A connection could not be opened, or broke before the file was complete.
     pub fn failed(&mut self, failure: FetchFailure, now: Instant) {
         self.failures += 1;

@@ -4,6 +4,7 @@ use embedded_io::{Read as _, Write as _};
 use sha2::{Digest as _, Sha256};
 
 use super::download::{Download, Turn};
+use crate::logging::warn;
 use crate::port::update::Fetcher;
 use crate::port::update::{FetchFailure, Job};
 
@@ -60,7 +61,7 @@ pub fn fetch<F: Fetcher>(
                     page.flush(fetcher, download.is_complete())?;
                     result?;
                 }
-                Err(error) => download.failed(FetchFailure::Connect(error), fetcher.now()),
+                Err(error) => failed(&mut download, FetchFailure::Connect(error), fetcher),
             },
             Turn::End(result) => {
                 let length = result?;
@@ -71,6 +72,15 @@ pub fn fetch<F: Fetcher>(
                 };
             }
         }
+    }
+}
+
+/// Notes a failure, which is told the first, second, fourth, eighth time in a row.
+fn failed(download: &mut Download<'_>, failure: FetchFailure, fetcher: &impl Fetcher) {
+    download.failed(failure, fetcher.now());
+    let failures = download.failures();
+    if failures.is_power_of_two() {
+        warn!("update: {failure} ({failures}); the download goes on later");
     }
 }
 
@@ -88,7 +98,7 @@ fn receive_all<F: Fetcher>(
         .and_then(|()| stream.flush())
         .is_err()
     {
-        download.failed(FetchFailure::Broken, fetcher.now());
+        failed(download, FetchFailure::Broken, fetcher);
         return Ok(());
     }
     while !download.is_complete() {
@@ -102,7 +112,7 @@ fn receive_all<F: Fetcher>(
         let bytes = match stream.read(receive) {
             Ok(count @ 1..) => receive.get(..count).unwrap_or_default(),
             _ => {
-                download.failed(FetchFailure::Broken, fetcher.now());
+                failed(download, FetchFailure::Broken, fetcher);
                 return Ok(());
             }
         };
