@@ -66,12 +66,12 @@ def test_an_update_is_taken_proven_and_kept(device, update_hub, restart):
     begun = time.monotonic()
     update_hub.offer("0.2.0", "modern")
     device.wait(r"downloading 0\.2\.0 of \d+ bytes, from byte 0")
-    device.wait("the file is whole and verified", 120)
+    device.wait(r"the file of \S+ is whole and verified", 120)
     downloaded = time.monotonic()
     device.wait("restarting into 0.2.0, on trial")
     device.wait("Swap type: test")
     wait_for_version(device, "0.2.0")
-    device.wait("this image is on trial")
+    device.wait(r"update: \S+ is on trial for")
     device.wait("0.2.0 is installed, and is kept", 60)
     kept = time.monotonic()
     print(f"download {downloaded - begun:.1f} s, then swap, start and proof {kept - downloaded:.1f} s", flush=True)
@@ -121,7 +121,7 @@ def test_an_image_whose_power_is_cut_before_its_report_gives_way(device, update_
     update_hub.offer("0.2.0", "cut")
     device.wait("restarting into 0.2.0", 120)
     wait_for_version(device, "0.2.0")
-    device.wait("this image is on trial")
+    device.wait(r"update: \S+ is on trial for")
     restart()
     device.position = 0
     result = update_hub.wait_for_result("cut", 0)
@@ -151,7 +151,7 @@ class Cuts:
         "download": (r"update: downloading", 6),
         "restart": (r"update: restarting into", 1),
         "swap": (r"Swap type: (test|revert)", 3),
-        "trial": (r"this image is on trial", 6),
+        "trial": (r"update: \S+ is on trial for", 6),
         "confirmation": (r"is installed, and is kept", 0.3),
         "idle": (r"is installed, and is kept", 5),
     }
