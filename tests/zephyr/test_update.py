@@ -98,9 +98,11 @@ def test_an_image_that_panics_gives_way_and_its_fault_is_told(device, update_hub
     update_hub.offer("0.2.0", "panicking", criterion="0.2.0+2")
     device.wait("restarting into 0.2.0", 120)
     wait_for_version(device, "0.2.0+2")
-    result = assert_reverted(device, update_hub, "panicking", NOT_KEPT)
+    result = assert_reverted(device, update_hub, "panicking", TOO_OFTEN)
+    # The details are shortened: one of the fault's addresses has to be left.
     fault = update_hub.twin("panicking")["reported"]["lastFault"]
-    assert fault and fault[:20] in result["resultDetails"], (fault, result)
+    addresses = re.findall(r"0x\w+", fault)
+    assert any(address in result["resultDetails"] for address in addresses), (fault, result)
 
 
 def test_an_image_that_cannot_reach_the_hub_goes_back_by_itself(device, update_hub):
