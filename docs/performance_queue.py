@@ -41,7 +41,7 @@ STARTED = 8
 
 
 def flash_arguments(flash):
-    """What QEMU needs to keep the flash in a file."""
+    """Arguments of QEMU that keep the flash in a file."""
     if not flash.exists():
         flash.write_bytes(b"\xff" * PSRAM_SIZE)
     backend = f"memory-backend-file,id=psram,size=16M,mem-path={flash},share=on"

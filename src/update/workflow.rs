@@ -22,7 +22,7 @@ use crate::storage::crc32;
 const ACCEPTED: u16 = 200;
 /// Status of a deployment that is refused.
 const NOT_ACCEPTABLE: u16 = 406;
-/// Who cancels a workflow in the twin.
+/// The one that cancels a workflow in the twin.
 const SERVICE: &str = "the service";
 /// Device Update's code for a workflow that was cancelled.
 const CANCELLED: i32 = -1;

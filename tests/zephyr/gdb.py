@@ -16,7 +16,7 @@ THUMB = 2
 
 
 def addresses(elf, nm="arm-none-eabi-nm"):
-    """Where the operations on the flash begin."""
+    """Addresses at which the operations on the flash begin."""
     listed = subprocess.run([nm, elf], check=True, capture_output=True, text=True).stdout
     found = [re.search(rf"^(\w+) [tT] {name}(?:\.lto_priv\.\d+)?$", listed, re.MULTILINE) for name in OPERATIONS]
     return [int(match.group(1), 16) & ~1 for match in found]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was provisioned survives a power cut before each operation on the flash: the old value is there, or the new one.
+"""Provisioned values survive a power cut before each operation on the flash: the old value is there, or the new one.
 
 For mps2/an385 with its flash in a file, by `pytest -p machine` (machine.py). The power is cut by QEMU's gdb stub, before the
 first operation of a change, before the second, and so on until the change ends without a cut.

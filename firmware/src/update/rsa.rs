@@ -9,7 +9,7 @@ use crate::ffi::update as port;
 const SHORTEST: usize = 256;
 /// The longest modulus, in bytes: 4096 bits.
 const LONGEST: usize = 512;
-/// What DER puts around a modulus, and the exponent.
+/// Room for what DER puts around a modulus, and the exponent.
 const AROUND: usize = 64;
 
 /// `AlgorithmIdentifier` of rsaEncryption (RFC 8017, appendix A.1).
@@ -38,7 +38,7 @@ pub(super) fn verify(key: RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool 
 /// DER, written from its end: a length is known when its content is there.
 struct Backwards<'s> {
     space: &'s mut [u8],
-    /// Where the content begins.
+    /// Start of the content.
     end: usize,
 }
 

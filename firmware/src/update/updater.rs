@@ -22,7 +22,7 @@ static WANTED: AtomicU32 = AtomicU32::new(0);
 /// Jobs up to this number are to stop.
 static STOPPED: AtomicU32 = AtomicU32::new(0);
 
-/// What device loop and download hand to each other.
+/// Things that device loop and download hand to each other.
 struct Exchange {
     job: Option<(u32, Box<Job>)>,
     progress: Option<u32>,

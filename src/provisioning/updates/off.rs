@@ -1,4 +1,4 @@
-//! No updates over this session.
+//! Without updates over the provisioning service.
 
 use core::marker::PhantomData;
 use core::time::Duration;
