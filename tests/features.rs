@@ -75,14 +75,16 @@ fn collect(folder: &Path, names: &mut HashSet<String>) {
 }
 
 /// The files that have twister run tests.
-const SAMPLES: [&str; 3] = [
+const SAMPLES: [&str; 4] = [
     "sample.yaml",
     "examples/c/sample.yaml",
+    "examples/rust/sample.yaml",
     "tests/zephyr/c_api/sample.yaml",
 ];
 
-/// Collects the names of the firmware's tests: of the files that twister runs.
-fn collect_of_the_firmware(names: &mut HashSet<String>) {
+/// The files in `tests/zephyr` that twister runs, without their ends.
+fn run_by_twister() -> HashSet<String> {
+    let mut files = HashSet::new();
     for sample in SAMPLES {
         for line in read(&root().join(sample)).lines() {
             let file = line.trim().strip_prefix("- \"");
@@ -90,11 +92,33 @@ fn collect_of_the_firmware(names: &mut HashSet<String>) {
                 continue;
             };
             // All of them lie in one folder, which some name from theirs.
-            let file = file.rsplit('/').next().unwrap_or_default();
-            let text = read(&root().join(format!("tests/zephyr/{file}.py")));
-            names.extend(functions_of_pytest(&text).into_iter().map(str::to_owned));
+            files.insert(file.rsplit('/').next().unwrap_or_default().to_owned());
         }
     }
+    files
+}
+
+/// Collects the names of the firmware's tests: of the files that twister runs.
+fn collect_of_the_firmware(names: &mut HashSet<String>) {
+    for file in run_by_twister() {
+        let text = read(&root().join(format!("tests/zephyr/{file}.py")));
+        names.extend(functions_of_pytest(&text).into_iter().map(str::to_owned));
+    }
+}
+
+#[test]
+fn twister_runs_every_test_of_the_firmware() {
+    let run = run_by_twister();
+    let mut files = 0;
+    for entry in fs::read_dir(root().join("tests/zephyr")).expect("the firmware's tests") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_str().expect("a name in ASCII");
+        if let (true, Some(file)) = (name.starts_with("test_"), name.strip_suffix(".py")) {
+            assert!(run.contains(file), "no scenario of twister runs {name}");
+            files += 1;
+        }
+    }
+    assert!(files >= 20, "{files} files were found");
 }
 
 #[test]

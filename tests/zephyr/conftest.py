@@ -4,6 +4,7 @@
 import pytest
 from console import Console
 from hub import Hub
+from machine import Machine
 from ppp_peer import PppPeer
 from wifi_module import PASSWORD, SSID, WifiModule
 from twister_harness.exceptions import TwisterHarnessException, TwisterHarnessTimeoutException
@@ -12,6 +13,21 @@ from twister_harness.exceptions import TwisterHarnessException, TwisterHarnessTi
 def config_of(dut):
     """The image's Kconfig values, as text."""
     return (dut.device_config.app_build_dir / "zephyr" / ".config").read_text(encoding="utf-8")
+
+
+@pytest.fixture(name="unlaunched_dut")
+def fixture_unlaunched_dut(request):
+    """The device, switched off: twister's. Twister's QEMU has no flash that outlives it, so machine.py runs an image whose
+    flash does."""
+    harness = getattr(request.config, "twister_harness_config", None)
+    build = harness and harness.devices[0].app_build_dir
+    image = build and build / "zephyr" / "zephyr.elf"
+    if not image or not Machine.outlives(image):
+        yield request.getfixturevalue("unlaunched_dut")
+        return
+    machine = Machine(image)
+    yield machine
+    machine.close()
 
 
 @pytest.fixture(name="ipv6")

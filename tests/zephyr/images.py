@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from conftest import config_of
-from hub import Hub
+from hub import ROOT, Hub
 
 ID = ("--provider", "Contoso", "--name", "Toaster")
 COMPATIBILITY = "deviceManufacturer=Contoso,deviceModel=Toaster"
@@ -54,7 +54,8 @@ class UpdateHub(Hub):
             port = free.getsockname()[1]
         super().__init__(directory, updates=f"127.0.0.1:{port}", updates_host="10.0.2.2")
         self.images = images
-        keys = Path(images.value("AZURE_UPDATE_ROOT_KEYS")).parent
+        # From the project's directory, as the build takes it.
+        keys = (ROOT / images.value("AZURE_UPDATE_ROOT_KEYS")).parent
         (self.state / "updates").mkdir(parents=True)
         for name in ("keys.json", "root-keys.json"):
             shutil.copy(keys / name, self.state / "updates" / name)

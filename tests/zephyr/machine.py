@@ -12,7 +12,8 @@ With MCUboot, tests/zephyr/test_update.py says how to build:
 
     PYTHONPATH=tests/zephyr:$harness pytest -p machine --image BUILD/APPLICATION/zephyr/zephyr.elf tests/zephyr/test_update.py
 
-A pytest plugin that stands in for twister's: it gives the device that the tests ask for.
+A pytest plugin that stands in for twister's: it gives the device that the tests ask for. With twister, conftest.py takes it for
+images whose flash is to outlive QEMU.
 """
 
 import queue
@@ -55,6 +56,14 @@ class Machine:
         self.loader = None
         if "CONFIG_BOOTLOADER_MCUBOOT=y" in (self.image.parent / ".config").read_text(encoding="utf-8"):
             self.loader = self.image.parents[2] / "mcuboot/zephyr/zephyr.bin"
+
+    @staticmethod
+    def outlives(image):
+        """True if the image's flash is in memory that QEMU can keep in a file."""
+        config = (image.parent / ".config").read_text(encoding="utf-8")
+        devicetree = (image.parent / "zephyr.dts").read_text(encoding="utf-8")
+        loader = "CONFIG_BOOTLOADER_MCUBOOT=y" in config
+        return 'CONFIG_BOARD="mps2"' in config and (loader or 'zephyr,memory-region = "PSRAM"' in devicetree)
 
     def launch(self):
         """Switches it on."""

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Software updates with the real MCUboot, on mps2/an385 in QEMU, whose flash is in a file.
 
-    local-hub update import README.md --provider P --name N --version 1.0 --compatibility a=b --state KEYS
-    west build --sysbuild -b mps2/an385 -d BUILD . -- -Dmcuboot_EXTRA_CONF_FILE=$PWD/tests/zephyr/flash/slow_swap.conf
+    west build --sysbuild -b mps2/an385 -d BUILD . -- -Dmcuboot_EXTRA_CONF_FILE=tests/zephyr/flash/slow_swap.conf
         -DEXTRA_CONF_FILE="tests/zephyr/test.conf;tests/zephyr/update.conf;tests/zephyr/queue_always.conf"
-        -DCONFIG_AZURE_UPDATE_ROOT_KEYS='"KEYS/updates/root-keys.json"'
 
 and then as tests/zephyr/machine.py says. A kill of QEMU is a power cut; AZURE_TEST_KILLS says how many there are. MCUboot's
 own development key signs the images, which the workspace has.
