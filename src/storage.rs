@@ -19,6 +19,9 @@ use crate::text::{Text, written};
 /// Bytes that a checksum takes behind a value.
 pub const CHECKSUM_LEN: usize = 4;
 
+/// Words of [`load`]'s warning for the values of updates ([`crate::port::update::Updater::load`]).
+pub const REMEDY_OF_UPDATES: &str = "what is known of the last update is lost";
+
 /// CRC-32 (ISO/IEC 8802-3, ITU-T V.42): its generator polynomial, bits reversed.
 const POLYNOMIAL: u32 = 0xedb8_8320;
 

@@ -311,7 +311,7 @@ fn a_failed_update_is_reported_with_its_reason() {
     let all = operations(&world);
     let (_, report) = all.iter().find(|(name, _)| name == REPORT).unwrap();
     assert!(
-        report.contains(r#""outcome":"FAILED","failureOrigin":"DEVICE""#),
+        report.contains(r#""outcome":"FAILED","failureOrigin":"ADU_CLOUD_SERVICE""#),
         "{report}"
     );
     assert!(

@@ -73,25 +73,14 @@ impl Registration<'_> {
         connection: &mut Connection<'_>,
         now: Instant,
     ) -> Result<(), Failure> {
-        let too_small = Failure::Scratch(Overflow {
-            capacity: connection.scratch.len(),
-        });
-        let (topic, payload) = connection
-            .scratch
-            .split_at_mut_checked(OPERATION_TOPIC_SIZE)
-            .ok_or(too_small)?;
-        self.last_id = self.last_id.wrapping_add(1);
-        let request_id = self.last_id;
-        let asked = self.talk.ask(payload, now, ANSWER_TIMEOUT);
-        let (name, length, until) = asked.map_err(|_| too_small)?;
-        let topic = render(topic, Outbound::DpsUpdate { request_id, name })?;
-        let payload = payload.get(..length).unwrap_or_default();
-        connection.session.publish_now(topic, payload)?;
-        self.state = State::Asked {
-            id: request_id,
-            until,
-        };
-        Ok(())
+        let size = OPERATION_TOPIC_SIZE;
+        self.publish(connection, size, |own, request_id, topic, payload| {
+            let capacity = payload.len();
+            let asked = own.talk.ask(payload, now, ANSWER_TIMEOUT);
+            let (name, length, until) = asked.map_err(|_| too_small(size + capacity))?;
+            let topic = render(topic, Outbound::DpsUpdate { request_id, name })?;
+            Ok((topic, payload.get(..length).unwrap_or_default(), until))
+        })
     }
 
     /// Nothing is asked for.
@@ -110,41 +99,61 @@ impl Registration<'_> {
         connection: &mut Connection<'_>,
         now: Instant,
     ) -> Result<(), Failure> {
-        let too_small = Failure::Scratch(Overflow {
-            capacity: connection.scratch.len(),
-        });
-        let (topic, payload) = connection
-            .scratch
-            .split_at_mut_checked(TOPIC_SIZE)
-            .ok_or(too_small)?;
-        self.last_id = self.last_id.wrapping_add(1);
-        let request_id = self.last_id;
-        let mut payload = Text::new(payload);
-        let topic = match &self.operation_id {
-            Some(operation_id) => render(
-                topic,
-                Outbound::DpsOperationStatus {
+        let size = TOPIC_SIZE;
+        self.publish(connection, size, |own, request_id, topic, payload| {
+            let until = now.after(ANSWER_TIMEOUT);
+            if let Some(operation_id) = &own.operation_id {
+                let question = Outbound::DpsOperationStatus {
                     request_id,
                     operation_id,
-                },
-            )?,
-            None => {
-                let mut body = Object::new(&mut payload);
-                body.string("registrationId", self.enrollment.registration_id().as_str());
-                if let Some(custom) = self.payload {
-                    body.raw("payload", custom);
-                }
-                body.finish().map_err(|_| too_small)?;
-                render(topic, Outbound::DpsRegister { request_id })?
+                };
+                return Ok((render(topic, question)?, &[], until));
             }
-        };
-        connection
-            .session
-            .publish_now(topic, payload.as_str().as_bytes())?;
-        self.state = State::Asked {
-            id: request_id,
-            until: now.after(ANSWER_TIMEOUT),
-        };
+            let capacity = payload.len();
+            let mut text = Text::new(payload);
+            let mut body = Object::new(&mut text);
+            body.string("registrationId", own.enrollment.registration_id().as_str());
+            if let Some(custom) = own.payload {
+                body.raw("payload", custom);
+            }
+            body.finish().map_err(|_| too_small(size + capacity))?;
+            let length = text.len();
+            let topic = render(topic, Outbound::DpsRegister { request_id })?;
+            Ok((topic, payload.get(..length).unwrap_or_default(), until))
+        })
+    }
+
+    /// Publishes a question, and begins to wait for its answer. `write` is given the request id and two parts of the scratch
+    /// buffer; it gives the topic, the payload, and the time until which the answer may take.
+    fn publish<F>(
+        &mut self,
+        connection: &mut Connection<'_>,
+        topic_size: usize,
+        write: F,
+    ) -> Result<(), Failure>
+    where
+        F: for<'s> FnOnce(
+            &mut Self,
+            u32,
+            &'s mut [u8],
+            &'s mut [u8],
+        ) -> Result<(&'s str, &'s [u8], Instant), Failure>,
+    {
+        let capacity = connection.scratch.len();
+        let (topic, payload) = connection
+            .scratch
+            .split_at_mut_checked(topic_size)
+            .ok_or(too_small(capacity))?;
+        self.last_id = self.last_id.wrapping_add(1);
+        let id = self.last_id;
+        let (topic, payload, until) = write(self, id, topic, payload)?;
+        connection.session.publish_now(topic, payload)?;
+        self.state = State::Asked { id, until };
         Ok(())
     }
+}
+
+/// The failure of a scratch buffer of this size in bytes.
+const fn too_small(capacity: usize) -> Failure {
+    Failure::Scratch(Overflow { capacity })
 }

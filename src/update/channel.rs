@@ -434,10 +434,21 @@ impl Updates<'_> {
     }
 }
 
+/// The party that a failure is of. The preview's contract has the names only; which kind is whose is this device's reading.
+fn failure_origin(extended: u32) -> &'static str {
+    match extended >> 16 {
+        // The deployment, the package of root keys, the signature, the manifest.
+        1..=4 => "ADU_CLOUD_SERVICE",
+        // The download.
+        6 => "ADU_MANAGED_RESOURCE",
+        _ => "DEVICE",
+    }
+}
+
 fn write_outcome(object: &mut Object<'_, '_>, result: &InstallResult) {
     let (outcome, origin) = match result.code {
         code if code > 0 => ("SUCCEEDED", "NOT_APPLICABLE"),
-        0 => ("FAILED", "DEVICE"),
+        0 => ("FAILED", failure_origin(result.extended)),
         _ => ("CANCELED", "NOT_APPLICABLE"),
     };
     object

@@ -226,6 +226,16 @@ fn requests_have_the_contracts_members() {
             r#""outcome":"FAILED","failureOrigin":"DEVICE","resultCode":0,"extendedResultCodes":"80003""#,
         ),
         (
+            0,
+            0x3_0001,
+            r#""outcome":"FAILED","failureOrigin":"ADU_CLOUD_SERVICE","resultCode":0,"extendedResultCodes":"30001""#,
+        ),
+        (
+            0,
+            0x6_057c,
+            r#""outcome":"FAILED","failureOrigin":"ADU_MANAGED_RESOURCE","resultCode":0,"extendedResultCodes":"6057C""#,
+        ),
+        (
             -1,
             0,
             r#""outcome":"CANCELED","failureOrigin":"NOT_APPLICABLE","resultCode":-1,"extendedResultCodes":"0""#,

@@ -5,6 +5,7 @@ use super::machine::{Environment, Updates};
 use super::record::{RECORD_SIZE, ROTATION_SIZE, Record};
 use crate::logging::warn;
 use crate::port::update::Updater;
+use crate::storage::CHECKSUM_LEN;
 
 /// Key of the record in the storage.
 const RECORD_KEY: &str = "update";
@@ -47,7 +48,7 @@ impl Updates<'_> {
 
     /// Reads what an earlier run, or the other image, has stored.
     pub(super) fn load(&mut self, updater: &mut dyn Updater) {
-        let mut space = alloc::vec![0; ROTATION_SIZE];
+        let mut space = alloc::vec![0; ROTATION_SIZE + CHECKSUM_LEN];
         let mut load = |key: &str, space: &mut [u8]| match updater.load(key, space) {
             Ok(length) => length,
             Err(error) => {

@@ -192,14 +192,15 @@ pub trait Updater {
     /// The medium failed.
     fn confirm(&mut self) -> Result<(), SlotError>;
 
-    /// Loads what [`Updater::store`] stored under this key: see [`Storage::load`](super::Storage::load).
+    /// Loads what [`Updater::store`] stored under this key: see [`storage::load`](crate::storage::load). The buffer has
+    /// room for the value and [`storage::CHECKSUM_LEN`](crate::storage::CHECKSUM_LEN) bytes behind it.
     ///
     /// # Errors
     ///
     /// The medium failed, or the buffer is too small.
     fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError>;
 
-    /// Stores a small value that both images can read: see [`Storage::store`](super::Storage::store).
+    /// Stores a small value that both images can read: see [`storage::store`](crate::storage::store).
     ///
     /// # Errors
     ///

@@ -180,17 +180,7 @@ impl Updater for HostUpdater {
     }
 
     fn load(&mut self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, StorageError> {
-        // With room for the checksum.
-        let mut sealed = vec![0; buffer.len() + storage::CHECKSUM_LEN];
-        let remedy = "what is known of the last update is lost";
-        let length = storage::load(&mut self.storage, key, remedy, &mut sealed)?;
-        if let Some(length) = length {
-            let place = buffer
-                .get_mut(..length)
-                .ok_or(StorageError::TooLong(length))?;
-            place.copy_from_slice(sealed.get(..length).unwrap_or_default());
-        }
-        Ok(length)
+        storage::load(&mut self.storage, key, storage::REMEDY_OF_UPDATES, buffer)
     }
 
     fn store(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {

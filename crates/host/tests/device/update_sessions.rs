@@ -16,7 +16,7 @@ use local_hub::{Config, UpdateFault};
 use serde_json::Value;
 
 use crate::program::PATIENCE;
-use crate::provisioning::{ID, by_keys, primary_key};
+use crate::provisioning::{Device, ID, by_keys, primary_key};
 use crate::updates::{ALWAYS, Site, id};
 
 /// Starts a device that asks every two seconds.
@@ -124,4 +124,22 @@ fn an_update_that_is_offered_before_the_registration_is_installed() {
     assert_eq!(done["installedUpdateId"]["version"], "1.1.0");
     assert_eq!(installed(&site), "1.1.0");
     device.stop();
+}
+
+#[test]
+fn the_program_takes_an_update_by_a_session_that_its_options_ask_for() {
+    let site = Site::with(Config::temporary());
+    let key = primary_key(&site.hub.enroll(ID, by_keys()).unwrap());
+    site.hub.offer_update(&id("1.1.0"), ID, true).unwrap();
+    let keys = site.hub.update_root_keys();
+    let mut device = Device::with_key(&site.hub, &key);
+    device.options(&["--update-folder", site.folder.path().to_str().unwrap()]);
+    device.options(&["--update-root-keys", keys.to_str().unwrap()]);
+    device.options(&["--update-manufacturer", "Contoso"]);
+    device.options(&["--update-model", "Toaster", "--update-channel", "dps"]);
+    let program = device.start(&["--interval", "0.2"]);
+    let done = report(&site, "Succeeded");
+    assert_eq!(done["installedUpdateId"]["version"], "1.1.0");
+    program.wait_for("1.1.0 is installed, and is kept");
+    assert_eq!(installed(&site), "1.1.0");
 }

@@ -81,7 +81,7 @@ pub(crate) fn start_with_key(hub: &Hub, key: &str) -> DeviceThread {
 }
 
 /// What a device of these tests is started with; its files and its state outlive the program.
-struct Device {
+pub(crate) struct Device {
     folder: tempfile::TempDir,
     arguments: Vec<String>,
 }
@@ -106,7 +106,7 @@ impl Device {
         device
     }
 
-    fn with_key(hub: &Hub, key: &str) -> Self {
+    pub(crate) fn with_key(hub: &Hub, key: &str) -> Self {
         let mut device = Self::new(hub);
         device.options(&["--id-scope", hub.id_scope(), "--registration-id", ID]);
         device.file("--symmetric-key-file", key);
@@ -121,7 +121,7 @@ impl Device {
         device
     }
 
-    fn options(&mut self, options: &[&str]) {
+    pub(crate) fn options(&mut self, options: &[&str]) {
         self.arguments
             .extend(options.iter().map(ToString::to_string));
     }
@@ -136,7 +136,7 @@ impl Device {
         self.folder.path().join("state")
     }
 
-    fn start(&self, more: &[&str]) -> Program {
+    pub(crate) fn start(&self, more: &[&str]) -> Program {
         let arguments = self.arguments.iter().map(String::as_str);
         Program::start(&arguments.chain(more.iter().copied()).collect::<Vec<_>>())
     }
