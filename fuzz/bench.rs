@@ -120,7 +120,7 @@ impl<'b, W: Work> Bench<'b, W> {
         Ok(())
     }
 
-    /// What was sent since the last time: first byte, topic of a PUBLISH, and the rest of each packet.
+    /// Packets sent since the last call: first byte, topic of a PUBLISH, and the rest of each packet.
     pub fn sent(&mut self) -> Vec<(u8, String, Vec<u8>)> {
         let mut bytes = Vec::new();
         while !self.machine.connection_mut().transmit().is_empty() {
@@ -168,7 +168,7 @@ fn packets(mut bytes: &[u8]) -> Vec<(u8, String, Vec<u8>)> {
     all
 }
 
-/// How many filters a SUBSCRIBE asks for.
+/// Number of filters in a SUBSCRIBE.
 fn filters(body: &[u8]) -> usize {
     let (mut rest, mut count) = (&body[2..], 0);
     while !rest.is_empty() {

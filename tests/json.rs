@@ -69,7 +69,7 @@ fn rewrite(slot: Slot<'_, '_>, value: &serde_json::Value) {
 #[derive(Default)]
 struct Rebuild {
     text: String,
-    /// What is open: its name, its kind, where its text begins, and what it holds so far.
+    /// Open values, outermost first: name, kind, beginning in `text`, and content so far.
     open: Vec<(Option<String>, Kind, usize, serde_json::Value)>,
     done: Option<serde_json::Value>,
 }

@@ -1,4 +1,4 @@
-//! How much heap the MQTT session takes, and for how long: the codec allocates, the session keeps nothing.
+//! Heap use of the MQTT session, in size and time: the codec allocates, the session keeps nothing.
 //!
 //! The figures are bytes asked of the allocator on a 64-bit host (`cargo test --test mqtt_heap --
 //! --nocapture` prints them); on a 32-bit device, the codec's own bookkeeping takes half of its part.

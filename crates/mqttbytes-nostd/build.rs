@@ -16,7 +16,7 @@ use std::process::Command;
 
 const NAME: &str = "mqttbytes";
 const VERSION: &str = "0.6.0";
-/// Where to look instead of asking Cargo: the unpacked package.
+/// Environment variable with the folder of the unpacked package. If it is set, Cargo is not asked.
 const OVERRIDE: &str = "MQTTBYTES_SOURCE_DIR";
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -117,7 +117,7 @@ fn ask_cargo(out: &Path) -> Outcome<PathBuf> {
     .into())
 }
 
-/// Where Cargo's configuration may lie: with this crate, with the build's output, with the one who builds.
+/// Folders that Cargo's configuration may lie in or above: of this crate, of the build's output, of the caller.
 fn directories(out: &Path) -> Vec<PathBuf> {
     let mut directories: Vec<PathBuf> = Vec::new();
     let candidates = [

@@ -103,9 +103,9 @@ impl OwnedAccess {
 /// The device's configuration.
 #[derive(Debug)]
 pub(crate) struct Configuration {
-    /// Who it is.
+    /// Identity at a hub, or enrolment with DPS.
     pub(crate) access: OwnedAccess,
-    /// Where to connect instead of to the host names of hub and DPS.
+    /// Address to connect to; `None` for the host names of hub and DPS.
     address: Option<String>,
     /// TCP port of hub and DPS.
     port: u16,

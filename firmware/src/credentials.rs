@@ -248,7 +248,7 @@ impl Credentials {
     }
 }
 
-/// Which part of a pair is still to come.
+/// Names the part of a pair that is still to come.
 fn missing() -> CredentialsError {
     match Record::load(&mut Settings) {
         Ok(record) if record.has_certificate => CredentialsError::NoKey,

@@ -22,7 +22,7 @@ use crate::logger::Line;
 use crate::platform::ZephyrPlatform;
 use crate::{indicator, logger, requests, status, storage};
 
-/// What a device without an identity says.
+/// Message of a device without an identity.
 const IDENTITY_NEEDED: &str = if cfg!(CONFIG_AZURE_DPS) {
     "the device has no identity yet: azure set connection-string, or azure set provisioning"
 } else {
@@ -165,7 +165,7 @@ fn join_by_zephyr(wifi: &mut Wifi, network: configuration::Network) {
     wifi.network = Some(network);
 }
 
-/// What goes on from one provisioning to the next.
+/// State that outlives each provisioning.
 #[derive(Default)]
 struct Lasting {
     /// Messages that wait for the hub.

@@ -33,7 +33,7 @@ pub(crate) const HOST: &str = "provisioning-host";
 /// An enrolment and the service to ask.
 #[derive(Debug)]
 pub(crate) struct Provisioning {
-    /// Who asks.
+    /// Registration that asks, and its proof.
     pub(crate) enrollment: Enrollment,
     host_name: HostName,
 }

@@ -7,7 +7,7 @@
 use azure_device::json::{Kind, Name, ParseError, Reader, Sink, Value};
 use libfuzzer_sys::fuzz_target;
 
-/// What a reader told.
+/// Calls that a reader made: its begins and ends, and all bytes.
 #[derive(Default, PartialEq, Eq, Debug)]
 struct Story {
     told: Vec<(u32, Option<String>, Option<Kind>)>,

@@ -22,7 +22,7 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
     ConnectionString::parse("HostName=h;DeviceId=MyDevice01;x509=true").expect("a legal one")
 });
 
-/// What a device with this receive buffer reports of a twin and of a change after it.
+/// Returns the reports of a device with this receive buffer about a twin and about a change after it.
 fn reported(receive: usize, twin: &[u8], change: &[u8]) -> Vec<Vec<u8>> {
     let mut memory = Memory::new(receive, 32);
     let config = Config {

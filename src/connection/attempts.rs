@@ -1,4 +1,4 @@
-//! When the next attempt starts: the clock first, then the wait that follows from the last failure.
+//! Start of the next attempt: the clock is set first, then comes the wait that follows from the last failure.
 
 use core::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::time::{Instant, Moment, SANE_CLOCK, UnixTime};
 /// Interval at which the clock is set again: crystals drift by seconds a day at worst, and SNTP is cheap.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// When the next try is due after the clock could not be set again.
+/// Time until the next try after the clock could not be set again.
 const CLOCK_RETRY: Duration = Duration::from_secs(3600);
 
 /// A correction by more than this explains a refused token: the hub's own tolerance is 5 minutes.
@@ -23,9 +23,9 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 pub(super) struct Attempts {
     backoff: Backoff,
     shortest: Duration,
-    /// When the next one starts.
+    /// Time at which the next attempt starts.
     until: Instant,
-    /// When the clock is to be set again.
+    /// Time at which the clock is to be set again; `None` until it was set once.
     clock_due: Option<Instant>,
     /// A failure made the clock suspect: it is set before anything else.
     clock_suspect: bool,
@@ -63,7 +63,7 @@ impl Attempts {
         self.clock_due.is_none_or(|due| now >= due)
     }
 
-    /// When the clock is to be set again, if it was set.
+    /// Time at which the clock is to be set again; `None` until it was set once.
     pub(super) fn clock_due(&self) -> Option<Instant> {
         self.clock_due
     }

@@ -100,7 +100,7 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         }
     }
 
-    /// When the next message is to be measured, unless the work is about to end.
+    /// Time at which the next message is to be measured; `None` if the work is about to end.
     fn measurement_due(&self) -> Option<Instant> {
         let due = self.work.measurement_due();
         due.filter(|_| !self.connection.stopping)
@@ -116,7 +116,7 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         due.into_iter().flatten().fold(until, Instant::min)
     }
 
-    /// When [`Machine::serve`] has something to do although nothing came in.
+    /// Time at which [`Machine::serve`] has something to do although nothing came in.
     fn exchange_deadline(&self, link: &Link, now: Instant) -> Instant {
         let connection = &self.connection;
         let phase = match link.phase {
@@ -132,7 +132,7 @@ impl<'b, W: Work + ?Sized> Machine<'b, W> {
         self.earliest(due.unwrap_or(Instant::MAX))
     }
 
-    /// Where to connect.
+    /// Server to connect to.
     pub const fn endpoint(&self) -> Endpoint<'b> {
         self.connection.settings.endpoint
     }

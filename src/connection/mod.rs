@@ -95,7 +95,7 @@ impl Buffers<'_> {
 /// Settings of a connection that its work makes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings<'b> {
-    /// Where to connect.
+    /// Server to connect to.
     pub(crate) endpoint: Endpoint<'b>,
     /// The kind of credential in use, for the advice in a failure.
     pub(crate) credential: CredentialKind,
@@ -133,11 +133,11 @@ enum State {
 /// An open connection: mortal, while the session outlives it.
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    /// When the hub accepted the device.
+    /// Time at which the hub accepted the device; `None` before that.
     joined: Option<Instant>,
     /// True once it was of use, besides that it was accepted.
     made_progress: bool,
-    /// When the SAS token is to be renewed by a planned reconnect.
+    /// Time at which the SAS token is to be renewed by a planned reconnect; `None` if it need not be.
     renew_at: Option<Instant>,
     phase: Phase,
 }

@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Silence {
     attempts: u32,
-    /// When the first of them ended, or when the link was taken down.
+    /// Time at which the first of them ended, or at which the link was taken down.
     since: Option<Instant>,
 }
 

@@ -18,19 +18,19 @@ pub enum Task {
     /// Open a connection to [`Machine::endpoint`](super::Machine::endpoint) and report to
     /// [`Machine::opened`](super::Machine::opened) or [`Machine::not_opened`](super::Machine::not_opened).
     OpenConnection {
-        /// When to ask again, if the connection can be opened in steps.
+        /// Time at which to ask again, if the connection can be opened in steps.
         until: Instant,
     },
     /// Move bytes both ways and call [`Machine::serve`](super::Machine::serve), until the deadline at the latest.
     Exchange {
-        /// When to call [`Machine::serve`](super::Machine::serve) even if nothing came.
+        /// Time at which to call [`Machine::serve`](super::Machine::serve) even if nothing came.
         until: Instant,
     },
     /// Close the connection and report to [`Machine::closed_cleanly`](super::Machine::closed_cleanly).
     CloseConnection,
     /// Nothing to do until then, or until a request.
     Sleep {
-        /// When to ask again.
+        /// Time at which to ask again.
         until: Instant,
     },
     /// The work has ended.

@@ -37,7 +37,7 @@ pub struct Carryover {
     offer: Option<crate::update::Service>,
 }
 
-/// Whose messages they were, and for which hub.
+/// Device that the messages were of, and the hub that they were for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Origin {
     host_name: HostName,

@@ -30,9 +30,9 @@ pub(super) struct Episode {
     counted: Dropped,
     /// The causes that were told in this episode, one bit each.
     told: u16,
-    /// When a message was dropped last.
+    /// Time at which a message was dropped last.
     last: Instant,
-    /// When the twin was to be told last.
+    /// Time at which the twin was last told to report the counters.
     reported: Instant,
 }
 
@@ -106,8 +106,8 @@ impl<A: Application> Device<'_, A> {
         }
     }
 
-    /// When the episode that goes on ends if nothing more is dropped; `None` as long as that is not all that it
-    /// takes.
+    /// Time at which the current episode ends if nothing more is dropped. `None` if there is no episode, or if it
+    /// cannot end by time alone.
     pub(super) fn episode_end(&self, connection: &Connection<'_>) -> Option<Instant> {
         let overflowed = [Cause::OverflowOldest, Cause::OverflowNewest]
             .into_iter()

@@ -70,7 +70,7 @@ impl Calls {
         Ok(())
     }
 
-    /// When a slow call is to be asked again.
+    /// Earliest time at which a slow call is to be asked again; `None` without slow calls.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.iter().flatten().map(|call| call.due).min()
     }

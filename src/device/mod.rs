@@ -62,7 +62,7 @@ const MOST_AWAITED: usize = 8;
 /// Settings that an engineer makes.
 #[derive(Clone, Debug)]
 pub struct Config<'a> {
-    /// Where to connect if not to the identity's host name: a gateway, or a local hub.
+    /// Address to connect to, such as that of a gateway or a local hub; `None` for the identity's host name.
     pub address: Option<&'a str>,
     /// TCP port. Default 8883.
     pub port: u16,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Why a text names no server.
+/// Reason why a text names no server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerError {
     /// There is no name and no address.

@@ -161,8 +161,8 @@ pub const fn is_hidden(character: char) -> bool {
     )
 }
 
-/// Where `part`, which is not empty, first stands in `text`. Short texts do without the kilobyte and a half
-/// of the standard library's search.
+/// Byte offset at which `part`, which is not empty, first stands in `text`. Short texts do without the kilobyte and
+/// a half of the standard library's search.
 pub(crate) fn find(text: &str, part: &str) -> Option<usize> {
     text.as_bytes()
         .windows(part.len())

@@ -219,17 +219,17 @@ impl Iterator for Decoder<'_> {
 pub enum DecodeError {
     /// The text ends within an escape.
     Truncated {
-        /// Where the escape starts.
+        /// Byte offset at which the escape starts.
         at: usize,
     },
     /// `%` is not followed by two hexadecimal digits.
     NotHexadecimal {
-        /// Where the escape starts.
+        /// Byte offset at which the escape starts.
         at: usize,
     },
     /// The escapes do not stand for a UTF-8 character.
     NotUtf8 {
-        /// Where the character's first escape starts.
+        /// Byte offset at which the character's first escape starts.
         at: usize,
     },
     /// The buffer is too small for the decoded text.

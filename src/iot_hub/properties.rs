@@ -27,17 +27,17 @@ pub enum SystemProperty {
     MessageId,
     /// The id of the message that this one answers.
     CorrelationId,
-    /// Who the message is from or for.
+    /// Sender or receiver of the message.
     UserId,
-    /// When the message expires, in ISO 8601.
+    /// Time at which the message expires, in ISO 8601.
     AbsoluteExpiry,
     /// Type of the body, such as `application/json`, which message routing needs to look into it.
     ContentType,
     /// Encoding of the body: `utf-8`, `utf-16` or `utf-32`.
     ContentEncoding,
-    /// Where the message goes, such as `/devices/MyDevice01/messages/devicebound`.
+    /// Destination of the message, such as `/devices/MyDevice01/messages/devicebound`.
     To,
-    /// When the message was made, as the SDKs write it; see also [`CREATION_TIME_UTC`].
+    /// Time at which the message was made, as the SDKs write it; see also [`CREATION_TIME_UTC`].
     CreationTime,
     /// The component of the device's model that the message is of (IoT Plug and Play).
     Component,
@@ -183,7 +183,7 @@ impl<'t> MessageProperty<'t> {
         })
     }
 
-    /// Which system property this is; `None` for one of the application, or unknown to this version.
+    /// Returns the system property that this is; `None` for one of the application, or unknown to this version.
     pub fn system(&self) -> Option<SystemProperty> {
         SystemProperty::ALL
             .into_iter()
@@ -197,12 +197,12 @@ impl<'t> MessageProperty<'t> {
 pub enum BagError {
     /// There is nothing where a key must be: two `&` in a row, one at an end of the bag, or a `=` first.
     EmptyKey {
-        /// Where the property starts, as a byte offset into the bag.
+        /// Byte offset in the bag at which the property starts.
         at: usize,
     },
     /// A key or a value is not percent-encoded correctly.
     BadEscape {
-        /// Where the key or the value starts, as a byte offset into the bag.
+        /// Byte offset in the bag at which the key or the value starts.
         at: usize,
         /// Fault, with its position within the key or the value.
         reason: DecodeError,

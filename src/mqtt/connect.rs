@@ -49,7 +49,7 @@ impl fmt::Debug for Connect<'_> {
 /// The last will (MQTT 3.1.1, section 3.1.2.5). IoT Hub takes the device's telemetry topics only.
 #[derive(Clone, Copy)]
 pub struct Will<'a> {
-    /// Where to.
+    /// Topic that the server publishes it to.
     pub topic: &'a str,
     /// Up to 65535 bytes.
     pub payload: &'a [u8],

@@ -28,9 +28,9 @@ pub(super) struct LinkState {
     pub(super) ping: bool,
     /// The next packet waits until a message is acknowledged, and this side stopped reading.
     pub(super) blocked: bool,
-    /// When the oldest message in flight became the oldest.
+    /// Time at which the oldest message in flight became the oldest.
     pub(super) oldest_since: Instant,
-    /// Where the bytes came from that were given out last.
+    /// Source of the bytes that were given out last.
     pub(super) offered: Source,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Phase {
     Left,
 }
 
-/// Where bytes for the transport lie.
+/// Place of the bytes for the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Nothing,

@@ -133,7 +133,7 @@ pub enum RequestError {
     Field(Field, Fault),
     /// A buffer given to [`Session::new`](super::Session::new) can never hold this.
     TooLarge {
-        /// Which one.
+        /// Buffer that is too small.
         buffer: Buffer,
         /// Bytes that are needed.
         needed: usize,

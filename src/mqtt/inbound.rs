@@ -277,7 +277,7 @@ impl Pieces {
 pub(super) struct Skip {
     header: Header,
     position: usize,
-    /// Where the packet identifier starts, if there is one.
+    /// Byte offset in the packet at which the packet identifier starts; `None` at QoS 0.
     id_at: Option<usize>,
     id: [u8; 2],
 }

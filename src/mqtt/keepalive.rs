@@ -64,7 +64,7 @@ impl Keepalive {
         due
     }
 
-    /// When to look again.
+    /// Time at which to look again; `None` without keep-alive.
     pub(super) fn deadline(&self, deaf: bool) -> Option<Instant> {
         earliest(self.due(deaf), self.expiry(deaf))
     }

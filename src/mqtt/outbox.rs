@@ -36,7 +36,7 @@ pub(super) struct Outbox<'b> {
     count: usize,
 }
 
-/// Where the messages of an outbox without a connection lie.
+/// Positions of the messages in an outbox without a connection, and their number.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks {
     pub(super) head: usize,
@@ -286,7 +286,7 @@ impl<'b> Outbox<'b> {
         removal
     }
 
-    /// Where the messages lie.
+    /// Positions and number of the messages.
     pub(super) const fn marks(&self) -> Marks {
         Marks {
             head: self.head,
@@ -333,7 +333,7 @@ impl<'b> Outbox<'b> {
         self.unsent = self.count;
     }
 
-    /// Where the packet lies whose entry begins at `at`.
+    /// Offset of the packet whose entry begins at `at`.
     pub(super) const fn body_at(at: usize) -> usize {
         at + ENTRY_HEADER
     }

@@ -24,7 +24,7 @@ enum Step {
 }
 
 impl Session<'_> {
-    /// Where to write bytes from the transport; then call [`received`](Self::received).
+    /// Buffer for bytes from the transport. Write to it, then call [`received`](Self::received).
     ///
     /// It is empty while no connection is open, and when it is full: then [`poll`](Self::poll) has events,
     /// or waits until a message is acknowledged. Do not read from the transport meanwhile.

@@ -20,7 +20,7 @@ pub(super) struct Requests {
 struct Request {
     packet_id: PacketId,
     kind: Kind,
-    /// When it was first seen by a call that knows the time.
+    /// Time of the first call that knew the time and saw this request; `None` before it.
     since: Option<Instant>,
 }
 
@@ -58,7 +58,7 @@ impl Requests {
         }
     }
 
-    /// When the oldest has waited since.
+    /// Time since which the oldest request has waited; `None` if none waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.waiting
             .iter()

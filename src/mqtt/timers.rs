@@ -6,7 +6,7 @@ use super::error::{Awaited, Error};
 use crate::time::{Instant, earliest};
 
 impl Session<'_> {
-    /// When to call [`poll`](Self::poll) although nothing came in; `None` without a connection.
+    /// Time at which to call [`poll`](Self::poll) although nothing came in; `None` without a connection.
     pub fn deadline(&self) -> Option<Instant> {
         let connection = &self.connection;
         match connection.phase {

@@ -205,14 +205,14 @@ pub enum Event {
     },
     /// The server answered [`Session::subscribe`](super::Session::subscribe).
     Subscribed {
-        /// Which request it answered.
+        /// Identifier of the request that it answered.
         packet_id: PacketId,
         /// Grants for each filter.
         granted: Granted,
     },
     /// The server answered [`Session::unsubscribe`](super::Session::unsubscribe).
     Unsubscribed {
-        /// Which request it answered.
+        /// Identifier of the request that it answered.
         packet_id: PacketId,
     },
     /// A message came in. At QoS 1, hand its token to [`Session::acknowledge`](super::Session::acknowledge)

@@ -47,7 +47,7 @@ pub trait Entropy {
 pub struct Endpoint<'a> {
     /// Name that the certificate must be valid for and SNI carries.
     pub host_name: &'a str,
-    /// Where to connect if that is not where `host_name` resolves to: a gateway or a local test hub.
+    /// Address to connect to: `host_name` again, or that of a gateway or a local test hub.
     pub address: &'a str,
     /// TCP port; IoT Hub listens on 8883.
     pub port: u16,

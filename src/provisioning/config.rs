@@ -12,7 +12,7 @@ use crate::mqtt;
 pub struct Config<'a> {
     /// The service's name. Default [`GLOBAL_ENDPOINT`].
     pub host_name: &'a str,
-    /// Where to connect if not to that name.
+    /// Address to connect to; `None` for that name.
     pub address: Option<&'a str>,
     /// TCP port. Default 8883.
     pub port: u16,

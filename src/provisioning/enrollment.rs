@@ -1,4 +1,4 @@
-//! Who asks DPS for a hub, and how it proves itself.
+//! Enrolment of a device: the registration that asks DPS for a hub, and its proof.
 
 use alloc::boxed::Box;
 use core::fmt;

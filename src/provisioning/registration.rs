@@ -39,7 +39,7 @@ pub struct Registration<'b> {
     /// JSON for a custom allocation policy.
     pub(super) payload: Option<Value<'b>>,
     pub(super) state: State,
-    /// When this registration has taken too long.
+    /// Time at which this registration has taken too long.
     deadline: Instant,
     /// Failures from now on after which it ends without an assignment.
     patience: Option<u32>,

@@ -33,12 +33,12 @@ pub use self::store::Store;
 /// Conditions under which messages are written to the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Never. Messages of an earlier start are sent.
+    /// Stores no message. Those of an earlier start are sent.
     #[default]
     Off,
-    /// When the outbox fills, before a planned stop or restart, and after a time offline.
+    /// Stores messages when the outbox fills, before a planned stop or restart, and after a time offline.
     Spill,
-    /// Each one, before it is sent.
+    /// Stores each message before it is sent.
     Always,
 }
 

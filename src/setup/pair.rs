@@ -39,7 +39,7 @@ const CERTIFICATE_BIT: u8 = 1;
 const KEY_BIT: u8 = 2;
 const REFUSED_BIT: u8 = 4;
 
-/// Where a pair lies.
+/// Place for a pair in the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// The first one.
@@ -176,7 +176,7 @@ impl Record {
         storage::store(storage, RECORD, &[VERSION, in_use, flags, a, b, c, d])
     }
 
-    /// Where a new pair goes.
+    /// Slot for a new pair: the one that is not in use.
     pub fn new_slot(&self) -> Slot {
         self.in_use.map_or(Slot::A, Slot::other)
     }
@@ -416,7 +416,7 @@ impl<S: ?Sized> fmt::Debug for Stage<'_, S> {
     }
 }
 
-/// Which pair to connect with.
+/// Pair to connect with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The new pair, on trial.
@@ -428,7 +428,7 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// Where the pair lies; `None` for the image's.
+    /// Slot of the pair; `None` for the image's.
     pub const fn slot(self) -> Option<Slot> {
         match self {
             Self::New(slot) | Self::InUse(slot) => Some(slot),

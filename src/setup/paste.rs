@@ -94,7 +94,7 @@ pub enum Outcome {
 pub enum Progress {
     /// It goes on. Ask again with the next byte, and at this time if none comes.
     Open {
-        /// When silence will mean something.
+        /// Time at which silence will mean something.
         until: Instant,
     },
     /// It is over: the next byte belongs to somebody else.
@@ -114,7 +114,7 @@ pub struct Paste {
     outcome: Option<Outcome>,
     /// Silence that ends the paste, once the outcome is known.
     quiet: Duration,
-    /// When it began, or the last byte came.
+    /// Time at which it began, or at which the last byte came.
     last: Instant,
     touched: bool,
 }

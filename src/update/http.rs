@@ -51,9 +51,9 @@ pub(super) struct Head {
     pub(super) status: u16,
     /// Length of the body.
     pub(super) content_length: Option<u64>,
-    /// Where the range begins, and the length of the whole file, if it is told.
+    /// Byte offset at which the range begins, and the length of the whole file, if it is told.
     pub(super) range: Option<(u64, Option<u64>)>,
-    /// Where a redirect leads.
+    /// Address that a redirect leads to; empty without one.
     pub(super) location: Label<MAX_ADDRESS>,
     /// Seconds that the server asks to wait.
     pub(super) retry_after: Option<u32>,

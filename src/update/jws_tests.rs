@@ -37,7 +37,7 @@ fn a_signature_that_leads_back_to_a_root_key_is_accepted() {
     assert_eq!(check(&changed(jwk), &good()), Ok(()));
 }
 
-/// What is changed, the change, and the check that refuses it.
+/// Name of a part, a change to it, and the check that refuses it.
 type Case = (&'static str, fn(&mut Chain), TrustError);
 
 #[test]

@@ -122,7 +122,7 @@ impl Rotation {
 pub struct Trust<'k> {
     /// Keys that were built in.
     pub roots: &'k [RootKey<'k>],
-    /// What a root key package changed.
+    /// Changes that a root key package made to them.
     pub rotation: &'k Rotation,
 }
 

@@ -198,7 +198,7 @@ impl<'a> Updates<'a> {
         self.wants_cancel = true;
     }
 
-    /// When [`Updates::poll`] has something to do by itself.
+    /// Time at which [`Updates::poll`] has something to do by itself; `None` if it has nothing.
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         match self.stage {
             Stage::Download { ask } | Stage::Install { ask } => Some(ask),

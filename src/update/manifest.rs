@@ -15,9 +15,9 @@ pub(super) const MAX_FILE_ID: usize = 48;
 /// Name of an update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UpdateId {
-    /// Who made it.
+    /// Name of the maker.
     pub provider: Label<MAX_NAME>,
-    /// Of what it is a version.
+    /// Name of the thing that it is a version of.
     pub name: Label<MAX_NAME>,
     /// Version.
     pub version: Label<MAX_NAME>,

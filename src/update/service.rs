@@ -35,7 +35,7 @@ pub struct Workflow {
 /// Texts in [`Service::texts`].
 type Span = Range<usize>;
 
-/// What was found.
+/// Members that were found.
 #[derive(Clone, Debug, Default)]
 struct Found {
     /// The member itself was there, and no `null`.

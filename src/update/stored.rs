@@ -1,4 +1,4 @@
-//! What updates keep over a restart.
+//! Records that updates keep over a restart.
 
 use super::key::Rotation;
 use super::machine::{Environment, Updates};

@@ -1,4 +1,4 @@
-//! What the device says and reads on the wire, against inputs that nobody thought of: every parser takes
+//! Texts that the device writes and reads on the wire, with inputs that nobody thought of: every parser takes
 //! arbitrary text without a panic, what is written is read back, and tokens equal those of an independent
 //! implementation.
 

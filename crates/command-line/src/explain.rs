@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in sentences that repeat nothing of it.
+//! Sentences about a wrong command line. They repeat nothing of it.
 
 use std::error::Error as _;
 use std::ffi::OsString;

@@ -20,7 +20,7 @@ use azure_device::sntp::{self, SntpError};
 /// Time for the answers of a time server, all its addresses together. A link of 5 seconds each way needs 10.
 const SNTP_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Where the date comes from.
+/// Source of the date.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     /// The system's clock.

@@ -60,9 +60,9 @@ pub struct TlsConnector {
     pub(crate) tls: Arc<ClientConfig>,
     /// Time that it may take.
     pub(crate) timeouts: Timeouts,
-    /// Where the connections sleep.
+    /// Poller in which the connections wait.
     pub(crate) poller: Poller,
-    /// Who can wake and stop them.
+    /// Handle by which other threads wake and stop them.
     pub(crate) remote: Remote,
 }
 

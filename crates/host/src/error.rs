@@ -22,26 +22,26 @@ pub enum SetupError {
     NoPem {
         /// Content that the text should have: `certificate` or `private key`.
         what: &'static str,
-        /// Where the text came from.
+        /// Name of the text's origin, such as a path.
         source: String,
         /// Complaint of the PEM reader; `None` if there was simply no such section.
         cause: Option<String>,
     },
     /// The private key is protected with a passphrase.
     EncryptedKey {
-        /// Where the key came from.
+        /// Name of the key's origin, such as a path.
         source: String,
     },
     /// A trusted certificate cannot be used as such.
     BadRoot {
-        /// Where the certificate came from.
+        /// Name of the certificate's origin, such as a path.
         source: String,
         /// Complaint of the verifier.
         cause: rustls::Error,
     },
     /// The device's certificate is of X.509 version 1 or 2, which TLS does not use.
     CertificateVersion {
-        /// Where the certificate came from.
+        /// Name of the certificate's origin, such as a path.
         source: String,
     },
     /// The private key does not belong to the certificate.

@@ -37,13 +37,13 @@ use azure_device::sensor::SimulatedSensor;
 pub struct Options {
     /// Name of the device in status lines.
     pub name: String,
-    /// Whom the device believes.
+    /// Certificate authorities that the device trusts.
     pub roots: RootCertStore,
     /// Its certificate and key, if it has any.
     pub identity: Option<ClientIdentity>,
-    /// Where its time comes from.
+    /// Source of its time.
     pub clock: Source,
-    /// Where its values stay.
+    /// Folder that its values are stored in.
     pub storage: FileStorage,
     /// Size of the file in that folder for the queue of messages, in bytes. See [`FileQueue::open`].
     pub queue_size: u32,

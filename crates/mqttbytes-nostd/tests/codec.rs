@@ -1,4 +1,4 @@
-//! What the rest of the project builds on: the codec reads what it writes, as no_std as with std.
+//! Properties that the rest of the project builds on: the codec reads what it writes, as no_std as with std.
 
 use bytes::{Bytes, BytesMut};
 use mqttbytes_nostd::v4::{self, Packet, Publish, Subscribe};

@@ -21,7 +21,7 @@ pub(crate) enum Level {
     Debug = c::AZURE_LEVEL_DEBUG,
 }
 
-/// Which LED, by meaning: `enum azure_led`.
+/// LED, by its meaning: `enum azure_led`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Led {

@@ -60,7 +60,7 @@ fn remove_credentials(tag: i32) {
     unsafe { c::azure_credential_remove(tag) }
 }
 
-/// Where provisioned credentials lie while Zephyr's TLS uses them.
+/// Memory that provisioned credentials lie in while Zephyr's TLS uses them.
 ///
 /// Zephyr keeps pointers into it, so its content changes only in places that no registered tag points to:
 /// [`Arena::add`] writes behind everything that is registered, [`Arena::clear`] first forgets all tags.
@@ -73,7 +73,7 @@ pub(crate) struct Arena {
     tags: core::ops::Range<i32>,
 }
 
-/// Where a credential lies in the [`Arena`].
+/// Position of a credential in the [`Arena`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored {
     start: usize,

@@ -13,7 +13,7 @@ use crate::credentials::{self, ROOT, stored_name};
 use crate::ffi::{self, Shell};
 use crate::storage::{self, Settings};
 
-/// Where new roots lie until all of them have come.
+/// Name under which new roots are stored until all of them have come.
 const NEW_ROOT: &str = "root-ca-new";
 
 /// Works on a new pair of certificate and key.

@@ -1,4 +1,4 @@
-//! What is not delivered is counted by its cause, and told once when it begins and once when it ends.
+//! Messages that are not delivered: counted by cause, and told once when it begins and once when it ends.
 
 use core::time::Duration;
 

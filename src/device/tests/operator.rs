@@ -1,4 +1,4 @@
-//! What an operator does to a device: desired properties and direct methods.
+//! Operations on a device: desired properties and direct methods.
 
 use core::time::Duration;
 use std::string::String;

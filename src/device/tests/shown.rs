@@ -9,7 +9,7 @@ use super::operator::live_for;
 use super::sim::publish;
 use crate::text::is_hidden;
 
-/// What could clear a screen, begin a line of its own, hide text or turn its direction.
+/// Text with characters that could clear a screen, begin a line of their own, hide text or turn its direction.
 const HOSTILE: &str =
     "a\u{1b}[2J\u{9b}2J\u{7f}\u{85}\r\nb\u{202e}c\u{2066}d\u{200b}e\u{feff}f\u{2028}g\u{ad}";
 

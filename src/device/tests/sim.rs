@@ -23,12 +23,12 @@ use crate::update::tests::world::Board;
 /// 2026-06-01T00:00:00Z: when the simulated world begins.
 pub(crate) const BEGIN: u64 = 1_780_272_000;
 
-/// How the simulated hub behaves.
+/// Behaviour of the simulated hub.
 #[derive(Debug)]
 pub(crate) struct Hub {
     /// Answers to the next CONNECTs; 0 when there are none.
     pub(crate) connacks: VecDeque<u8>,
-    /// What the next connection attempts fail with.
+    /// Errors of the next connection attempts, in order.
     pub(crate) connect_errors: VecDeque<ConnectError>,
     /// Times during which connections to a host fail.
     pub(crate) unreachable: Vec<Unreachable>,
@@ -79,7 +79,7 @@ pub(crate) struct Unreachable {
     pub(crate) error: ConnectError,
 }
 
-/// What the hub saw.
+/// Events that the hub saw.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     /// The host of each of `attempts`.
@@ -92,7 +92,7 @@ pub(crate) struct Log {
     pub(crate) stored: Vec<(u64, bool)>,
     /// Topic and payload of QoS 0 messages: requests and responses.
     pub(crate) requests: Vec<(String, String)>,
-    /// What was subscribed to.
+    /// Topic filters that the device subscribed to.
     pub(crate) filters: Vec<String>,
     /// Topics of telemetry messages.
     pub(crate) topics: Vec<String>,
@@ -106,14 +106,14 @@ pub(crate) struct Log {
 /// The simulated platform.
 pub(crate) struct World {
     pub(crate) now: u64,
-    /// Where it expects to be asked to connect to.
+    /// Host name that the world expects the device to connect to.
     pub(crate) host_name: &'static str,
     /// Another place to connect to, and the id expected there: the provisioning service.
     pub(crate) other_host_name: Option<(&'static str, &'static str)>,
-    /// What the provisioning service assigns, when it is asked: a hub, which is without fault, and an id.
+    /// Assignment of the provisioning service, if it is asked: a hub, which is without fault, and an id.
     pub(crate) assigned: Option<(&'static str, &'static str)>,
     next_hub: Option<(&'static str, &'static str)>,
-    /// What the device has stored.
+    /// Values that the device has stored, by key.
     pub(crate) stored: BTreeMap<String, Vec<u8>>,
     /// The keys of what it has removed.
     pub(crate) removed: Vec<String>,

@@ -11,7 +11,7 @@ fn name_of(index: usize) -> Option<&'static str> {
     NAMES.get(index).copied()
 }
 
-/// What a document says of each property: its text, "null", "-" for nothing, "too long".
+/// Content of a document: of each property its text, "null", "-" for nothing, or "too long".
 #[derive(Debug, PartialEq, Eq)]
 struct Read {
     version: Option<u64>,
@@ -214,7 +214,7 @@ fn json() -> impl Strategy<Value = String> {
     })
 }
 
-/// What the reader of whole texts finds of a property in the desired ones.
+/// Returns what the reader of whole texts finds of a property in the desired ones.
 fn expected<'v>(desired: Option<Value<'v>>, name: &'static str) -> &'v str {
     let found = match path(name) {
         (None, name) => desired.and_then(|desired| desired.get(name)),

@@ -127,7 +127,7 @@ pub(super) struct Twin<'b> {
     current: bool,
     request: Option<Request>,
     last_request_id: u32,
-    /// When a request may be sent again after one that failed.
+    /// Earliest time for the next request after one that failed; `None` if none failed.
     not_before: Option<Instant>,
     failures: u32,
     /// Properties that are to be reported.
@@ -344,7 +344,7 @@ impl<'b> Twin<'b> {
         Ok((topic, written(payload, length)))
     }
 
-    /// When [`Twin::poll`] has something to do by itself.
+    /// Time at which [`Twin::poll`] has something to do by itself; `None` if it has nothing.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.request, self.not_before) {
             _ if !self.is_served => None,

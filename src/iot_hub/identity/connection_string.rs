@@ -148,12 +148,12 @@ pub enum ConnectionStringError {
     Quoted,
     /// Something between two `;` has no `=`.
     NotAField {
-        /// Which one, from 1.
+        /// Number of the part between two `;`, from 1.
         position: usize,
     },
     /// A field has a name that is not known.
     Unknown {
-        /// Which one, from 1.
+        /// Number of the field, from 1.
         position: usize,
     },
     /// It is one of the hub's, for services, with a `SharedAccessKeyName`.

@@ -1,4 +1,4 @@
-//! Who the device is, where it connects to, and how it proves it.
+//! Identity of a device: its names, the host that it connects to, and its proof.
 //!
 //! Everything is checked once, when an [`Identity`] is made: from a connection string
 //! ([`ConnectionString::parse`]) or from its parts ([`Identity::new`]). What comes later relies on it: ids

@@ -17,7 +17,7 @@ use crate::time::UnixTime;
 #[derive(Debug)]
 pub struct SasToken {
     text: Secret<str>,
-    /// Where in `text` the percent-encoded resource stands.
+    /// Byte range of the percent-encoded resource in `text`.
     resource: Range<usize>,
     expiry: UnixTime,
 }
@@ -70,7 +70,7 @@ impl SasToken {
         self.text.expose()
     }
 
-    /// When the token ends to be valid (`se`).
+    /// Time at which the token expires (`se`).
     pub const fn expiry(&self) -> UnixTime {
         self.expiry
     }
@@ -181,7 +181,7 @@ pub enum TokenError {
     OtherResource,
     /// `se` is over.
     Expired {
-        /// When the token ended to be valid.
+        /// Time at which the token expired.
         expiry: UnixTime,
     },
 }

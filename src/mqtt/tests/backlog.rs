@@ -1,4 +1,4 @@
-//! What one session leaves to the next, and to another server.
+//! Backlog that one session leaves to the next, and to another server.
 
 use proptest::prelude::*;
 

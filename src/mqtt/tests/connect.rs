@@ -98,7 +98,7 @@ fn a_publish_waits_for_connack_and_is_answered_by_its_identifier() {
     assert_eq!(bench.session.outbox_count(), 0);
 }
 
-/// What a first packet of these bytes leads to.
+/// Returns the result of a first packet of these bytes.
 fn answer(connect: &Connect<'_>, bytes: &[u8]) -> Result<Vec<Event>, Error> {
     let mut bench = Bench::new(Config::default());
     bench.session.connect(bench.now, connect).unwrap();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What a server may send after CONNACK, and how many events it makes.
+/// Packets that a server may send after CONNACK, of all kinds.
 fn conversation() -> Vec<u8> {
     let mut bytes = CONNACK.to_vec();
     bytes.extend(publish(0x30, "zero", None, b"0"));

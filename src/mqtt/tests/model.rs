@@ -128,7 +128,7 @@ impl Model {
         Some(id)
     }
 
-    /// What should be given to the transport now.
+    /// Bytes that should be given to the transport now.
     fn transmit(&mut self) -> Vec<u8> {
         let in_flight = self.in_flight();
         let Some(next) = self.entries.iter_mut().find(|entry| !entry.is_sent()) else {

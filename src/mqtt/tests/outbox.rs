@@ -1,4 +1,4 @@
-//! What is published at QoS 1: kept, sent in order, sent again, dropped by the stated policy.
+//! Messages at QoS 1: kept, sent in order, sent again, dropped by the stated policy.
 
 use super::super::outbox::ENTRY_HEADER;
 use super::*;

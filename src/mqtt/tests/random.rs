@@ -73,14 +73,14 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// What the server reads: cuts the stream into packets and judges each.
+/// Reader of the server: cuts the stream into packets and judges each.
 #[derive(Default)]
 struct Reader {
     bytes: Vec<u8>,
     packets: usize,
     accepted: bool,
     left: bool,
-    /// What the server has to answer.
+    /// Packets that the server has to answer with.
     owed: Vec<Vec<u8>>,
 }
 

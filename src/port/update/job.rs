@@ -14,7 +14,7 @@ pub const MAX_ADDRESSES: usize = 2;
 /// Order to download a file into the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Where the file is; the next one is tried when one fails for good. Empty ones are passed over.
+    /// Addresses of the file; the next one is tried when one fails for good. Empty ones are passed over.
     pub addresses: [Label<MAX_ADDRESS>; MAX_ADDRESSES],
     /// Length of the file in bytes; the most that it may have if `digest` is `None`.
     pub size: u32,
@@ -52,7 +52,7 @@ pub enum FetchFailure {
     TooLarge,
     /// The file is not the one of the manifest.
     Digest,
-    /// What lies in flash is not what was written.
+    /// Bytes read from flash differ from those that were written.
     FlashDigest,
     /// The slot failed.
     Slot(SlotError),

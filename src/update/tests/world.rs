@@ -19,7 +19,7 @@ use crate::update::fetch;
 /// Erase blocks: small ones, and a large one, as some STM32 have them.
 pub(crate) const BLOCKS: [u32; 9] = [1024, 1024, 2048, 2048, 4096, 16384, 16384, 16384, 16384];
 
-/// What a server does with a request.
+/// Answers of a server to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     /// Gives the range that is asked for.
@@ -41,7 +41,7 @@ pub(crate) enum Answer {
 pub(crate) struct Net {
     pub(crate) now: u64,
     pub(crate) files: BTreeMap<String, Vec<u8>>,
-    /// What comes before good answers.
+    /// Answers that come before good ones.
     pub(crate) answers: VecDeque<Answer>,
     /// First line, `Host` and `Range` of each request.
     pub(crate) requests: Vec<String>,
@@ -338,7 +338,7 @@ pub(crate) struct Board {
     pub(crate) net: Net,
     /// The image that runs.
     pub(crate) primary: Vec<u8>,
-    /// What the boot loader is to do next.
+    /// True if the boot loader is to start the other image on trial.
     pub(crate) trial_wanted: bool,
     pub(crate) on_trial: bool,
     pub(crate) storage: BTreeMap<String, Vec<u8>>,

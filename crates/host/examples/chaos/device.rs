@@ -29,7 +29,7 @@ use crate::journal::Journal;
 /// The environment variable of the connection string.
 pub(crate) const CONNECTION_STRING: &str = "CHAOS_CONNECTION_STRING";
 
-/// What the device is started with.
+/// Arguments that the device is started with.
 #[derive(Clone, Debug)]
 pub(crate) struct Arguments {
     pub(crate) connection_string: String,

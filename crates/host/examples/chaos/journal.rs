@@ -42,7 +42,7 @@ impl Journal {
     }
 }
 
-/// What the journal says about the messages of all lives.
+/// Totals of the journal over all lives of the device.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
     /// Number of the last message.

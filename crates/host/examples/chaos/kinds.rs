@@ -7,7 +7,7 @@ use crate::proxy::{Door, Flow, Orders};
 use crate::random::Random;
 use crate::site::{DEVICE, Site};
 
-/// What goes wrong.
+/// Kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Reset,
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
     DuplicateC2d,
 }
 
-/// How a fault that had its effect is recognised.
+/// Sign by which a fault that had its effect is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The device has lost a connection, or could not make one.
@@ -204,7 +204,7 @@ impl Kind {
         Ok(())
     }
 
-    /// What the proxy is to do, for the kinds that it provokes.
+    /// Orders to the proxy; `None` for a fault that has another source.
     fn orders(self, random: &mut Random) -> Option<Orders> {
         let few = random.number(1, 3000);
         let up = |up| Orders {

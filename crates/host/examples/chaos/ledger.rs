@@ -1,4 +1,4 @@
-//! What the hub has stored in the end, held against what the device has measured.
+//! Comparison of the messages that the hub has stored in the end with those that the device has measured.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use local_hub::Event;
 
 use crate::journal::Account;
 
-/// What came of the messages of one device.
+/// Counts of one device's messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ledger {
     /// Messages that fell due.
@@ -97,7 +97,7 @@ fn count(event: &Event) -> Option<u64> {
     body.get("count")?.as_u64()
 }
 
-/// What must be the same in each copy of a message.
+/// Parts that must be the same in each copy of a message: id, creation time and body.
 fn signature(event: &Event) -> (Option<String>, Option<String>, Vec<u8>) {
     let id = event.system.get("message_id").cloned();
     let created = event.properties.get("iothub-creation-time-utc");

@@ -41,10 +41,10 @@ use site::Site;
 /// Provokes faults around devices of its own, and checks that no message is lost.
 #[derive(Parser)]
 struct Arguments {
-    /// How many faults that had an effect
+    /// Number of faults to provoke; those without an effect do not count
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     faults: u32,
-    /// How many devices, each with a hub of its own, at the same time
+    /// Number of devices at the same time, each with a hub of its own
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     sites: u32,
     /// Milliseconds from one message of a device to its next

@@ -46,7 +46,7 @@ pub(crate) enum Door {
     Silent,
 }
 
-/// What the proxy does now.
+/// Treatment of connections and bytes, as ordered at present.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Orders {
     /// New connections.

@@ -10,13 +10,13 @@ use crate::site::{Counters, End};
 
 /// Faults of a site from which on its memory is judged: before, buffers and caches still fill.
 const WARM: usize = 40;
-/// How much more memory a device may have at the end, in KB.
+/// Memory in KB that a device may have gained at the end.
 const GROWTH: u64 = 4096;
 
 /// Messages that a device sends again after a kill, at most: the queue's window (8) and twice those in flight (4).
 const COPIES: u64 = 8 + 2 * 4;
 
-/// What happened at one site.
+/// Results of one site.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
     faults: BTreeMap<Kind, Vec<Duration>>,
@@ -53,7 +53,7 @@ impl Outcome {
     }
 }
 
-/// What happened at all of them.
+/// Results of all sites.
 #[derive(Debug)]
 pub(crate) struct Totals {
     start: Instant,

@@ -24,21 +24,21 @@ const REST: Duration = Duration::from_secs(8);
 /// Seconds of a jump of the hub's clock: longer than the life of a token and the hub's tolerance.
 const JUMP: i64 = 2 * 86_400;
 
-/// What the device has printed so far.
+/// Counts of lines that the device has printed so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) connections: u64,
     pub(crate) failures: u64,
 }
 
-/// What the device says at its end.
+/// Counters that the device prints at its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) refused: u64,
     pub(crate) ignored: u64,
 }
 
-/// What a site has in the end.
+/// Result of a site's run.
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) counters: Counters,

@@ -8,15 +8,14 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Queue of messages")]
 pub(crate) struct Queue {
-    /// When messages are kept in a file, which outlives restarts and power cuts [default: spill with --state or
-    /// --id-scope, otherwise off]
+    /// Stores messages in a file that survives restarts and power cuts [default: spill with --state or --id-scope,
+    /// otherwise off]
     #[arg(long, value_name = "MODE")]
     pub(crate) queue: Option<Mode>,
-    /// What is sent first after a time without the hub: the oldest message, or new ones, with the older ones beside
-    /// them [default: oldest]
+    /// Order in which messages are sent after a time without the hub [default: oldest]
     #[arg(long, value_name = "ORDER")]
     pub(crate) queue_order: Option<Order>,
-    /// What happens to messages for which the file has no room [default: drop-oldest]
+    /// Policy for messages for which the file has no room [default: drop-oldest]
     #[arg(long, value_name = "POLICY")]
     pub(crate) queue_overflow: Option<Overflow>,
     /// Messages a second, from 1 to 1000, that are sent of those in the file [default: 10]
@@ -54,11 +53,11 @@ impl Queue {
 /// [`queue::Mode`] on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
-    /// Never; messages that an earlier start left are sent
+    /// Stores no message; sends those that an earlier start left
     Off,
-    /// When RAM fills, after a minute without the hub, and at the end
+    /// Stores messages when RAM fills, after a minute without the hub, and at the end
     Spill,
-    /// Each one, before it is sent
+    /// Stores each message before it is sent
     Always,
 }
 

@@ -26,7 +26,7 @@ use super::person::Person;
 use super::{CommandError, provisioning, state};
 use crate::cli::{self, ConnectionStringSource, Device, Endpoint};
 
-/// Where the connection string is if no option says so.
+/// Environment variable with the connection string. It is read if no option gives one.
 const VARIABLE: &str = "AZURE_IOT_HUB_CONNECTION_STRING";
 
 /// SNTP's port (RFC 4330).

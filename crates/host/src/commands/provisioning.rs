@@ -15,9 +15,9 @@ use super::device::TOKEN_LIFE;
 use super::{CommandError, state};
 use crate::cli::Device;
 
-/// Where the registration's key is if no option says so.
+/// Environment variable with the registration's key. It is read if no option gives a key.
 const KEY_VARIABLE: &str = "AZURE_DPS_SYMMETRIC_KEY";
-/// Where the group's key is if no option says so.
+/// Environment variable with the group's key. It is read if no option gives a key.
 const GROUP_KEY_VARIABLE: &str = "AZURE_DPS_GROUP_KEY";
 
 /// Way to the service, and the device's folder; `None` if the service is not to be asked.

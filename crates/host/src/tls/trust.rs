@@ -1,4 +1,4 @@
-//! Which certificate authorities a device believes.
+//! Certificate authorities that a device trusts.
 
 use std::path::Path;
 

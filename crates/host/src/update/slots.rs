@@ -27,7 +27,7 @@ pub struct Slots {
     storage: FileStorage,
 }
 
-/// What the boot loader is to do at the next start.
+/// Order to the boot loader for the next start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// Start the image that runs again.

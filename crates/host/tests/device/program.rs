@@ -154,7 +154,7 @@ impl Program {
         signal(&self.child, "-INT");
     }
 
-    /// What a service manager sends: SIGTERM.
+    /// Sends SIGTERM, as a service manager does.
     #[cfg(unix)]
     pub(crate) fn terminate(&self) {
         signal(&self.child, "-TERM");
@@ -201,7 +201,7 @@ pub(crate) fn signal(child: &Child, signal: &str) {
     assert!(status.success());
 }
 
-/// What a device needs to join a hub.
+/// Data that a device needs to join a hub.
 #[derive(Clone)]
 pub(crate) struct Access<'a> {
     pub(crate) connection_string: &'a str,

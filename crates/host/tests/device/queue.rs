@@ -16,7 +16,7 @@ use crate::program::{Access, PATIENCE, Program};
 use crate::provisioning::{ID, by_keys, primary_key, start_with_key};
 use crate::support::{access, count, hub, start, wait_for_reported};
 
-/// What the device answers to `getStatus`.
+/// Returns the device's answer to `getStatus`.
 pub(crate) fn status(hub: &Hub, id: &str) -> Value {
     let answer = hub.invoke_method(id, "getStatus", &Value::Null, PATIENCE);
     let answer = answer.unwrap();
@@ -51,7 +51,7 @@ pub(crate) fn stored(hub: &Hub) -> BTreeSet<u64> {
     hub.events().iter().map(count).collect()
 }
 
-/// What the program says of itself in the end.
+/// Returns the line in which the program sums up its run at the end.
 #[track_caller]
 pub(crate) fn ending(lines: &[String]) -> &str {
     let line = lines.iter().find(|line| line.contains("has ended: "));

@@ -8,7 +8,7 @@ use crate::program::{Access, PATIENCE, Program};
 use crate::sntp::server_that_is_off_by;
 use crate::support::{access, hub, x509_access};
 
-/// What a failed attempt says, without the log line's beginning and the time of the next attempt.
+/// Returns the message of a failed attempt, without the log line's beginning and the time of the next attempt.
 #[track_caller]
 fn failure(access: &Access<'_>, arguments: &[&str]) -> String {
     let program = Program::device(access, arguments);

@@ -78,7 +78,7 @@ pub(crate) fn hub() -> Hub {
     Hub::start(Config::temporary()).unwrap()
 }
 
-/// How to reach `hub` as the device of `connection_string`.
+/// Returns the data with which the device of `connection_string` joins `hub`.
 pub(crate) fn access<'a>(hub: &'a Hub, connection_string: &'a str) -> Access<'a> {
     Access {
         connection_string,
@@ -153,7 +153,7 @@ fn launch(
     DeviceThread::start(access, settings, options, application).unwrap()
 }
 
-/// What a device reports in its twin.
+/// Returns the reported properties of a device's twin.
 pub(crate) fn reported(hub: &Hub, id: &str) -> Value {
     hub.twin(id).unwrap()["properties"]["reported"].clone()
 }

@@ -17,7 +17,7 @@ use crate::program::{Access, PATIENCE, Program};
 const OPERATOR: &str = "operator";
 const OPERATORS_PASSWORD: &str = "correct horse battery staple";
 
-/// How devices prove who they are.
+/// Ways in which devices prove their identity.
 pub(crate) enum Authentication<'a> {
     /// By MQTT user name and password.
     Password {
@@ -62,7 +62,7 @@ pub(crate) struct Broker {
     port: u16,
     server: PathBuf,
     folder: TempDir,
-    /// What certifies the broker and its clients.
+    /// Authority that certifies the broker and its clients.
     pub(crate) authority: Authority,
     ca_pem: String,
 }
@@ -103,7 +103,7 @@ impl Broker {
         (self.program, self.port) = listening.expect("somebody took the port between two brokers");
     }
 
-    /// What a device needs to join this broker.
+    /// Returns the data that a device needs to join this broker.
     pub(crate) fn access<'a>(
         &'a self,
         connection_string: &'a str,

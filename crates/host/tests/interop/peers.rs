@@ -13,7 +13,7 @@ const REQUIRED: &str = "REQUIRE_PEERS";
 /// Names the Python interpreter that has the SDK.
 const PYTHON: &str = "INTEROP_PYTHON";
 
-/// What was found, or what is missing and how to install it.
+/// Path of a peer's program, or a text that says what is missing and how to install it.
 pub(crate) type Found = Result<PathBuf, String>;
 
 /// A test that needs `peer`, and is given its path.
@@ -96,7 +96,7 @@ pub(crate) static MOSQUITTO: LazyLock<Found> = LazyLock::new(|| {
     on_path("mosquitto").ok_or_else(|| missing("mosquitto"))
 });
 
-/// Where a program is installed.
+/// Returns the path of an installed program; `None` if there is none.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     // Debian keeps servers where only root's PATH leads.

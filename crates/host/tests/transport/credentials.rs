@@ -35,7 +35,7 @@ fn file(text: &str) -> NamedTempFile {
     file
 }
 
-/// What loading and using the two texts says.
+/// Loads the two texts and makes a TLS configuration with them; returns the first error.
 fn load(certificate: &str, key: &str) -> Result<(), SetupError> {
     let (certificate, key) = (file(certificate), file(key));
     let identity = ClientIdentity::from_files(certificate.path(), key.path())?;

@@ -139,7 +139,7 @@ pub(crate) fn careless_server_config(certified: Certified) -> ServerConfig {
         .with_cert_resolver(Arc::new(Always(Arc::new(certified))))
 }
 
-/// How a server behaves in the handshake.
+/// Returns the configuration of a server that presents this certificate.
 pub(crate) fn server_config(certified: Certified) -> ServerConfig {
     let key = PrivateKeyDer::try_from(certified.key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -248,7 +248,7 @@ impl Client {
         HostPlatform::new(options).unwrap()
     }
 
-    /// What becomes of connecting to loopback in the belief that it is `localhost`.
+    /// Connects to loopback under the name `localhost`; returns the result.
     pub(crate) fn connect(self, port: u16) -> Result<TlsStream, ConnectError> {
         open(&mut self.platform(), localhost(port))
     }

@@ -1,4 +1,4 @@
-//! What the firmware's build script uses of zephyr-lang-rust's crate `zephyr-build`.
+//! Part of zephyr-lang-rust's crate `zephyr-build` that the firmware's build script uses.
 
 use std::fmt::Write;
 use std::{env, fs};

@@ -1,4 +1,4 @@
-//! What the firmware uses of zephyr-lang-rust's crate `zephyr`, over std.
+//! Part of zephyr-lang-rust's crate `zephyr` that the firmware uses, over std.
 
 /// As in zephyr-lang-rust.
 pub mod sync {

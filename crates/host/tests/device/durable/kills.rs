@@ -24,7 +24,7 @@ use crate::outage::{HubProcess, serve};
 use crate::program::{PATIENCE, Program};
 use crate::support::count;
 
-/// What the process below is started with.
+/// Environment variables that the killed process is started with.
 const FOLDER: &str = "FOLDER_OF_THE_KILLED_DEVICE";
 const CONNECTION_STRING: &str = "CONNECTION_STRING_OF_THE_KILLED_DEVICE";
 const CA: &str = "CA_OF_THE_KILLED_DEVICE";

@@ -12,7 +12,7 @@ use super::{
 use crate::program::PATIENCE;
 use crate::support::hub;
 
-/// How often somebody was connected as a registration, ended connections only.
+/// Number of ended connections of the registration `ID`.
 fn registrations(hub: &Hub) -> usize {
     let closes = hub.closes();
     closes

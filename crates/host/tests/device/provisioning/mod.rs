@@ -80,7 +80,7 @@ pub(crate) fn start_with_key(hub: &Hub, key: &str) -> DeviceThread {
     )
 }
 
-/// What a device of these tests is started with; its files and its state outlive the program.
+/// Arguments that a device of these tests is started with. Its files and its state outlive the program.
 pub(crate) struct Device {
     folder: tempfile::TempDir,
     arguments: Vec<String>,

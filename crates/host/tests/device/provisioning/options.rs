@@ -1,4 +1,4 @@
-//! What must be given, what cannot be, and where keys may come from.
+//! Options of provisioning: those that are needed, those that exclude each other, and sources of keys.
 
 use std::process::Command;
 
