@@ -12,24 +12,24 @@ use crate::throttle::Throttling;
 /// [`Config::temporary`] suits tests and demonstrations; [`Config::in_directory`] a hub that people use.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the state is kept; `None` for a temporary directory that vanishes with the hub.
+    /// Directory of the state; `None` for a temporary directory that vanishes with the hub.
     pub state: Option<PathBuf>,
-    /// Where MQTT over TLS is served. Microsoft's SDKs know port 8883 only. Port 0: the kernel chooses.
+    /// Address for MQTT over TLS. Microsoft's SDKs know port 8883 only. Port 0: the kernel chooses.
     pub listen: SocketAddr,
-    /// Where the operator's REST interface (HTTPS) is served. Port 0: the kernel chooses.
+    /// Address for the operator's REST interface (HTTPS). Port 0: the kernel chooses.
     pub operator_listen: SocketAddr,
-    /// Where the Device Provisioning Service is served by itself, if at all; it is served on the hub's
+    /// Address for the Device Provisioning Service by itself, if it has one; it is served on the hub's
     /// own port too, told apart by the user name. Port 0: the kernel chooses.
     pub provisioning_listen: Option<SocketAddr>,
-    /// Where the page for a browser is served, if at all. A loopback address. Port 0: the one of the last start of
+    /// Address for the page in a browser, if it is served. A loopback address. Port 0: the one of the last start of
     /// the same state if it is free, or else the kernel chooses.
     pub page: Option<SocketAddr>,
     /// A directory of Plug and Play models (DTDL version 2 or 3, an interface or a list of them in each `*.json`),
     /// from which the page makes its forms.
     pub models: Option<PathBuf>,
-    /// Where SNTP is answered, if at all. Port 0: the kernel chooses.
+    /// Address for SNTP, if it is answered. Port 0: the kernel chooses.
     pub sntp: Option<SocketAddr>,
-    /// Where to serve files of updates, over HTTP; port 0 for any. `None` serves none, and nothing can be deployed.
+    /// Address for files of updates, over HTTP; port 0 for any. `None` serves none, and nothing can be deployed.
     pub updates: Option<SocketAddr>,
     /// Serve these files over TLS, with the hub's own certificate. Azure serves them over HTTP.
     pub updates_tls: bool,

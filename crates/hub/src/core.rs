@@ -37,7 +37,7 @@ pub(crate) struct Core {
     pub(crate) store: Arc<Store>,
     /// Devices, modules, CAs.
     pub(crate) registry: Registry,
-    /// Who is connected, and stored sessions.
+    /// Connected clients, and stored sessions.
     pub(crate) sessions: Sessions,
     /// Cloud-to-device messages.
     pub(crate) c2d: CloudToDevice,

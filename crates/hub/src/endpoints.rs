@@ -11,7 +11,7 @@ use crate::error::StartError;
 use crate::store::files::refuse_to_replace;
 use crate::store::write_atomically;
 
-/// Where a hub listens: `endpoints.json`.
+/// Addresses at which a hub listens: `endpoints.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Endpoints {

@@ -35,7 +35,7 @@ pub enum StartError {
     Listen {
         /// Purpose.
         purpose: &'static str,
-        /// Where.
+        /// Address.
         address: std::net::SocketAddr,
         /// Reason.
         source: io::Error,

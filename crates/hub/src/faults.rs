@@ -90,7 +90,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// When a PUBLISH with QoS 1 is acknowledged.
+/// Time at which a PUBLISH with QoS 1 is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Puback {
     /// At once.
@@ -259,7 +259,7 @@ impl Faults {
             .is_some_and(|waiting| count_down(&mut waiting.duplicates))
     }
 
-    /// When a PUBLISH is to be acknowledged.
+    /// Time at which a PUBLISH is to be acknowledged.
     pub(crate) fn puback(&self, client_id: &str) -> Puback {
         self.lock()
             .get(client_id)

@@ -114,22 +114,22 @@ impl Hub {
         &self.started
     }
 
-    /// Where MQTT over TLS is served.
+    /// Address at which MQTT over TLS is served.
     pub const fn endpoint(&self) -> SocketAddr {
         self.started.endpoint
     }
 
-    /// Where the operator's REST interface is served.
+    /// Address at which the operator's REST interface is served.
     pub const fn operator_endpoint(&self) -> SocketAddr {
         self.started.operator_endpoint
     }
 
-    /// Where only the Device Provisioning Service is served, if it is; [`Self::endpoint`] serves it too.
+    /// Address at which only the Device Provisioning Service is served, if it is; [`Self::endpoint`] serves it too.
     pub const fn provisioning_endpoint(&self) -> Option<SocketAddr> {
         self.started.provisioning_endpoint
     }
 
-    /// Where SNTP is answered, if it is.
+    /// Address at which SNTP is answered, if it is.
     pub const fn sntp_endpoint(&self) -> Option<SocketAddr> {
         self.started.sntp_endpoint
     }

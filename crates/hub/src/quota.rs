@@ -1,7 +1,7 @@
 //! The daily quota of messages ("Azure IoT Hub billing information"), if it is switched on.
 //!
 //! # Theory of operation
-//! What devices and operators send counts by size: every begun 4 KB (0.5 KB in the free tier) is a message,
+//! Messages of devices and operators count by size: each started block of 4 KB (0.5 KB in the free tier) is one,
 //! and what has no body is one. Once a day's messages are used up, what would exceed them is refused until
 //! 00:00 UTC on the hub's clock; telemetry closes the connection without PUBACK, since MQTT 3.1.1 has no other
 //! way to say no. The count is kept in the state before the message is taken, so it outlives the hub.

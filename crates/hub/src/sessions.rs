@@ -1,4 +1,4 @@
-//! Who is connected now, and what is kept of connections that ended.
+//! Connected clients, and the sessions that are kept of connections that ended.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -57,15 +57,15 @@ pub(crate) struct Link {
     /// The user name had an api-version.
     pub(crate) versioned: bool,
     frozen: AtomicBool,
-    /// When the connection began, in milliseconds since 1970.
+    /// Start of the connection, in milliseconds since 1970.
     began: u64,
-    /// When the client sent or took a message last.
+    /// Time at which the client sent or took a message last.
     last_activity: AtomicU64,
     subscriptions: Mutex<Subscriptions>,
     cut: watch::Sender<Option<CloseReason>>,
 }
 
-/// When something happened to a client last, in milliseconds since 1970; 0 if it never did.
+/// Times at which something happened to a client last, in milliseconds since 1970; 0 if it never did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Activity {
     /// It connected, or its connection ended.
@@ -244,7 +244,7 @@ impl Sessions {
         self.store.put(&activity_key(&link.client_id), &activity)
     }
 
-    /// When something happened to a client last.
+    /// Times at which something happened to a client last.
     pub(crate) fn activity(&self, client_id: &str) -> Activity {
         match self.get(client_id) {
             Some(link) => Activity {

@@ -47,7 +47,7 @@ const MAX_REGISTRATION_STORIES: usize = 1000;
 /// Ticks from one sync of the medium to the next.
 const TICKS_PER_SYNC: u32 = 5;
 
-/// Where the state is; a temporary one vanishes when this is dropped.
+/// Directory of the state; a temporary one vanishes when this is dropped.
 pub(crate) enum StateDirectory {
     Kept(PathBuf),
     Temporary(tempfile::TempDir),

@@ -216,7 +216,7 @@ impl Stories {
         story.add(happening);
     }
 
-    /// What changed in the story of a subject since `changed`, oldest first, and the value for the next call.
+    /// Changes in the story of a subject since `changed`, oldest first, and the value for the next call.
     pub(crate) fn since(&self, subject: &str, changed: u64) -> (Vec<Happening>, u64) {
         let Some(inner) = self.lock() else {
             return (Vec::new(), changed);
@@ -230,7 +230,7 @@ impl Stories {
         (found, inner.next)
     }
 
-    /// What happened to all subjects since `changed`, packets left out, and the value for the next call.
+    /// Happenings of all subjects since `changed`, packets left out, and the value for the next call.
     pub(crate) fn recent(&self, changed: u64) -> (Vec<Recent>, u64) {
         let Some(inner) = self.lock() else {
             return (Vec::new(), changed);

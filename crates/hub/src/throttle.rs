@@ -112,7 +112,7 @@ impl Bucket {
     }
 }
 
-/// When each registration asked in the last 10 s.
+/// Times at which each registration asked in the last 10 s.
 #[derive(Debug)]
 struct Polls {
     limit: usize,

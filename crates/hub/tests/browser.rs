@@ -97,8 +97,7 @@ fn the_page_finds_the_hub_again_after_its_restart_and_shows_what_it_keeps() {
     let text = succeed(state, &["device", "create", "d", "--auth", "sas"]);
     let device = Device::from_connection_string(&text);
     let connect = |serve: &Serve, number: u16| {
-        let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-        let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+        let mut client = serve.open(state);
         client.send(&device.connect(Options::default()));
         client.receive(4);
         send(&mut client, &device, number, &format!("{{\"n\":{number}}}"));

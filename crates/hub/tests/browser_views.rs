@@ -467,8 +467,7 @@ fn the_log_and_the_connections_are_filtered_by_text_and_level() {
     let serve = Serve::start_logged(state, "info", &log);
     let text = succeed(state, &["device", "create", "pump-1", "--auth", "sas"]);
     let device = Device::from_connection_string(&text);
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.receive(4);
     client.send(&publish("nowhere", Some(1), b""));

@@ -71,7 +71,7 @@ fn requests(value: &Value) -> [(&'static str, Value); 7] {
     ]
 }
 
-/// What is there is replaced; an enrolment is not there yet.
+/// Condition of a request: it replaces what is there; an enrolment is not there yet.
 fn condition(line: &str) -> &'static [(&'static str, &'static str)] {
     match line.contains("/enrollment") {
         true => &[],

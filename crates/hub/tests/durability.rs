@@ -10,11 +10,6 @@ use std::time::Duration;
 use common::program::{Serve, local_hub, succeed};
 use common::*;
 
-fn open(serve: &Serve, state: &Path) -> Client {
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    Client::open_with(serve.mqtt, client_config(&ca, None))
-}
-
 fn events(state: &Path, count: usize) -> Vec<String> {
     let count = count.to_string();
     let printed = succeed(
@@ -63,7 +58,7 @@ fn telemetry_that_was_acknowledged_is_there_after_a_kill_and_so_is_the_registry(
     let mut serve = Some(serve);
     for round in 0_u64..4 {
         let running = serve.take().unwrap();
-        let mut client = open(&running, state);
+        let mut client = running.open(state);
         client.send(&device.connect(Options::default()));
         assert_eq!(client.receive(4)[3], 0);
         let acknowledged = std::thread::scope(|scope| {
@@ -98,7 +93,7 @@ fn devices_messages_and_sessions_survive_kills_while_they_are_being_written() {
         state,
         &["device", "create", "d", "--auth", "sas"],
     ));
-    let mut client = open(&serve, state);
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_NEW);
     client.subscribe_c2d(&device, 1);
@@ -149,7 +144,7 @@ fn devices_messages_and_sessions_survive_kills_while_they_are_being_written() {
     }
     assert!(!sent.is_empty() && sent.len() < 50, "{}", sent.len());
 
-    let mut client = open(&serve, state);
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_PRESENT);
     // Those whose sending was confirmed come, in order; others may come between them.
@@ -173,7 +168,7 @@ fn a_delivery_that_was_not_acknowledged_before_a_kill_comes_again_as_a_duplicate
         state,
         &["device", "create", "d", "--auth", "sas"],
     ));
-    let mut client = open(&serve, state);
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_NEW);
     client.subscribe_c2d(&device, 1);
@@ -186,7 +181,7 @@ fn a_delivery_that_was_not_acknowledged_before_a_kill_comes_again_as_a_duplicate
     client.ping();
     serve.kill();
     let serve = Serve::start(state, &[]);
-    let mut client = open(&serve, state);
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_PRESENT);
     let again = client.publish();

@@ -1,4 +1,4 @@
-//! What ends a connection, and what becomes of its will.
+//! Ends of connections, and the fate of the will.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -25,7 +25,7 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// What stands between backquotes.
+/// Texts between backquotes.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }

@@ -5,17 +5,11 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::program::{Serve, fail, local_hub, succeed};
 use common::*;
 use local_hub::DeviceCertificate;
-
-fn open(serve: &Serve, state: &Path, certificate: Option<&DeviceCertificate>) -> Client {
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    Client::open_with(serve.mqtt, client_config(&ca, certificate))
-}
 
 #[test]
 fn a_state_directory_that_the_hub_makes_is_ignored_by_git_and_another_one_is_left_alone() {
@@ -99,7 +93,7 @@ fn a_device_is_created_sends_an_event_and_receives_a_message() {
         .unwrap();
     assert_eq!(said, "waiting for events\n");
 
-    let mut client = open(&serve, state, None);
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_NEW);
     client.send(&publish(
@@ -152,7 +146,7 @@ fn devices_are_listed_disabled_enabled_and_deleted() {
             .collect()
     };
     assert_eq!(fields(), ["d", "sas", "enabled", "Disconnected"]);
-    let mut client = open(&serve, state, None);
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_NEW);
     assert_eq!(fields(), ["d", "sas", "enabled", "Connected"]);
@@ -196,7 +190,7 @@ fn certificates_are_made_for_devices_and_prove_them() {
             certificate_pem: read("cert"),
             key_pem: read("key"),
         };
-        let mut client = open(&serve, state, Some(&certificate));
+        let mut client = serve.open_with(state, Some(&certificate));
         let user_name = format!("localhost/{auth}/?api-version=2021-04-12");
         client.send(&connect(auth, &user_name, None, Options::default()));
         client.expect(&CONNACK_NEW);
@@ -227,7 +221,7 @@ fn a_certificate_of_the_users_own_is_registered() {
         file.to_str().unwrap(),
     ];
     succeed(state, &create);
-    let mut client = open(&serve, state, Some(&made));
+    let mut client = serve.open_with(state, Some(&made));
     client.send(&connect(
         "d",
         "localhost/d/?api-version=2021-04-12",
@@ -359,43 +353,15 @@ fn a_polite_kill_ends_the_hub_with_success() {
 fn no_secret_is_in_the_log() {
     let state = tempfile::tempdir().unwrap();
     let log = state.path().join("log");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_local-hub"))
-        .args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--chain",
-            "ecc",
-            "--log",
-            "trace",
-            "--state",
-        ])
-        .arg(state.path())
-        .stdout(Stdio::piped())
-        .stderr(std::fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let mqtt = lines
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert!(lines.any(|line| line == "ready"));
+    let serve = Serve::start_logged(state.path(), "trace", &log);
     let text = succeed(state.path(), &["device", "create", "d", "--auth", "sas"]);
     let device = Device::from_connection_string(&text);
-    let ca = std::fs::read_to_string(state.path().join("ca.pem")).unwrap();
     let tokens = [
         device.token(3600),
         token("localhost/devices/d", "AAECAwQFBgcICQoLDA0ODw==", 3600),
     ];
     for password in &tokens {
-        let mut client = Client::open_with(mqtt, client_config(&ca, None));
+        let mut client = serve.open(state.path());
         client.send(&connect(
             "d",
             &device.user_name(),
@@ -406,8 +372,7 @@ fn no_secret_is_in_the_log() {
         client.send(&DISCONNECT);
         client.expect_close();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    serve.kill();
     let log = std::fs::read_to_string(log).unwrap();
     assert!(
         log.contains("connected from") && log.contains("CONNECT refused"),

@@ -4,31 +4,12 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-use common::program::{Serve, fail, local_hub, succeed, value};
+use common::program::{Serve, fail, local_hub, start, succeed, value};
 use common::*;
 use serde_json::json;
 
 fn identity<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     [&["device-identity"], arguments].concat()
-}
-
-/// A command that runs beside the test, with its standard output to be read.
-fn start(state: &Path, arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_local-hub"))
-        .args(arguments)
-        .env("LOCAL_HUB_STATE", state)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn open(serve: &Serve, state: &Path) -> Client {
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    Client::open_with(serve.mqtt, client_config(&ca, None))
 }
 
 #[test]
@@ -130,7 +111,7 @@ fn keys_are_renewed_one_by_one_both_or_exchanged_and_connections_close() {
     let text = succeed(state, &["device", "create", "d", "--auth", "sas"]);
     succeed(state, &["module-identity", "create", "d", "m"]);
     let device = Device::from_connection_string(&text);
-    let mut client = open(&serve, state);
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_NEW);
     for name in [&["device-identity"][..], &["module-identity"]] {
@@ -292,7 +273,7 @@ fn a_generated_token_connects_a_device_and_opens_the_rest_interface() {
         )
     };
     for key in ["primary", "secondary"] {
-        let mut client = open(&serve, state);
+        let mut client = serve.open(state);
         let password = token(&["-d", "d", "--du", "60", "--kt", key]);
         let user_name = "localhost/d/?api-version=2021-04-12";
         let options = Options::default();

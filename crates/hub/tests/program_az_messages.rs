@@ -5,28 +5,11 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use common::program::{Serve, fail, succeed, value};
+use common::program::{Serve, fail, start, succeed, value};
 use common::*;
 use serde_json::{Value, json};
-
-/// A command that runs beside the test, with its standard output to be read.
-fn start(state: &Path, arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_local-hub"))
-        .args(arguments)
-        .env("LOCAL_HUB_STATE", state)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn open(serve: &Serve, state: &Path) -> Client {
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    Client::open_with(serve.mqtt, client_config(&ca, None))
-}
 
 #[test]
 fn messages_to_a_device_are_sent_purged_and_their_feedback_is_shown() {
@@ -35,7 +18,7 @@ fn messages_to_a_device_are_sent_purged_and_their_feedback_is_shown() {
     let serve = Serve::start(state, &[]);
     let text = succeed(state, &["device", "create", "d", "--auth", "sas"]);
     let device = Device::from_connection_string(&text);
-    let mut client = open(&serve, state);
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_NEW);
     client.subscribe_c2d(&device, 1);

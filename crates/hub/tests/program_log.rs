@@ -1,4 +1,4 @@
-//! What `local-hub` says and shows: its log, its output, and what becomes of both when nobody reads them.
+//! Log and output of `local-hub`, also when nobody reads them.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -49,14 +49,8 @@ fn device(state: &Path, id: &str) -> Device {
     Device::from_connection_string(&succeed(state, &["device", "create", id, "--auth", "sas"]))
 }
 
-/// A connection within TLS, without a CONNECT.
-fn open(state: &Path, mqtt: SocketAddr) -> Client {
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    Client::open_with(mqtt, client_config(&ca, None))
-}
-
-fn connected(state: &Path, mqtt: SocketAddr, device: &Device) -> Client {
-    let mut client = open(state, mqtt);
+fn connected(state: &Path, serve: &Serve, device: &Device) -> Client {
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     assert_eq!(client.receive(4)[3], 0);
     client
@@ -68,7 +62,7 @@ fn at_debug_level_each_message_twin_method_and_subscription_has_a_line_without_i
     let state = state.path();
     let hub = Logged::start(state, "debug");
     let device = device(state, "d");
-    let mut client = connected(state, hub.serve.mqtt, &device);
+    let mut client = connected(state, &hub.serve, &device);
     let filters = [
         "$iothub/methods/POST/#",
         "$iothub/twin/res/#",
@@ -204,7 +198,7 @@ fn a_client_that_speaks_another_protocol_is_named_with_what_to_do() {
             "it speaks MQTT 3.1; this hub has MQTT 3.1.1",
         ),
     ] {
-        let mut client = open(state, hub.serve.mqtt);
+        let mut client = hub.serve.open(state);
         client.send(&bytes);
         client.expect_close();
         let line = hub.wait_for(said);
@@ -264,7 +258,7 @@ fn every_command_that_prints_ends_silently_when_nobody_reads() {
     let state = state.path();
     let serve = Serve::start(state, &["--daily-quota", "1000"]);
     let device = device(state, "d");
-    let mut client = connected(state, serve.mqtt, &device);
+    let mut client = connected(state, &serve, &device);
     client.send(&publish(&device.events_topic(), Some(1), b"x"));
     client.expect(&[0x40, 2, 0, 1]);
     for arguments in [
@@ -332,7 +326,7 @@ fn what_devices_and_operators_wrote_reaches_the_terminal_without_control_charact
     let state = state.path();
     let hub = Logged::start(state, "debug");
     let device = device(state, "d");
-    let mut client = connected(state, hub.serve.mqtt, &device);
+    let mut client = connected(state, &hub.serve, &device);
     let evil = "\u{9b}31m\u{7f}\u{202e}\u{2066}\u{200f}\u{feff}\u{1b}[2J\u{7}x";
     let encoded = "%C2%9B31m%7F%E2%80%AE%E2%81%A6%E2%80%8F%EF%BB%BF%1B%5B2J%07x";
     let topic = format!(
@@ -421,7 +415,7 @@ fn what_devices_and_operators_wrote_reaches_the_terminal_without_control_charact
         b"x",
     ));
     client.expect_close();
-    let mut client = open(state, hub.serve.mqtt);
+    let mut client = hub.serve.open(state);
     client.send(&connect(
         &hidden,
         &format!("localhost/{hidden}/?api-version=x"),

@@ -41,8 +41,7 @@ fn named(common_name: &str) -> CertificateParams {
 
 /// The return code of the CONNACK to module `m` of device `d` with this certificate.
 fn connack(serve: &Serve, state: &Path, certificate: &DeviceCertificate) -> u8 {
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    let mut client = Client::open_with(serve.mqtt, client_config(&ca, Some(certificate)));
+    let mut client = serve.open_with(state, Some(certificate));
     let user_name = "localhost/d/m/?api-version=2021-04-12";
     client.send(&connect("d/m", user_name, None, Options::default()));
     let [_, _, _, code] = client.receive(4).try_into().unwrap();

@@ -34,8 +34,7 @@ fn a_twin_is_shown_updated_and_replaced_a_method_called_and_a_fault_injected() {
     assert_eq!(replaced["tags"], json!({}));
     assert!(fail(state, &["device-twin", "show", "e"]).contains("there is no device \"e\""));
 
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_NEW);
     let invoke = ["invoke-device-method", "d", "--method-name", "blink"];
@@ -57,7 +56,7 @@ fn a_twin_is_shown_updated_and_replaced_a_method_called_and_a_fault_injected() {
     succeed(state, &["fault", "drop-connection", "d"]);
     client.expect_close();
     succeed(state, &["fault", "refuse-connect", "d", "--code", "3"]);
-    let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&[0x20, 2, 0, 3]);
     succeed(state, &["fault", "clear", "d"]);
@@ -72,9 +71,8 @@ fn every_fault_has_a_command_for_devices_and_for_modules() {
     let serve = Serve::start(state, &[]);
     let text = succeed(state, &["device", "create", "d", "--auth", "sas"]);
     let device = Device::from_connection_string(&text);
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
     let open = || {
-        let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+        let mut client = serve.open(state);
         client.send(&device.connect(Options::default()));
         let connack = client.receive(4);
         assert_eq!(connack[3], 0, "{connack:?}");
@@ -115,7 +113,7 @@ fn every_fault_has_a_command_for_devices_and_for_modules() {
         id: "m".into(),
         key: Device::from_connection_string(&text).key,
     };
-    let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+    let mut client = serve.open(state);
     client.send(&module.connect_packet());
     client.expect(&CONNACK_NEW);
     succeed(state, &of_module);

@@ -91,8 +91,7 @@ fn an_update_is_imported_deployed_to_a_group_served_with_ranges_shown_and_cancel
             .contains("not reported")
     );
 
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
-    let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+    let mut client = serve.open(state);
     client.send(&device.connect(Options::default()));
     client.expect(&CONNACK_NEW);
     client.send(&subscribe(1, &[("$iothub/twin/res/#", 0)]));

@@ -168,9 +168,8 @@ fn a_kill_does_not_give_the_messages_of_the_day_back() {
     let serving = serve();
     let text = succeed(state, &["device", "create", "d", "--auth", "sas"]);
     let device = Device::from_connection_string(&text);
-    let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
     let open = |serving: &Serve, connack: &[u8; 4]| {
-        let mut client = Client::open_with(serving.mqtt, client_config(&ca, None));
+        let mut client = serving.open(state);
         client.send(&device.connect(Options::default()));
         client.expect(connack);
         client

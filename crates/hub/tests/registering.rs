@@ -1,4 +1,4 @@
-//! What a device may write when it asks the provisioning service to be registered.
+//! Requests by which a device may ask the provisioning service to be registered.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

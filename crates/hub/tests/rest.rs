@@ -1,4 +1,4 @@
-//! What every request to the operator's REST interface has in common, and the fields of the identity registry.
+//! Common parts of all requests to the operator's REST interface, and the fields of the identity registry.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

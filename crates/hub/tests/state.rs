@@ -56,7 +56,7 @@ fn serve_after(state: &Path, before: &str, log: &Path) -> Killed {
     hub
 }
 
-/// What a hub says that does not start.
+/// Complaint of a hub that does not start.
 fn refused(state: &Path) -> String {
     let error = fail(state, &SERVE);
     assert!(error.contains("Nothing was changed."), "{error}");
@@ -340,12 +340,11 @@ fn kills_while_the_journal_is_rewritten_again_and_again_lose_nothing_that_was_ac
     let mut serve = Serve::start(state, &[]);
     let text = succeed(state, &["device", "create", "d", "--auth", "sas"]);
     let device = Device::from_connection_string(&text);
-    let ca = fs::read_to_string(state.join("ca.pem")).unwrap();
     let large = format!("\"{}\"", "x".repeat(4000));
     let mut version = 1;
     let mut rewritten = 0;
     for round in 0..5_u64 {
-        let mut client = Client::open_with(serve.mqtt, client_config(&ca, None));
+        let mut client = serve.open(state);
         client.send(&device.connect(Options::default()));
         assert_eq!(client.receive(4)[3], 0);
         client.send(&subscribe(1, &[("$iothub/twin/res/#", 0)]));

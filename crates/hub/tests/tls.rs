@@ -218,7 +218,7 @@ fn each_fault_of_a_certificate_is_recognised_by_a_client_that_verifies() {
     }
 }
 
-/// What the server answers to a ClientHello: how many records up to ServerHelloDone,
+/// The server's answer to a ClientHello: the number of records up to ServerHelloDone,
 /// and their contents.
 fn first_flight(hub: &Hub) -> (usize, Vec<u8>) {
     let mut tcp = TcpStream::connect(hub.endpoint()).unwrap();

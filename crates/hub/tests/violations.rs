@@ -1,4 +1,4 @@
-//! What IoT Hub does not allow: it closes without a packet, and executes the will.
+//! Violations of IoT Hub's rules: it closes without a packet, and executes the will.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

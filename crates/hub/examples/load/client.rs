@@ -26,10 +26,10 @@ const TOKEN_LIFE: u64 = 3 * 3600;
 /// Seconds: the longest that IoT Hub grants. The arguments keep a device from being silent for longer.
 const KEEP_ALIVE: u16 = 1177;
 
-/// What a device does.
+/// Plan of a device.
 pub(crate) struct Plan {
     pub(crate) number: u32,
-    /// How many devices there are.
+    /// Number of all devices.
     pub(crate) of: u32,
     pub(crate) interval: Duration,
     /// Bytes.
@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     pub(crate) endpoint: SocketAddr,
 }
 
-/// Who a device is.
+/// Id and key of a device.
 pub(crate) struct Credentials {
     id: String,
     key: Vec<u8>,
@@ -99,7 +99,7 @@ pub(crate) fn tls_config(ca_pem: &str) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(config))
 }
 
-/// What became of the messages of one device.
+/// Outcome of the messages of one device.
 #[derive(Default)]
 pub(crate) struct Sent {
     pub(crate) messages: u64,

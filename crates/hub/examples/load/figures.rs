@@ -1,4 +1,4 @@
-//! What is printed, and whether it was right.
+//! The report, and its verdict.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::process::Usage;
 /// Failures that are printed.
 const SHOWN: usize = 10;
 
-/// What all devices saw.
+/// Figures of all devices.
 #[derive(Default)]
 pub(crate) struct Figures {
     connects: Vec<Duration>,
@@ -56,7 +56,7 @@ impl Figures {
     }
 }
 
-/// What a part of the run took.
+/// Cost of a part of the run.
 pub(crate) struct Phase {
     name: &'static str,
     time: Duration,
@@ -152,7 +152,7 @@ pub(crate) fn goals(devices: u32, figures: &Figures, phases: &[Phase], stored: u
     lines.join("\n")
 }
 
-/// What a run took, as a table and some lines.
+/// Cost of a run, as a table and some lines.
 pub(crate) fn report(devices: u32, figures: &Figures, phases: &[Phase]) -> String {
     let mut lines = vec![
         "phase      time s  hub CPU s  of one core  devices' CPU s  hub RSS MB  peak MB".to_owned(),

@@ -100,7 +100,7 @@ impl Prepared {
             .ok_or_else(|| "the hub did not start; it says why above".into())
     }
 
-    /// How many events the state holds, once nobody serves it.
+    /// Number of events in the state, once nobody serves it.
     pub(crate) fn stored(&self) -> Result<u64, String> {
         let hub = open(&self.directory)?;
         let last = hub.events().pop();
@@ -153,7 +153,7 @@ impl Serving {
         ended.map(drop).map_err(|error| error.to_string())
     }
 
-    /// What the hub, and this process, took until now.
+    /// Resources that the hub, and this process, took until now.
     pub(crate) fn usage(&self) -> Result<Usage, String> {
         Usage::of(&self.child.id().to_string())
     }

@@ -50,7 +50,7 @@ const MORE_FILES: u64 = 50;
 /// Connects devices to a local hub of its own, has them send, and prints what that takes.
 #[derive(Parser)]
 struct Arguments {
-    /// How many devices
+    /// Number of devices
     #[arg(
         long,
         default_value = "2000",
@@ -182,7 +182,7 @@ async fn measure(
     Ok((figures, phases))
 }
 
-/// How long each device took to connect, or why it did not.
+/// Time that each device took to connect, or the reason why it did not.
 type Connected = UnboundedReceiver<Result<Duration, String>>;
 
 /// Starts every device. They connect, tell so, and wait for the start of sending.

@@ -22,7 +22,7 @@ pub struct Message {
     pub content_type: Option<String>,
     /// `$.ce`, such as `utf-8`.
     pub content_encoding: Option<String>,
-    /// When it expires, in milliseconds since 1970; an hour after it was sent if absent.
+    /// Time at which it expires, in milliseconds since 1970; an hour after it was sent if absent.
     pub expiry: Option<u64>,
     /// Which feedback its sender asks for.
     pub ack: Option<Ack>,
@@ -107,7 +107,7 @@ pub enum Outcome {
 pub struct Feedback {
     /// The message's `$.mid`.
     pub original_message_id: String,
-    /// When the outcome was known, ISO 8601.
+    /// Time at which the outcome was known, ISO 8601.
     pub enqueued_time_utc: String,
     /// Its outcome.
     pub status_code: Outcome,

@@ -24,9 +24,9 @@ pub(crate) struct Entry {
     pub(crate) sequence: u64,
     /// Message that was sent.
     pub(crate) message: Message,
-    /// When it expires, in milliseconds since 1970.
+    /// Time at which it expires, in milliseconds since 1970.
     pub(crate) expiry: u64,
-    /// When it was sent, in milliseconds since 1970; 0 if that was not kept.
+    /// Time at which it was sent, in milliseconds since 1970; 0 if that was not kept.
     #[serde(default)]
     pub(crate) enqueued: u64,
     /// Number of its deliveries.
@@ -48,7 +48,7 @@ impl Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Lock {
     connection: ConnectionId,
-    /// When it times out, in milliseconds since 1970.
+    /// Time at which it times out, in milliseconds since 1970.
     until: u64,
     /// Orders the deliveries.
     delivery: u64,
@@ -221,7 +221,7 @@ impl Queue {
         settled
     }
 
-    /// When [`Self::tick`] has something to do, in milliseconds since 1970.
+    /// Time at which [`Self::tick`] has something to do, in milliseconds since 1970.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         self.entries
             .iter()

@@ -1,4 +1,4 @@
-//! How a command talks to the hub that serves a state directory: HTTPS to its operator's interface.
+//! Connection of a command to the hub that serves a state directory: HTTPS to its operator's interface.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -56,7 +56,7 @@ pub(super) struct Call<'c> {
     file: Option<(Bytes, &'c str)>,
     /// The token of a page that is not the first.
     continuation: Option<String>,
-    /// How long the hub may take, beyond what any request takes.
+    /// Time that the hub may take, beyond what any request takes.
     longest: Duration,
 }
 
@@ -147,7 +147,7 @@ impl Operator {
         &self.runtime
     }
 
-    /// Where devices connect.
+    /// Address at which devices connect.
     pub(super) const fn mqtt(&self) -> SocketAddr {
         self.endpoints.mqtt
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::client::{Call, Operator};
-use super::identity::KeyType;
+use super::keys::KeyType;
 use super::output::{print, say};
 use super::target::{DeviceName, Target};
 use crate::credentials::{percent, x509};
@@ -48,14 +48,14 @@ pub(super) struct One {
 pub(super) struct Create {
     #[command(flatten)]
     one: One,
-    /// How the device proves who it is
+    /// Proof of the device's identity
     #[arg(long, value_enum)]
     auth: Auth,
     /// For x509-thumbprint: the device's own certificate (PEM). For x509-ca: the CA that signs the device's
     /// certificate (PEM), to be uploaded. Without it, certificate and key are made
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
-    /// Where a certificate and key that are made are written to, as ID.cert.pem and ID.key.pem
+    /// Directory for a certificate and key that are made, as ID.cert.pem and ID.key.pem
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
 }
@@ -141,7 +141,7 @@ impl Create {
         print(&connection_string(operator.host_name(), &device))
     }
 
-    /// How the device is going to prove who it is; nothing is registered or written by this.
+    /// The proof by which the device is going to join; nothing is registered or written by this.
     fn proof(&self) -> Result<Proof, Failure> {
         let by = |thumbprint: &[u8]| {
             let thumbprint = x509::sha256_thumbprint(thumbprint);
@@ -199,7 +199,7 @@ impl Create {
     }
 }
 
-/// How a device is going to prove who it is.
+/// Proof by which a device is going to join.
 struct Proof {
     /// As the registry takes it.
     authentication: Value,

@@ -68,7 +68,7 @@ pub(super) struct One {
     target: Target,
 }
 
-/// What becomes of a registration.
+/// Outcome of a registration.
 #[derive(Args)]
 struct Fate {
     /// Enrol, but provision nobody

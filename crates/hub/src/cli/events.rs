@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::io::{IsTerminal, stdout};
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
 use super::Failure;
 use super::output::{print, say};
+use super::patience::Patience;
 use super::target::Target;
 use crate::clock::iso_8601;
 use crate::credentials::percent;
@@ -32,14 +32,8 @@ pub(super) struct MonitorEvents {
     /// End after this many
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// End after so many seconds without an event; 0 for never
-    #[arg(
-        long,
-        visible_alias = "to",
-        value_name = "SECONDS",
-        default_value_t = 0
-    )]
-    timeout: u64,
+    #[command(flatten)]
+    patience: Patience,
     /// Print what the hub still has of earlier messages first
     #[arg(long)]
     from_start: bool,
@@ -114,8 +108,9 @@ impl MonitorEvents {
                 ControlFlow::Continue(())
             }
         };
-        let patience = (self.timeout > 0).then(|| Duration::from_secs(self.timeout));
-        operator.lines(&path, patience, take, || say("waiting for events"))
+        operator.lines(&path, self.patience.limit(), take, || {
+            say("waiting for events")
+        })
     }
 
     /// The event with the properties and the payload that were asked for; `None` if it was not.

@@ -34,7 +34,7 @@ pub(super) enum Command {
     DelayPuback {
         #[command(flatten)]
         one: One,
-        /// How late
+        /// Delay of each PUBACK
         #[arg(long)]
         milliseconds: u64,
     },
@@ -96,7 +96,7 @@ pub(super) struct Registration {
 
 #[derive(Args)]
 pub(super) struct Count {
-    /// How many
+    /// Number of times
     #[arg(long, default_value_t = 1)]
     times: u32,
 }

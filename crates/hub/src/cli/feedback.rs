@@ -8,6 +8,7 @@ use hyper::Method;
 use super::Failure;
 use super::client::Call;
 use super::output::{print, say};
+use super::patience::Patience;
 use super::target::Target;
 use crate::credentials::percent;
 
@@ -24,27 +25,20 @@ pub(super) struct MonitorFeedback {
     /// End with the feedback of the message of this id
     #[arg(short = 'w', long, visible_alias = "wait-on-msg", value_name = "ID")]
     wait_on_message: Option<String>,
-    /// End after so many seconds without feedback; 0 for never
-    #[arg(
-        long,
-        visible_alias = "to",
-        value_name = "SECONDS",
-        default_value_t = 0
-    )]
-    timeout: u64,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 impl MonitorFeedback {
     pub(super) fn run(self) -> Result<(), Failure> {
         let operator = self.target.operator()?;
-        let patience = Duration::from_secs(self.timeout);
         let mut last = Instant::now();
         say("waiting for feedback, which the hub gives out every 15 s");
         loop {
             let call = Call::new(Method::GET, "/messages/serviceBound/feedback");
             let (batch, token) = operator.call_for_token(call)?;
             let (Some(records), Some(token)) = (batch.as_array(), token) else {
-                if self.timeout > 0 && last.elapsed() >= patience {
+                if self.patience.is_over(last) {
                     return Ok(());
                 }
                 std::thread::sleep(PERIOD);

@@ -1,7 +1,7 @@
 //! `local-hub files …` and `local-hub upload-file`.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::client::{Call, Operator};
 use super::output::{print, say};
+use super::patience::Patience;
 use super::shape::Shape;
 use super::target::Target;
 use crate::credentials::percent;
@@ -66,14 +67,8 @@ pub(super) struct Show {
 pub(super) struct Monitor {
     #[command(flatten)]
     target: Target,
-    /// End after so many seconds without a notification; 0 for never
-    #[arg(
-        long,
-        visible_alias = "to",
-        value_name = "SECONDS",
-        default_value_t = 0
-    )]
-    timeout: u64,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 #[derive(Args)]
@@ -150,20 +145,19 @@ impl Show {
 impl Monitor {
     fn run(self) -> Result<(), Failure> {
         let operator = self.target.operator()?;
-        let patience = Duration::from_secs(self.timeout);
-        let mut last = std::time::Instant::now();
+        let mut last = Instant::now();
         say("waiting for notifications of files");
         loop {
             let path = "/messages/serviceBound/filenotifications";
             let (notification, token) = operator.call_for_token(Call::new(Method::GET, path))?;
             let Some(token) = token.filter(|_| notification.is_object()) else {
-                if self.timeout > 0 && last.elapsed() >= patience {
+                if self.patience.is_over(last) {
                     return Ok(());
                 }
                 std::thread::sleep(PERIOD);
                 continue;
             };
-            last = std::time::Instant::now();
+            last = Instant::now();
             print(&notification.to_string())?;
             // Only now: what could not be printed is there for the next one who asks.
             let path = format!("{path}/{}", percent::encode(&token));

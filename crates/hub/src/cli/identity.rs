@@ -1,16 +1,17 @@
-//! `local-hub device-identity …`, in the words of `az iot hub device-identity`, and renewing keys.
+//! `local-hub device-identity …`, in the words of `az iot hub device-identity`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::client::{Call, Operator};
+use super::client::Call;
 use super::device::connection_string_with;
+use super::keys::{Key, RenewedKeys};
 use super::proof::Proof;
 use super::shape::Shape;
 use super::target::Target;
-use crate::credentials::{percent, random};
+use crate::credentials::percent;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -95,61 +96,20 @@ enum MayConnect {
     Disabled,
 }
 
-/// One of an entry's symmetric keys.
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum KeyType {
-    /// The first one, which connection strings name
-    #[default]
-    Primary,
-    /// The second one
-    Secondary,
-}
-
-impl KeyType {
-    /// Its name in an entry.
-    pub(super) const fn member(self) -> &'static str {
-        match self {
-            Self::Primary => "primaryKey",
-            Self::Secondary => "secondaryKey",
-        }
-    }
-}
-
-/// Keys that are renewed.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Renewed {
-    /// A new primary key
-    Primary,
-    /// A new secondary key
-    Secondary,
-    /// Two new keys
-    Both,
-    /// The secondary key becomes the primary one, and the other way round
-    Swap,
-}
-
 #[derive(Args)]
 pub(super) struct RenewKey {
     #[command(flatten)]
     one: One,
-    /// The key
-    #[arg(long, visible_alias = "kt", value_enum, value_name = "KEY")]
-    key_type: Renewed,
+    #[command(flatten)]
+    keys: RenewedKeys,
 }
 
 #[derive(Args)]
 pub(super) struct ShowConnectionString {
     #[command(flatten)]
     one: One,
-    /// The key
-    #[arg(
-        long,
-        visible_alias = "kt",
-        value_enum,
-        value_name = "KEY",
-        default_value_t
-    )]
-    key_type: KeyType,
+    #[command(flatten)]
+    key: Key,
 }
 
 impl Command {
@@ -175,17 +135,14 @@ impl Command {
                 one.target.operator()?.call(call)?;
                 Ok(())
             }
-            Self::RenewKey(RenewKey { one, key_type }) => {
-                let entry = renew(&one.target.operator()?, &one.path(), key_type)?;
+            Self::RenewKey(RenewKey { one, keys }) => {
+                let entry = keys.renew(&one.target.operator()?, &one.path())?;
                 one.shape.print(&entry)
             }
-            Self::ConnectionString(ConnectionString::Show(ShowConnectionString {
-                one,
-                key_type,
-            })) => {
+            Self::ConnectionString(ConnectionString::Show(ShowConnectionString { one, key })) => {
                 let operator = one.target.operator()?;
                 let entry = operator.call(Call::new(Method::GET, &one.path()))?;
-                let text = connection_string_with(operator.host_name(), &entry, key_type);
+                let text = connection_string_with(operator.host_name(), &entry, key.key_type);
                 one.shape.print(&json!({ "connectionString": text }))
             }
         }
@@ -228,37 +185,4 @@ impl Fields {
         }
         Ok(body)
     }
-}
-
-/// Renews keys of the entry at `path`, unless somebody else changed it meanwhile. Gives the entry.
-pub(super) fn renew(operator: &Operator, path: &str, which: Renewed) -> Result<Value, Failure> {
-    let mut entry = operator.call(Call::new(Method::GET, path))?;
-    if entry["authentication"]["type"] != "sas" {
-        return Err(Failure(
-            "this one proves itself by a certificate, and has no symmetric keys".into(),
-        ));
-    }
-    let etag = entry["etag"].as_str().unwrap_or_default().to_owned();
-    let keys = &mut entry["authentication"]["symmetricKey"];
-    let (primary, secondary) = (keys["primaryKey"].take(), keys["secondaryKey"].take());
-    let made = || Value::from(random::symmetric_key());
-    let (primary, secondary) = match which {
-        Renewed::Primary => (made(), secondary),
-        Renewed::Secondary => (primary, made()),
-        Renewed::Both => (made(), made()),
-        Renewed::Swap => (secondary, primary),
-    };
-    let mut body = json!({ "authentication": {
-        "type": "sas",
-        "symmetricKey": { "primaryKey": primary, "secondaryKey": secondary },
-    }});
-    body["deviceId"] = entry["deviceId"].take();
-    if let Some(module) = entry.get("moduleId") {
-        body["moduleId"] = module.clone();
-    }
-    operator.call(
-        Call::new(Method::PUT, path)
-            .with(body)
-            .unchanged_since(&etag),
-    )
 }

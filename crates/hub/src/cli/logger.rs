@@ -7,13 +7,13 @@ use log::{LevelFilter, Log, Metadata, Record};
 use crate::clock::{Clock, iso_8601};
 use crate::{logged, shown};
 
-/// What this crate calls itself in its records.
+/// Name of this crate in its records.
 const OWN: &str = "local_hub";
 
 struct Stderr;
 
 impl Log for Stderr {
-    /// What other crates say about their insides is for trace only.
+    /// Other crates' records of their insides are for trace only.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
         let own = target

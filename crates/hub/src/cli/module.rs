@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::client::Call;
 use super::device::{connection_string, connection_string_with};
-use super::identity::{KeyType, Renewed, renew};
+use super::keys::{Key, RenewedKeys};
 use super::output::print;
 use super::proof::Proof;
 use super::shape::Shape;
@@ -42,9 +42,8 @@ pub(super) enum Command {
     RenewKey {
         #[command(flatten)]
         one: One,
-        /// The key
-        #[arg(long, visible_alias = "kt", value_enum, value_name = "KEY")]
-        key_type: Renewed,
+        #[command(flatten)]
+        keys: RenewedKeys,
     },
     /// Print a module's connection string
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -64,15 +63,8 @@ pub(super) enum Show {
     Show {
         #[command(flatten)]
         one: One,
-        /// The key
-        #[arg(
-            long,
-            visible_alias = "kt",
-            value_enum,
-            value_name = "KEY",
-            default_value_t
-        )]
-        key_type: KeyType,
+        #[command(flatten)]
+        key: Key,
     },
 }
 
@@ -125,16 +117,16 @@ impl Command {
                 one.target.operator()?.call(call)?;
                 Ok(())
             }
-            Self::RenewKey { one, key_type } => {
-                let entry = renew(&one.target.operator()?, &one.path(), key_type)?;
+            Self::RenewKey { one, keys } => {
+                let entry = keys.renew(&one.target.operator()?, &one.path())?;
                 one.shape.print(&entry)
             }
             Self::ConnectionString {
-                show: Some(Show::Show { one, key_type }),
+                show: Some(Show::Show { one, key }),
                 ..
             } => {
                 let (host_name, entry) = one.call(Call::new(Method::GET, &one.path()))?;
-                let text = connection_string_with(&host_name, &entry, key_type);
+                let text = connection_string_with(&host_name, &entry, key.key_type);
                 one.shape.print(&json!({ "connectionString": text }))
             }
             Self::ConnectionString { name, target, .. } => {

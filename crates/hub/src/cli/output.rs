@@ -1,4 +1,4 @@
-//! What the commands print and say: made harmless for a terminal, and silent once nobody reads it.
+//! Output of the commands: made harmless for a terminal, and silent once nobody reads it.
 
 use std::io::{ErrorKind, Write};
 
@@ -10,7 +10,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     written(writeln!(std::io::stdout(), "{}", shown::text(text)))
 }
 
-/// What became of writing to standard output. A closed pipe, as behind `| head -1`, ends the command without a
+/// Outcome of writing to standard output. A closed pipe, as behind `| head -1`, ends the command without a
 /// complaint.
 pub(super) fn written(result: std::io::Result<()>) -> Result<(), Failure> {
     result.map_err(|error| match error.kind() {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::client::Call;
-use super::identity::KeyType;
+use super::keys::Key;
 use super::shape::Shape;
 use super::target::Target;
 use crate::clock::Clock;
@@ -25,15 +25,8 @@ pub(super) struct GenerateSasToken {
     #[arg(long, visible_alias = "du", value_name = "SECONDS", default_value_t = 3600,
         value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     duration: u64,
-    /// The key of the device or module that signs
-    #[arg(
-        long,
-        visible_alias = "kt",
-        value_enum,
-        value_name = "KEY",
-        default_value_t
-    )]
-    key_type: KeyType,
+    #[command(flatten)]
+    key: Key,
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
@@ -56,7 +49,7 @@ impl GenerateSasToken {
                     path.push_str(&format!("/modules/{}", percent::encode(module)));
                 }
                 let entry = operator.call(Call::new(Method::GET, &path))?;
-                let key = &entry["authentication"]["symmetricKey"][self.key_type.member()];
+                let key = &entry["authentication"]["symmetricKey"][self.key.key_type.member()];
                 let key = key.as_str().ok_or_else(|| {
                     Failure("this one proves itself by a certificate, and has no tokens".into())
                 })?;

@@ -20,10 +20,10 @@ use crate::tier::Tier;
 pub(super) struct Serve {
     #[command(flatten)]
     state: State,
-    /// Where to serve MQTT over TLS; port 0 for any. Microsoft's SDKs know port 8883 only
+    /// Address for MQTT over TLS; port 0 for any. Microsoft's SDKs know port 8883 only
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8883")]
     listen: SocketAddr,
-    /// Where to serve the operator's interface, which the other commands use
+    /// Address for the operator's interface, which the other commands use
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     operator_listen: SocketAddr,
     /// Serve the Device Provisioning Service there too; it is always served where the hub is
@@ -91,14 +91,14 @@ pub(super) struct Serve {
     /// Refuse what exceeds the rates and the daily quota of this tier, and the provisioning service's rates
     #[arg(long, value_enum, value_name = "TIER")]
     throttle: Option<Tier>,
-    /// How many units of the tier; the free tier has one
+    /// Units of the tier; the free tier has one
     #[arg(long, value_name = "N", default_value_t = 1, requires = "throttle",
         value_parser = clap::value_parser!(u32).range(1..=200))]
     units: u32,
     /// Refuse more than this many messages a day (UTC), instead of the tier's own number or without a tier
     #[arg(long, value_name = "MESSAGES")]
     daily_quota: Option<u64>,
-    /// How much to log on standard error: off, error, warn, info or debug
+    /// Level of the log on standard error: off, error, warn, info or debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
 }

@@ -12,10 +12,12 @@ use super::Failure;
 use super::client::{Call, Operator};
 use super::messages::{Properties, parse_properties};
 use super::output::{print, say};
-use super::simulated::{Connection, Credentials, Packet};
+use super::simulated::{Connection, Credentials};
 use super::target::Target;
 use crate::clock::{Clock, iso_8601};
 use crate::credentials::{percent, random, sas};
+use crate::mqtt::codec::Publish;
+use crate::mqtt::codec::client::Packet;
 
 /// A PUBACK, and the answer to CONNECT, come within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -187,10 +189,8 @@ impl Simulate {
                             say(&format!("message {acknowledged} of {} acknowledged", self.msg_count));
                         }
                     }
-                    Packet::Message { topic, payload, packet_id } => {
-                        self.take(&mut connection, &topic, &payload, packet_id).await?;
-                    }
-                    Packet::Puback(_) | Packet::Other => {}
+                    Packet::Publish(message) => self.take(&mut connection, &message).await?,
+                    _ => {}
                 },
                 _ = due.tick(), if !is_waiting && sent < self.msg_count => {
                     sent += 1;
@@ -211,14 +211,9 @@ impl Simulate {
     }
 
     /// A message to the device, or a call of a method.
-    async fn take(
-        &self,
-        connection: &mut Connection,
-        topic: &str,
-        payload: &[u8],
-        packet_id: Option<u16>,
-    ) -> Result<(), Failure> {
-        let text = String::from_utf8_lossy(payload);
+    async fn take(&self, connection: &mut Connection, message: &Publish) -> Result<(), Failure> {
+        let topic = message.topic.as_str();
+        let text = String::from_utf8_lossy(&message.payload);
         if let Some(call) = topic.strip_prefix("$iothub/methods/POST/") {
             let (name, request_id) = call.split_once("/?$rid=").unwrap_or((call, ""));
             print(&json!({ "method": { "name": name, "payload": text } }).to_string())?;
@@ -234,13 +229,13 @@ impl Simulate {
                 let decoded = |text: &str| percent::decode(text).unwrap_or_else(|| text.to_owned());
                 properties[decoded(name)] = decoded(value).into();
             }
-            let message = json!({ "properties": properties, "payload": text });
-            print(&json!({ "c2d": message }).to_string())?;
+            let shown = json!({ "properties": properties, "payload": text });
+            print(&json!({ "c2d": shown }).to_string())?;
             if self.receive_settle == Settle::Abandon {
                 return Ok(());
             }
         }
-        match packet_id {
+        match message.packet_id {
             Some(packet_id) => connection.acknowledge(packet_id).await,
             None => Ok(()),
         }

@@ -48,7 +48,7 @@ pub(super) enum Command {
     },
     /// Have something go wrong with the next deployments, or with the next requests for a file
     Fault {
-        /// What: wrong-hash, wrong-size, wrong-signature, wrong-manifest, unknown-key, disabled-root-key,
+        /// The fault: wrong-hash, wrong-size, wrong-signature, wrong-manifest, unknown-key, disabled-root-key,
         /// disabled-signing-key, cut, slow, status, redirect, moved, no-ranges, onboarding, get, report, or clear
         #[arg(value_parser = ["wrong-hash", "wrong-size", "wrong-signature", "wrong-manifest", "unknown-key",
             "disabled-root-key", "disabled-signing-key", "cut", "slow", "status", "redirect", "moved", "no-ranges",
@@ -58,7 +58,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "NUMBER", required_if_eq_any([("fault", "cut"), ("fault", "slow"), ("fault", "status"),
             ("fault", "onboarding"), ("fault", "get"), ("fault", "report")]))]
         value: Option<u32>,
-        /// How many times
+        /// Number of times
         #[arg(long, default_value_t = 1)]
         times: u32,
         #[command(flatten)]
@@ -69,7 +69,7 @@ pub(super) enum Command {
 /// The name of an update.
 #[derive(Args)]
 pub(super) struct Id {
-    /// Who made the update
+    /// Maker of the update
     #[arg(long)]
     provider: String,
     /// Of what it is a version

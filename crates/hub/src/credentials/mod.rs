@@ -1,4 +1,4 @@
-//! Who somebody is: SAS tokens and X.509 certificates.
+//! Proofs of identity: SAS tokens and X.509 certificates.
 
 pub(crate) mod percent;
 pub(crate) mod random;

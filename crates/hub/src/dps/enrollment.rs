@@ -1,4 +1,4 @@
-//! Who may be provisioned, how that is proven, and what then happens.
+//! Enrolments: devices that may be provisioned, their proofs, and what then happens.
 
 use std::fmt;
 

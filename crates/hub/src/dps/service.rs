@@ -11,15 +11,15 @@ use crate::credentials::random;
 use crate::error::Error;
 use crate::store::{Batch, StoreError};
 
-/// What is kept of an enrolment beside itself.
+/// Details that are kept beside an enrolment.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Details {
     /// Changes with every change of the enrolment.
     pub(crate) etag: String,
-    /// When it was made, ISO 8601.
+    /// Time at which it was made, ISO 8601.
     pub(crate) created: String,
-    /// When it was changed last, ISO 8601.
+    /// Time at which it was changed last, ISO 8601.
     pub(crate) updated: String,
     /// Members of the service API that are given back as they came.
     pub(crate) more: Map<String, Value>,
@@ -41,7 +41,7 @@ fn details_key(name: &str, group: bool) -> String {
 }
 
 impl Provisioning {
-    /// What is kept beside an enrolment.
+    /// Details that are kept beside an enrolment.
     pub(crate) fn details(&self, name: &str, group: bool) -> Details {
         self.store
             .get(&details_key(name, group))

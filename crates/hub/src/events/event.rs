@@ -15,9 +15,9 @@ use crate::registry::Identity;
 pub struct Event {
     /// Counts up by one from 0, also across restarts.
     pub sequence_number: u64,
-    /// When it was stored, in milliseconds since 1970.
+    /// Time at which it was stored, in milliseconds since 1970.
     pub enqueued_time: u64,
-    /// Who sent it.
+    /// Its sender.
     pub origin: Identity,
     /// System properties by their long names: `message_id`, `content_type`, `content_encoding`, …
     pub system: BTreeMap<String, String>,

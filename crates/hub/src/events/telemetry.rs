@@ -14,7 +14,7 @@ use crate::registry::Identity;
 /// Body, values of system properties, names and values of application properties: 256 KB together.
 const MAX_MESSAGE: usize = 262_144;
 
-/// Who a connection belongs to, as far as events tell of it.
+/// Owner of a connection, as far as events tell of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     /// Device or module.

@@ -118,7 +118,7 @@ impl Session {
         Ok(())
     }
 
-    /// When to look at the token again; an error once its `se` and the skew passed.
+    /// Time to look at the token again; an error once its `se` and the skew passed.
     fn token_deadline(&self) -> Result<Instant, CloseReason> {
         let core = &self.opened.core;
         let far = Duration::from_secs(3600);

@@ -6,7 +6,7 @@
 use super::bag;
 use crate::registry::Identity;
 
-/// Where a PUBLISH goes.
+/// Destination of a PUBLISH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Topic {
     /// `devices/{d}[/modules/{m}]/messages/events[/[bag]]`: telemetry, with its properties.

@@ -12,7 +12,7 @@ const MODEL_ID_SINCE: &str = "2020-09-30";
 /// Content of a user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserName {
-    /// Who connects.
+    /// The client.
     pub(crate) identity: Identity,
     /// The Plug and Play model, `dtmi:…`.
     pub(crate) model_id: Option<String>,

@@ -128,7 +128,7 @@ impl AsyncWrite for Messages {
     }
 }
 
-/// Where requests for a WebSocket come from, and the hub that serves them.
+/// Source of requests for a WebSocket, and the hub that serves them.
 #[derive(Clone)]
 pub(crate) struct WebSockets {
     /// The hub.

@@ -1,4 +1,4 @@
-//! What only the page asks for; the rest it gets from the operator's interface.
+//! Requests that only the page makes; the rest it gets from the operator's interface.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ const MAX_ROWS: usize = 200;
 /// Senders that are known before those of deleted devices are forgotten.
 const MAX_SENDERS: usize = 8192;
 
-/// What is known of the messages of each sender, as far as the event log was read.
+/// Facts of the messages of each sender, as far as the event log was read.
 #[derive(Debug, Default)]
 pub(super) struct Recent(Mutex<Read>);
 

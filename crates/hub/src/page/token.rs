@@ -9,7 +9,7 @@ use ring::hmac;
 use crate::endpoints::POLICY;
 use crate::policy::Policies;
 
-/// What is signed: no other token of the hub has this form.
+/// The text that is signed: no other token of the hub has this form.
 const LABEL: &[u8] = b"the page of a local hub";
 
 /// A secret that follows from the key of the owner's policy. So it outlives the hub as that key does, a page finds

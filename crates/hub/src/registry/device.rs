@@ -149,7 +149,7 @@ pub struct Device {
     /// Reason, in the words of the one who changed it last.
     #[serde(default)]
     pub status_reason: Option<String>,
-    /// When `status` changed, in milliseconds since 1970; 0 if it never did.
+    /// Time at which `status` changed, in milliseconds since 1970; 0 if it never did.
     #[serde(default)]
     pub status_changed: u64,
     /// Of a module: who looks after it.

@@ -1,4 +1,4 @@
-//! Who sent a request: the holder of a token under one of the hub's policies.
+//! Sender of a request: the holder of a token under one of the hub's policies.
 
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who sent a device's request: the device itself, by its token or certificate, or the holder of a token under a
+//! Sender of a device's request: the device itself, by its token or certificate, or the holder of a token under a
 //! policy that may connect as any device.
 
 use std::sync::Arc;

@@ -46,23 +46,18 @@ const SYSTEM: [(&str, &str); 8] = [
 ];
 
 pub(super) fn routes() -> Routes {
-    let mut routes =
-        Routes::new().of_identity("/devices", "/messages/events", Operations::new().post(send));
-    // Microsoft's clients write it in both ways.
-    for bound in ["devicebound", "deviceBound"] {
-        let path = format!("/devices/{{id}}/messages/{bound}");
-        routes = routes
-            .route(&path, Operations::new().get(receive))
-            .route(
-                &format!("{path}/{{token}}"),
-                Operations::new().delete(complete),
-            )
-            .route(
-                &format!("{path}/{{token}}/abandon"),
-                Operations::new().post(abandon),
-            );
-    }
-    routes
+    Routes::new()
+        .of_identity("/devices", "/messages/events", Operations::new().post(send))
+        // Microsoft's clients write it in both ways.
+        .of_locks(
+            [
+                "/devices/{id}/messages/devicebound",
+                "/devices/{id}/messages/deviceBound",
+            ],
+            &Operations::new().get(receive),
+            &Operations::new().delete(complete),
+            &Operations::new().post(abandon),
+        )
 }
 
 /// Names and values of properties.

@@ -20,7 +20,7 @@ use crate::uploads::Completion;
 
 pub(super) fn routes() -> Routes {
     let files = Operations::new().get(list).delete(delete);
-    let mut routes = Routes::new()
+    Routes::new()
         .route("/files", files)
         .route("/devices/{id}/files", Operations::new().post(begin))
         .route(
@@ -31,22 +31,17 @@ pub(super) fn routes() -> Routes {
         .route(
             "/devices/{id}/files/notifications/{correlation}",
             Operations::new().post(end),
-        );
-    // Microsoft's clients write it in both ways.
-    for bound in ["serviceBound", "servicebound"] {
-        let path = format!("/messages/{bound}/filenotifications");
-        routes = routes
-            .route(&path, Operations::new().get(notification))
-            .route(
-                &format!("{path}/{{token}}"),
-                Operations::new().delete(complete),
-            )
-            .route(
-                &format!("{path}/{{token}}/abandon"),
-                Operations::new().post(abandon),
-            );
-    }
-    routes
+        )
+        // Microsoft's clients write it in both ways.
+        .of_locks(
+            [
+                "/messages/serviceBound/filenotifications",
+                "/messages/servicebound/filenotifications",
+            ],
+            &Operations::new().get(notification),
+            &Operations::new().delete(complete),
+            &Operations::new().post(abandon),
+        )
 }
 
 #[derive(Deserialize)]

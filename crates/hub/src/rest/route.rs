@@ -120,6 +120,24 @@ impl Routes {
             )
     }
 
+    /// Adds a feed of messages under locks at each of these paths: `next` gives a message and its lock token, `complete`
+    /// ends the message of the token below the path, and `abandon` lets it wait again.
+    pub(super) fn of_locks(
+        mut self,
+        paths: [&str; 2],
+        next: &Operations,
+        complete: &Operations,
+        abandon: &Operations,
+    ) -> Self {
+        for path in paths {
+            self = self
+                .route(path, next.clone())
+                .route(&format!("{path}/{{token}}"), complete.clone())
+                .route(&format!("{path}/{{token}}/abandon"), abandon.clone());
+        }
+        self
+    }
+
     /// Adds the paths of `other`.
     pub(super) fn merge(mut self, other: Self) -> Self {
         self.served.extend(other.served);

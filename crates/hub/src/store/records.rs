@@ -31,7 +31,7 @@ pub(crate) struct Record<'b> {
     pub(crate) place: Position,
 }
 
-/// Where a line is in a file.
+/// Place of a line in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// From 1; line 1 is the header.

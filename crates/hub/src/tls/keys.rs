@@ -49,7 +49,7 @@ fn rsa_keys(count: usize) -> Result<Vec<KeyPair>, String> {
     })
 }
 
-/// Where keys come from: new ones, or, for hubs in temporary directories, the same ones for the whole
+/// Source of keys: new ones, or, for hubs in temporary directories, the same ones for the whole
 /// process, since RSA keys take longer to make than everything else at a hub's start together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {

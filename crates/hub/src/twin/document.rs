@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{metadata, rules};
 use crate::json;
 
-/// When a twin that nobody changed yet was last updated, as Azure tells it.
+/// Time of the last update of a twin that nobody changed yet, as Azure tells it.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// A twin as it is kept.
@@ -34,7 +34,7 @@ pub(crate) struct Twin {
 pub(crate) struct Section {
     /// Without `$version` and `$metadata`.
     pub(crate) properties: Map<String, Value>,
-    /// When each property was changed.
+    /// Times at which the properties were changed.
     metadata: Map<String, Value>,
     /// Starts at 1 and counts the accepted updates.
     pub(crate) version: u64,

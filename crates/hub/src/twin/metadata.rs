@@ -1,4 +1,4 @@
-//! When each property was last changed: the `$metadata` that operators read beside the values.
+//! Times at which the properties were last changed: the `$metadata` that operators read beside the values.
 
 use serde_json::{Map, Value};
 

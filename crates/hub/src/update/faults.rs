@@ -1,4 +1,4 @@
-//! What goes wrong with updates when an operator says so.
+//! Faults of updates that an operator asks for.
 
 use std::fmt;
 

@@ -21,7 +21,7 @@ const MAX_COMPATIBILITY: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateId {
-    /// Who made it.
+    /// Its maker.
     pub provider: String,
     /// Of what it is a version.
     pub name: String,

@@ -59,7 +59,7 @@ pub(crate) struct Update {
 #[derive(Debug)]
 pub(crate) struct Updates {
     folder: PathBuf,
-    /// Whether the state is gone with the process: keys are those of the process then.
+    /// True if the state is gone with the process: keys are those of the process then.
     temporary: bool,
     updates: Mutex<Vec<Update>>,
     keys: OnceLock<Keys>,
@@ -101,7 +101,7 @@ impl Updates {
         })
     }
 
-    /// What was imported, without the manifests.
+    /// The imported updates, without the manifests.
     pub(crate) fn list(&self) -> serde_json::Value {
         let shown = |update: &Update| {
             serde_json::json!({

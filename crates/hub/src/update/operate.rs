@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::hub::Hub;
 
 impl Hub {
-    /// Where files of updates are served, if they are.
+    /// Address at which files of updates are served, if they are.
     pub const fn updates_endpoint(&self) -> Option<SocketAddr> {
         self.started().updates_endpoint
     }

@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
@@ -17,6 +16,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::arriving::{Arriving, Space};
 use super::blocks::{MAX_BLOCKS, Source};
 use super::refusal::Refusal;
 use crate::clock::{Clock, iso_8601};
@@ -24,7 +24,7 @@ use crate::config::Limits;
 use crate::credentials::random;
 use crate::error::Error;
 use crate::store::files::sync_directory;
-use crate::store::{Batch, Store, options};
+use crate::store::{Batch, Store};
 
 /// Most blocks that wait for a list.
 const MAX_UNCOMMITTED: usize = 2 * MAX_BLOCKS;
@@ -77,11 +77,7 @@ pub(super) struct Blobs {
     folder: PathBuf,
     store: Arc<Store>,
     clock: Arc<Clock>,
-    /// Most bytes of one blob, and of all files together.
-    most: u64,
-    most_together: u64,
-    /// Bytes of all files.
-    used: AtomicU64,
+    space: Space,
     inner: Mutex<Inner>,
 }
 
@@ -160,12 +156,14 @@ impl Blobs {
             .flat_map(HashMap::values)
             .copied();
         Self {
-            used: AtomicU64::new(of_blobs.chain(of_blocks).sum()),
+            space: Space::new(
+                limits.upload_bytes,
+                limits.uploads_bytes,
+                of_blobs.chain(of_blocks).sum(),
+            ),
             folder: folder.to_owned(),
             store,
             clock,
-            most: limits.upload_bytes,
-            most_together: limits.uploads_bytes,
             inner: Mutex::new(inner),
         }
     }
@@ -208,20 +206,7 @@ impl Blobs {
 
     /// A place for contents that arrive.
     pub(super) fn receive(&self) -> Result<Arriving<'_>, Refusal> {
-        let folder = self.folder.join("blobs");
-        let name = random::uuid().replace('-', "");
-        let path = folder.join(&name);
-        let file = fs::create_dir_all(&folder).and_then(|()| {
-            let mut options = options(true);
-            options.write(true).create_new(true).open(&path)
-        });
-        Ok(Arriving {
-            file: file.map_err(|error| Refusal::failed("make a file", &error))?,
-            blobs: self,
-            name,
-            path,
-            size: 0,
-        })
+        Arriving::open(&self.folder.join("blobs"), &self.space)
     }
 
     /// Makes a blob of contents that arrived, and drops the blocks that wait for it.
@@ -277,13 +262,13 @@ impl Blobs {
         arrived.keep();
         inner.blobs.insert(name.to_owned(), blob.clone());
         if let Some((file, size)) = old_file {
-            self.remove(&self.path(&file), size);
+            self.space.remove(&self.path(&file), size);
         }
         let folder = folder_of(name);
         if let Some(blocks) = inner.uncommitted.remove(&folder) {
             let path = self.folder.join("blocks").join(&folder);
             for (block, size) in blocks {
-                self.remove(&path.join(file_of(&block)), size);
+                self.space.remove(&path.join(file_of(&block)), size);
             }
             let _ = fs::remove_dir(path);
         }
@@ -327,7 +312,7 @@ impl Blobs {
         let size = arrived.size;
         arrived.keep();
         if let Some(old) = blocks.insert(block.to_owned(), size) {
-            self.used.fetch_sub(old, Ordering::Relaxed);
+            self.space.give_back(old);
         }
         Ok(())
     }
@@ -392,17 +377,9 @@ impl Blobs {
         let mut batch = Batch::default();
         batch.remove(format!("blob/{name}"));
         self.store.write(batch)?;
-        self.remove(&self.path(&blob.file), blob.size);
+        self.space.remove(&self.path(&blob.file), blob.size);
         inner.blobs.remove(name);
         Ok(true)
-    }
-
-    /// Removes a file; what cannot be removed is found by the next start.
-    fn remove(&self, path: &Path, size: u64) {
-        if let Err(error) = fs::remove_file(path) {
-            log::warn!("cannot remove {}: {error}", path.display());
-        }
-        self.used.fetch_sub(size, Ordering::Relaxed);
     }
 }
 
@@ -429,88 +406,4 @@ fn own_entries(folder: &Path) -> Vec<(String, PathBuf)> {
     entries
         .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
         .collect()
-}
-
-/// Contents that arrive. They are gone unless they become a blob or a block.
-pub(super) struct Arriving<'b> {
-    blobs: &'b Blobs,
-    name: String,
-    path: PathBuf,
-    file: File,
-    size: u64,
-}
-
-impl Arriving<'_> {
-    /// Takes the next bytes.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.reserve(count)?;
-        self.file
-            .write_all(bytes)
-            .map_err(|error| Refusal::failed("write the file", &error))
-    }
-
-    /// Counts bytes before they are written.
-    fn reserve(&mut self, count: u64) -> Result<(), Refusal> {
-        let size = self.size.saturating_add(count);
-        let (most, together) = (self.blobs.most, self.blobs.most_together);
-        let fits = |used: u64| used.checked_add(count).filter(|used| *used <= together);
-        let ordering = Ordering::Relaxed;
-        if size > most
-            || self
-                .blobs
-                .used
-                .fetch_update(ordering, ordering, fits)
-                .is_err()
-        {
-            let why = match size > most {
-                true => format!("a file has at most {most} bytes on this hub"),
-                false => format!(
-                    "this hub keeps at most {together} bytes of files; remove some: local-hub files delete"
-                ),
-            };
-            log::warn!("an upload is refused: {why}");
-            return Err(Refusal::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "RequestBodyTooLarge",
-                why,
-            ));
-        }
-        self.size = size;
-        Ok(())
-    }
-
-    fn copy(&mut self, from: impl Read, size: u64) -> Result<(), Refusal> {
-        self.reserve(size)?;
-        let copied = io::copy(&mut from.take(size), &mut self.file);
-        match copied {
-            Ok(copied) if copied == size => Ok(()),
-            Ok(_) => Err(Refusal::failed(
-                "copy a block",
-                &io::ErrorKind::UnexpectedEof.into(),
-            )),
-            Err(error) => Err(Refusal::failed("copy a block", &error)),
-        }
-    }
-
-    fn sync(&self) -> Result<(), Refusal> {
-        self.file
-            .sync_all()
-            .and_then(|()| sync_directory(&self.path))
-            .map_err(|error| Refusal::failed("write the file", &error))
-    }
-
-    /// The file stays, and so do its bytes in the count.
-    fn keep(mut self) {
-        self.size = 0;
-        self.path = PathBuf::new();
-    }
-}
-
-impl Drop for Arriving<'_> {
-    fn drop(&mut self) {
-        if !self.path.as_os_str().is_empty() {
-            self.blobs.remove(&self.path, self.size);
-        }
-    }
 }

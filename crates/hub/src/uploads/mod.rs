@@ -15,6 +15,7 @@
 //! - The feed of notifications is Azure's over AMQP only. Here it is at the same path over HTTPS, in the manner of the
 //!   feedback of messages.
 
+mod arriving;
 mod blobs;
 mod blocks;
 mod http;

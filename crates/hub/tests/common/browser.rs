@@ -1,6 +1,6 @@
 //! A real browser: Debian's chromium, driven by chromedriver over the WebDriver protocol (W3C).
 //!
-//! Where they are not installed, a test says that it did not run; with `REQUIRE_PEERS` in the environment it fails.
+//! Without them, a test says that it did not run; with `REQUIRE_PEERS` in the environment it fails.
 
 #![allow(
     dead_code,

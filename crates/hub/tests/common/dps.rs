@@ -1,4 +1,4 @@
-//! What a device says to the provisioning service.
+//! Requests of a device to the provisioning service.
 
 #![allow(
     dead_code,

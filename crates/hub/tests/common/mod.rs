@@ -57,7 +57,7 @@ pub fn hub_with(configure: impl FnOnce(&mut Config)) -> Hub {
 /// One TLS connection.
 pub struct Client(StreamOwned<ClientConnection, TcpStream>);
 
-/// How a client shakes hands.
+/// Handshake of a client.
 pub fn client_config(hub_ca: &str, certificate: Option<&DeviceCertificate>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
@@ -82,7 +82,7 @@ pub fn client_config(hub_ca: &str, certificate: Option<&DeviceCertificate>) -> C
     }
 }
 
-/// What the device has, unchecked: rustls would refuse to send certificates of X.509 version 1.
+/// The device's certificate, unchecked: rustls would refuse to send certificates of X.509 version 1.
 #[derive(Debug)]
 struct OneCertificate(Arc<CertifiedKey>);
 
@@ -272,7 +272,7 @@ pub struct Publish {
     pub payload: Vec<u8>,
 }
 
-/// What goes into CONNECT beside the identity.
+/// Fields of CONNECT beside the identity.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub clean: bool,

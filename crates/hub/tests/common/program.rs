@@ -12,6 +12,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use local_hub::DeviceCertificate;
+
+use super::{Client, client_config};
+
 /// A hub that is killed, if it still runs, when this is dropped.
 pub struct Serve {
     pub child: Child,
@@ -62,6 +66,17 @@ impl Serve {
         }
     }
 
+    /// A connection within TLS, without a CONNECT.
+    pub fn open(&self, state: &Path) -> Client {
+        self.open_with(state, None)
+    }
+
+    /// The same, of a client that has a certificate or not.
+    pub fn open_with(&self, state: &Path, certificate: Option<&DeviceCertificate>) -> Client {
+        let ca = std::fs::read_to_string(state.join("ca.pem")).unwrap();
+        Client::open_with(self.mqtt, client_config(&ca, certificate))
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -82,6 +97,17 @@ pub fn serve(state: &Path, level: &str) -> Command {
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", level]);
     command.arg("--state").arg(state);
     command
+}
+
+/// Starts a command that runs beside the test, with its output to be read.
+pub fn start(state: &Path, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_local-hub"))
+        .args(arguments)
+        .env("LOCAL_HUB_STATE", state)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Runs another command of the program to its end.
