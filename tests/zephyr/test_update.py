@@ -162,9 +162,24 @@ class Cuts:
         self.version, self.next, self.measured = FIRST, 0, []
         self.seen = {}
 
+    def told(self, question):
+        """The answer to a question. The restart of an update may swallow it: it is asked again then."""
+        for _ in range(3):
+            start = len(self.device.lines)
+            try:
+                return question()
+            except AssertionError:
+                starts = [n for n in range(start, len(self.device.lines)) if "Booting MCUboot" in self.device.lines[n]]
+                if not starts:
+                    raise
+                self.device.position = starts[-1]
+                self.device.ready()
+        raise AssertionError("the device restarts again and again")
+
     def running(self):
-        """The version that runs, and whether it was kept."""
-        found = self.device.command("azure update status", r"image +(\S+), (kept|on trial)", 30)
+        """The version that runs, and True if it was kept."""
+        pattern = r"image +(\S+), (kept|on trial)"
+        found = self.told(lambda: self.device.command("azure update status", pattern, 30))
         return found.group(1), found.group(2) == "kept"
 
     def offer(self):
@@ -199,7 +214,7 @@ class Cuts:
 
     def note(self):
         """Notes what this start has measured so far, and will not measure less of."""
-        status = self.device.status()
+        status = self.told(self.device.status)
         due = [int(number) for number in re.findall(r"\d+", status["telemetry"])][0]
         start = next(n for n in range(len(self.device.lines) - 1, 0, -1) if "reset cause" in self.device.lines[n])
         mounted = [re.search(r"queue: (\d+) messages of an earlier start", line) for line in self.device.lines[start:]]
