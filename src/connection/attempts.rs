@@ -25,7 +25,7 @@ pub(super) struct Attempts {
     shortest: Duration,
     /// Time at which the next attempt starts.
     until: Instant,
-    /// Time at which the clock is to be set again; `None` until it was set once.
+    /// Time at which the clock is to be set again; `None` before the first try that left a usable time.
     clock_due: Option<Instant>,
     /// A failure made the clock suspect: it is set before anything else.
     clock_suspect: bool,
@@ -63,7 +63,7 @@ impl Attempts {
         self.clock_due.is_none_or(|due| now >= due)
     }
 
-    /// Time at which the clock is to be set again; `None` until it was set once.
+    /// Time at which the clock is to be set again; `None` before the first try that left a usable time.
     pub(super) fn clock_due(&self) -> Option<Instant> {
         self.clock_due
     }

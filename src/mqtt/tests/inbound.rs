@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Packets that a server may send after CONNACK, of all kinds.
+/// CONNACK, and the PUBLISH packets that a server may send after it.
 fn conversation() -> Vec<u8> {
     let mut bytes = CONNACK.to_vec();
     bytes.extend(publish(0x30, "zero", None, b"0"));

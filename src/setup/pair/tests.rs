@@ -1,12 +1,16 @@
 //! A new pair beside the old one, with a power cut at every write.
 
-use super::*;
-use crate::failure::CredentialKind;
-use crate::failure::{Code, ConnectError, TcpFailure, TlsFailure};
-use crate::mqtt::ConnectReturnCode;
+use core::fmt;
 use std::collections::BTreeMap;
 use std::string::{String, ToString};
 use std::vec::Vec;
+
+use super::record::RECORD;
+use super::*;
+use crate::failure::{Code, ConnectError, CredentialKind, Failure, TcpFailure, TlsFailure};
+use crate::mqtt::ConnectReturnCode;
+use crate::port::{Storage, StorageError};
+use crate::storage;
 
 const SIZE: usize = 64;
 
