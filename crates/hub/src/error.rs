@@ -10,21 +10,21 @@ use std::path::PathBuf;
 pub enum StartError {
     /// The state directory, or a file in it, cannot be used.
     State {
-        /// Which one.
+        /// Path of it.
         path: PathBuf,
         /// Reason.
         source: io::Error,
     },
     /// A file of the state is not what this program wrote. Nothing was changed.
     CorruptState {
-        /// Which one.
+        /// Path of it.
         path: PathBuf,
         /// Fault of it, and its place.
         detail: String,
     },
     /// Under the name of a file of the state there is something that this hub did not make. Nothing was changed.
     ForeignState {
-        /// Which one.
+        /// Path of it.
         path: PathBuf,
         /// Reason why it cannot be the hub's.
         detail: String,

@@ -1,4 +1,4 @@
-//! Which keys the journal holds, and what is kept under them.
+//! Keys that the journal holds, and the values under them.
 //!
 //! The store asks before it writes and while it loads. So nothing is acknowledged that the part which reads it
 //! would not understand, and nothing is passed over because it cannot be read. A new kind of key has its line here.

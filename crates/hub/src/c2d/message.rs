@@ -24,7 +24,7 @@ pub struct Message {
     pub content_encoding: Option<String>,
     /// Time at which it expires, in milliseconds since 1970; an hour after it was sent if absent.
     pub expiry: Option<u64>,
-    /// Which feedback its sender asks for.
+    /// Feedback that its sender asks for; none if absent.
     pub ack: Option<Ack>,
     /// Application properties, in order.
     pub properties: Vec<(String, String)>,

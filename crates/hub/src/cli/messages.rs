@@ -77,7 +77,7 @@ struct Fields {
     /// The payload
     #[arg(long, value_name = "TEXT")]
     data: String,
-    /// Which feedback to ask for
+    /// Feedback to ask for [default: none]
     #[arg(long, value_enum)]
     ack: Option<Ack>,
     /// The message id; a random one if absent

@@ -139,7 +139,7 @@ const ADVICE: Advice = Advice {
     ],
 };
 
-/// Which hub a command is for.
+/// Hub that a command is for.
 #[derive(Args)]
 struct State {
     /// The hub's state directory
@@ -152,7 +152,7 @@ struct State {
     directory: PathBuf,
 }
 
-/// Why a command failed: a sentence for the one who typed it, or nothing if nobody reads any more.
+/// Reason why a command failed: a sentence for the one who typed it, or nothing if nobody reads any more.
 #[derive(Debug)]
 struct Failure(String);
 

@@ -138,7 +138,7 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
-    /// Which device or module.
+    /// Identity of the device or module.
     pub identity: Identity,
     /// Tells devices of the same id apart that were created, deleted and created again.
     pub generation_id: String,
