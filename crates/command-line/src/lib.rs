@@ -93,7 +93,17 @@ pub fn read_from<P: Parser>(
     advice: &Advice,
 ) -> Result<P, Stop> {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    parse(P::command(), &arguments, advice)
+    parse(ignore_case(P::command()), &arguments, advice)
+}
+
+/// Has a command line take named values in any case, as `az` does: `symmetrickey` is `symmetricKey`.
+fn ignore_case(command: Command) -> Command {
+    command
+        .mut_args(|argument| {
+            let has_names = argument.get_action().takes_values();
+            argument.ignore_case(has_names)
+        })
+        .mut_subcommands(ignore_case)
 }
 
 /// The same by a command line that is `P`'s.

@@ -83,6 +83,23 @@ fn no_argument_of_any_kind_is_repeated() {
 }
 
 #[test]
+fn a_named_value_is_taken_in_any_case() {
+    for name in ["red", "Red", "RED"] {
+        let arguments = ["program", "run", "id", "--colour", name];
+        let program = read_from::<Program>(arguments, &ADVICE).unwrap();
+        assert!(matches!(
+            program.command,
+            What::Run {
+                colour: Colour::Red,
+                ..
+            }
+        ));
+    }
+    let text = wrong(&["run", "id", "--colour", "blue"]);
+    assert!(text.contains("takes one of: red, green"), "{text}");
+}
+
+#[test]
 #[should_panic(expected = "takes a secret")]
 fn the_check_finds_an_argument_that_takes_a_secret() {
     #[derive(clap::Parser)]
