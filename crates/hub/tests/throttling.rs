@@ -38,6 +38,26 @@ fn telemetry_waits_its_turn() {
 }
 
 #[test]
+fn a_goodbye_that_waits_behind_telemetry_counts_when_the_client_connects_anew() {
+    let hub = throttled(|throttling| throttling.telemetry_per_second = 1);
+    let device = Device::create(&hub, "d");
+    let with_will = Options {
+        will: Some((device.events_topic(), "gone", 0)),
+        ..Options::default()
+    };
+    let mut old = Client::accepted(&hub, &device, with_will);
+    for id in 1..=4 {
+        old.send(&publish(&device.events_topic(), Some(id), b"1"));
+    }
+    old.send(&DISCONNECT);
+    let mut new = Client::accepted(&hub, &device, Options::default());
+    let close = hub.wait_for_close(PATIENCE, |_| true).unwrap();
+    assert_eq!(close.reason, "the client sent DISCONNECT");
+    new.ping();
+    assert!(hub.events().iter().all(|event| event.body == b"1"));
+}
+
+#[test]
 fn too_much_telemetry_closes_the_connection_without_puback() {
     let hub = throttled(|throttling| throttling.telemetry_per_second = 1);
     let devices: Vec<_> = (0..9)

@@ -18,6 +18,8 @@ pub(super) struct Person(Arc<Mutex<Charge>>);
 #[derive(Debug, Default)]
 struct Charge {
     stopping: bool,
+    /// Enter came before there was a device.
+    pressed: bool,
     devices: Vec<Remote>,
 }
 
@@ -31,12 +33,8 @@ impl Person {
             .map_err(|error| format!("Ctrl-C cannot be caught: {error}"))?;
         let pressing = person.clone();
         let lines = move || {
-            for _ in io::stdin().lock().lines().map_while(Result::ok) {
-                let charge = pressing.charge();
-                // A device that waits before its next attempt makes it now.
-                charge.devices.iter().for_each(Remote::retry_now);
-                charge.devices.iter().for_each(Remote::send_now);
-            }
+            let lines = io::stdin().lock().lines();
+            lines.map_while(Result::ok).for_each(|_| pressing.press());
         };
         // The thread reads until the program ends. Without it there is only no button.
         if let Err(error) = thread::Builder::new().name("button".into()).spawn(lines) {
@@ -51,7 +49,20 @@ impl Person {
         if charge.stopping {
             device.stop();
         }
+        // Its thread may have joined, and said so, before this.
+        if std::mem::take(&mut charge.pressed) {
+            device.send_now();
+        }
         charge.devices.push(device);
+    }
+
+    /// Enter: every device sends a message.
+    fn press(&self) {
+        let mut charge = self.charge();
+        charge.pressed = charge.devices.is_empty();
+        // A device that waits before its next attempt makes it now.
+        charge.devices.iter().for_each(Remote::retry_now);
+        charge.devices.iter().for_each(Remote::send_now);
     }
 
     fn stop(&self) {
@@ -68,5 +79,29 @@ impl Person {
     fn charge(&self) -> MutexGuard<'_, Charge> {
         // Nothing is left half done by a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_device::port::Platform as _;
+    use azure_device_host::tls::azure_roots;
+    use azure_device_host::{HostPlatform, Options};
+
+    use super::*;
+
+    #[test]
+    fn enter_before_a_device_is_taken_over_is_not_lost() {
+        let options = || Options::new("d", azure_roots().expect("roots")).expect("options");
+        let mut device = HostPlatform::new(options()).expect("a platform");
+        let person = Person::default();
+        person.press();
+        person.takes(device.remote());
+        assert!(device.requests().send_now);
+        let mut later = HostPlatform::new(options()).expect("a platform");
+        person.takes(later.remote());
+        assert!(!later.requests().send_now);
+        person.press();
+        assert!(device.requests().send_now && later.requests().send_now);
     }
 }

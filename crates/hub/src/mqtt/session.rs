@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::codec::{Packet, Publish, encode};
 use super::connection::{Connection, OUTPUT_LIMIT};
@@ -21,6 +21,9 @@ use crate::throttle::Operation;
 
 /// Filters that one connection may subscribe to ("Communicate with an IoT hub using the MQTT protocol").
 const MAX_SUBSCRIPTIONS: usize = 5;
+
+/// Time in which a goodbye is looked for that came before the client's next connection. It has come already.
+const GOODBYE: Duration = Duration::from_millis(10);
 
 /// An authenticated connection.
 pub(crate) struct Session {
@@ -56,8 +59,36 @@ impl Session {
                 Err(reason) => reason,
             },
         };
+        let reason = match reason {
+            CloseReason::TakenOver => self.said_goodbye().await.unwrap_or(reason),
+            reason => reason,
+        };
         self.opened.end(&reason);
         (self.connection, reason)
+    }
+
+    /// A client that said goodbye and connected anew at once, when its new connection was served first: its DISCONNECT lies
+    /// behind what was not read yet. What lies before that is as good as not received, and the will is discarded (section
+    /// 3.14.4).
+    async fn said_goodbye(&mut self) -> Option<CloseReason> {
+        if self.opened.link.is_frozen() {
+            return None;
+        }
+        let look = async {
+            loop {
+                while let Some(packet) = self.connection.packet()? {
+                    if matches!(packet, Packet::Disconnect) {
+                        return Err(CloseReason::Disconnected);
+                    }
+                }
+                self.connection.read().await?;
+            }
+        };
+        match Box::pin(timeout(GOODBYE, look)).await {
+            Ok(Err(CloseReason::Disconnected)) => Some(CloseReason::Disconnected),
+            // No goodbye came.
+            Ok::<Result<std::convert::Infallible, _>, _>(_) | Err(_) => None,
+        }
     }
 
     async fn drive(&mut self) -> Result<std::convert::Infallible, CloseReason> {
