@@ -91,7 +91,10 @@ impl Session<'_> {
 
         let number = self.connection.number.wrapping_add(1);
         let keepalive = Keepalive::new(self.config.keepalive, self.config.ping_timeout, now);
-        let phase = Phase::Connecting { since: now };
+        let phase = Phase::Connecting {
+            since: now,
+            left: false,
+        };
         self.connection = LinkState::new(number, phase, connect.clean_session, keepalive, now);
         Ok(())
     }
@@ -100,11 +103,20 @@ impl Session<'_> {
     /// more; what is in the transmit buffer, and PUBACKs that are due, go first. Close the transport when
     /// [`transmit`](Self::transmit) has nothing left, then call [`disconnected`](Self::disconnected).
     ///
-    /// Without an accepted connection, it just ends the attempt.
+    /// Behind a CONNECT that is not answered yet it goes out too: the server may have accepted the connection, and a client
+    /// need not wait for CONNACK (MQTT 3.1.1, section 3.1.4). Without room for it, the attempt just ends.
     pub fn disconnect(&mut self) {
         match self.connection.phase {
             Phase::Connected => self.connection.phase = Phase::Leaving,
-            Phase::Connecting { .. } => self.disconnected(),
+            Phase::Connecting { left: true, .. } => {}
+            Phase::Connecting { since, left: false } => {
+                let queued = codec::disconnect()
+                    .is_ok_and(|packet| self.transmit_buffer.push(&packet).is_ok());
+                match queued {
+                    true => self.connection.phase = Phase::Connecting { since, left: true },
+                    false => self.disconnected(),
+                }
+            }
             Phase::Closed | Phase::Leaving | Phase::Left => {}
         }
     }

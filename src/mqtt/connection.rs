@@ -41,8 +41,10 @@ pub(super) enum Phase {
     Closed,
     /// CONNECT is on its way.
     Connecting {
-        /// Since when.
+        /// Time at which it was queued.
         since: Instant,
+        /// DISCONNECT follows it: the answer is not waited for.
+        left: bool,
     },
     /// The server accepted.
     Connected,

@@ -197,7 +197,13 @@ impl Session<'_> {
             let fields = bytes.last_chunk::<2>().copied();
             self.receive_buffer.consume(header.total);
             let [flags, code] = fields.ok_or(Violation::Malformed(PacketType::Connack))?;
-            return self.on_connack(flags, code).map(Step::Event);
+            let left = matches!(self.connection.phase, Phase::Connecting { left: true, .. });
+            let event = self.on_connack(flags, code)?;
+            if left {
+                self.connection.phase = Phase::Left;
+                return Ok(Step::Again);
+            }
+            return Ok(Step::Event(event));
         }
         let packet = inbound::decode(header, bytes);
         self.receive_buffer.consume(header.total);

@@ -10,8 +10,12 @@ impl Session<'_> {
     pub fn deadline(&self) -> Option<Instant> {
         let connection = &self.connection;
         match connection.phase {
-            Phase::Closed | Phase::Leaving | Phase::Left => None,
-            Phase::Connecting { since } => Some(since.after(self.config.connack_timeout)),
+            Phase::Closed | Phase::Connecting { left: true, .. } | Phase::Leaving | Phase::Left => {
+                None
+            }
+            Phase::Connecting { since, left: false } => {
+                Some(since.after(self.config.connack_timeout))
+            }
             // A message was acknowledged: what waited for that can go on at once.
             Phase::Connected if connection.blocked && !connection.deliveries.is_full() => {
                 Some(Instant::default())
@@ -29,7 +33,7 @@ impl Session<'_> {
     /// Ends a connection whose server owes something for too long, and asks for a PINGREQ when it is due.
     pub(super) fn check_timers(&mut self, now: Instant) -> Result<(), Error> {
         let connection = &mut self.connection;
-        if let Phase::Connecting { since } = connection.phase {
+        if let Phase::Connecting { since, left: false } = connection.phase {
             return match since.after(self.config.connack_timeout) <= now {
                 true => Err(Error::Timeout(Awaited::Connack)),
                 false => Ok(()),

@@ -393,6 +393,27 @@ fn disconnect_waits_for_the_message_that_is_half_sent() {
 }
 
 #[test]
+fn disconnect_before_connack_follows_connect_since_the_server_may_have_accepted() {
+    for answer in [&[0x20, 2, 0, 0][..], &[0x20, 2, 1, 0], b""] {
+        let mut bench = Bench::new(Config::default());
+        bench.session.publish("t", b"").unwrap();
+        bench.session.connect(bench.now, &CONNECT).unwrap();
+        // The first bytes of CONNECT are on their way already.
+        bench.session.transmit();
+        bench.session.transmitted(3, bench.now);
+        bench.session.disconnect();
+        bench.session.disconnect();
+        let sent = bench.sent();
+        assert!(sent.ends_with(b"\xe0\x00"), "{sent:?}");
+        assert_eq!(sent.iter().filter(|byte| **byte == 0xe0).count(), 1);
+        assert_eq!(bench.feed(answer), [], "nothing begins any more");
+        assert!(bench.sent().is_empty());
+        assert_eq!(bench.session.deadline(), None);
+        assert_eq!(bench.session.outbox_count(), 1);
+    }
+}
+
+#[test]
 fn without_a_connection_there_is_nothing_to_do() {
     let mut bench = Bench::new(Config::default());
     assert!(bench.session.transmit().is_empty());

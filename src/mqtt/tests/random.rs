@@ -104,7 +104,7 @@ impl Reader {
             "CONNECT is the first packet and no other"
         );
         assert!(
-            first == 0x10 || self.accepted,
+            matches!(first, 0x10 | 0xe0) || self.accepted,
             "{first:#04x} before CONNACK"
         );
         self.packets += 1;
