@@ -148,10 +148,10 @@ class Cuts:
 
     # By phase: the line that begins it, and how long it takes, in seconds.
     PHASES = {
-        "download": (r"update: downloading", 6),
+        "download": (r"update: downloading", 1.5),
         "restart": (r"update: restarting into", 1),
-        "swap": (r"Swap type: (test|revert)", 3),
-        "trial": (r"update: \S+ is on trial for", 6),
+        "swap": (r"Swap type: (test|revert)", 5),
+        "trial": (r"update: \S+ is on trial for", 1),
         "confirmation": (r"is installed, and is kept", 0.3),
         "idle": (r"is installed, and is kept", 5),
     }
