@@ -26,8 +26,9 @@ pub(super) fn begin(
     let at = moment(ports);
     machine.requested(&at, requests);
     use_queue(machine, ports, &at);
-    take_submissions(machine, ports, &at);
-    use_queue(machine, ports, &at);
+    if take_submissions(machine, ports, &at) {
+        use_queue(machine, ports, &at);
+    }
     let task = machine.task(&at);
     if task == Task::End {
         // What is queued is to survive.
@@ -42,17 +43,22 @@ fn use_queue(machine: &mut AnyMachine<'_, '_>, ports: &mut impl Immediate, at: &
     }
 }
 
-/// Takes messages of other threads, a few at a time: their senders may never end.
-fn take_submissions(machine: &mut AnyMachine<'_, '_>, ports: &mut impl Immediate, at: &Moment) {
-    for _ in 0..SUBMISSIONS {
+/// Takes messages of other threads, a few at a time: their senders may never end. True if there were some.
+fn take_submissions(
+    machine: &mut AnyMachine<'_, '_>,
+    ports: &mut impl Immediate,
+    at: &Moment,
+) -> bool {
+    for taken in 0..SUBMISSIONS {
         if !machine.wants_submission() {
-            return;
+            return taken > 0;
         }
         match ports.take_submission(machine.submission_space()) {
             Some(length) => machine.submitted(at, length),
-            None => return,
+            None => return taken > 0,
         }
     }
+    true
 }
 
 /// True if the task leaves a connection that is being opened as it is.
