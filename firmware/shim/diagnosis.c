@@ -20,15 +20,17 @@
 
 #include "azure_shim.h"
 
-/* Where the handshake that runs is noted. Handshakes run in the device's thread only. */
+/* Where the handshake that runs is noted. There is one at a time (azure_handshake_begin()). */
 static struct azure_handshake *watched;
-/* Why the open connection could not be read; there is one at a time. */
+/* Why the hub's connection could not be read; there is one at a time. */
 static struct azure_handshake broken;
 
 void azure_handshake_watch(struct azure_handshake *handshake)
 {
 	watched = handshake;
-	memset(&broken, 0, sizeof(broken));
+	if (!azure_in_download()) {
+		memset(&broken, 0, sizeof(broken));
+	}
 }
 
 void azure_tls_broken(struct azure_handshake *reason)
@@ -230,7 +232,8 @@ int azure_ssl_read(mbedtls_ssl_context *ssl, unsigned char *buffer, size_t lengt
 {
 	int code = mbedtls_ssl_read(ssl, buffer, length);
 
-	if (code < 0 && code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
+	if (code < 0 && code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE &&
+	    !azure_in_download()) {
 		note(&broken, ssl, code);
 	}
 	return code;

@@ -16,9 +16,14 @@ BUILD_ASSERT(sizeof(int32_t) == sizeof(sec_tag_t));
 BUILD_ASSERT(!IS_ENABLED(CONFIG_WIFI_OFFLOAD) || !IS_ENABLED(CONFIG_NET_SOCKETS_OFFLOAD),
 	     "TLS must not be offloaded: set CONFIG_NET_SOCKETS_OFFLOAD=n");
 
+#if defined(CONFIG_AZURE_UPDATE_HTTPS)
+/* The hub's and a download's. */
+BUILD_ASSERT(CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS == 2);
+#else
 /* Of the next connection; there is one at a time (CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS). */
 size_t azure_tls_out_content_len = CONFIG_AZURE_TLS_OUT_CONTENT_LEN;
 BUILD_ASSERT(CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS == 1);
+#endif
 /* What can be open at once. Zephyr's sum of CONFIG_ZVFS_OPEN_ADD_SIZE_* holds it, unless it is told to look away. */
 BUILD_ASSERT(ZVFS_OPEN_SIZE >= CONFIG_NET_MAX_CONTEXTS + CONFIG_NET_SOCKETS_TLS_MAX_CONTEXTS +
 				       CONFIG_ZVFS_OPEN_ADD_SIZE_AZURE,
@@ -155,7 +160,11 @@ int32_t azure_tls_connect(const struct azure_address *address, const char *host_
 	int socket = zsock_socket(to->sa_family, SOCK_STREAM, IPPROTO_TLS_1_2);
 	int result;
 
+#if defined(CONFIG_AZURE_UPDATE_HTTPS)
+	ARG_UNUSED(output_length);
+#else
 	azure_tls_out_content_len = output_length;
+#endif
 	memset(handshake, 0, sizeof(*handshake));
 	if (socket < 0) {
 		return failed();
@@ -177,9 +186,25 @@ int32_t azure_tls_connect(const struct azure_address *address, const char *host_
 		errno = error;
 		return failed();
 	}
-	azure_prefer_family(address);
+	if (!azure_in_download()) {
+		azure_prefer_family(address);
+	}
 	return socket;
 }
+
+#if defined(CONFIG_AZURE_UPDATE_HTTPS)
+static K_MUTEX_DEFINE(handshake_turn);
+
+bool azure_handshake_begin(uint32_t timeout_ms)
+{
+	return k_mutex_lock(&handshake_turn, K_MSEC(timeout_ms)) == 0;
+}
+
+void azure_handshake_end(void)
+{
+	(void)k_mutex_unlock(&handshake_turn);
+}
+#endif
 
 int32_t azure_receive(int32_t socket, uint8_t *buffer, uint32_t length)
 {

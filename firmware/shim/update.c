@@ -37,6 +37,10 @@ int32_t azure_slot_open(struct azure_slot *found)
 	if (trailer < 0 || result != 0) {
 		return azure_error_of(trailer < 0 ? -trailer : -result);
 	}
+#if !defined(CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_SCRATCH)
+	/* The trailer has pages of its own there (app_max_size() of MCUboot's swap_move.c and swap_offset.c). */
+	trailer = ROUND_DOWN(trailer, page.size);
+#endif
 	found->capacity = trailer - image_start;
 #if defined(CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_MOVE)
 	/* The running image moves up by a page, and the new one has to fit where that was. */
@@ -130,6 +134,13 @@ static void fetch(void *p1, void *p2, void *p3)
 
 K_THREAD_DEFINE(update_thread, CONFIG_AZURE_UPDATE_STACK_SIZE, fetch, NULL, NULL, NULL,
 		CONFIG_AZURE_UPDATE_THREAD_PRIORITY, 0, 0);
+
+#if defined(CONFIG_AZURE_UPDATE_HTTPS)
+bool azure_in_download(void)
+{
+	return k_current_get() == update_thread;
+}
+#endif
 
 void azure_update_start(void)
 {

@@ -42,6 +42,8 @@ pub(crate) fn connect(
         if requests::wants_stop() {
             return Err(ConnectError::Cancelled);
         }
+        #[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+        let _turn = crate::credentials::turn();
         ffi::feed_watchdog();
         let mut handshake = Handshake::default();
         match Socket::connect_tls(

@@ -9,6 +9,8 @@
 
 use core::fmt;
 use core::ops::Range;
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::kconfig;
 use azure_device::failure::Failure;
@@ -86,6 +88,16 @@ impl Tags {
         self.message.clamp(LEAST, MOST)
     }
 
+    /// Tags of the registered roots alone, for the server of a file. The caller has its [`ffi::Turn`].
+    #[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+    pub(crate) fn of_roots() -> Self {
+        let mut tags = Self::NONE;
+        for _ in 0..ROOTS.load(Ordering::Acquire) {
+            let _ = tags.next();
+        }
+        tags
+    }
+
     fn next(&mut self) -> Result<i32, CredentialsError> {
         let tag = range().start + i32::try_from(self.count).unwrap_or(i32::MAX);
         *self
@@ -94,6 +106,21 @@ impl Tags {
             .ok_or(CredentialsError::TooMany)? = tag;
         self.count += 1;
         Ok(tag)
+    }
+}
+
+/// Number of roots that are registered, which have the first tags.
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+static ROOTS: AtomicUsize = AtomicUsize::new(0);
+
+/// Waits for this thread's turn at the credentials and at handshakes, which a download may have for one of its own.
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+pub(crate) fn turn() -> ffi::Turn {
+    loop {
+        ffi::feed_watchdog();
+        if let Some(turn) = ffi::Turn::take(1000) {
+            return turn;
+        }
     }
 }
 
@@ -164,6 +191,8 @@ impl Credentials {
     /// A new pair that cannot be registered gives way to the old one, as one that the hub refuses.
     #[inline(never)]
     pub(crate) fn prepare(&mut self) -> Result<&Tags, CredentialsError> {
+        #[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+        let _turn = turn();
         let mut result = self.prepare_choice();
         if let Err(problem) = result
             && self.is_x509
@@ -261,6 +290,8 @@ fn missing() -> CredentialsError {
 #[inline(never)]
 fn register(arena: &mut Arena, choice: Option<Choice>) -> Result<Tags, CredentialsError> {
     let mut tags = Tags::NONE;
+    #[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+    ROOTS.store(0, Ordering::Release);
     let roots = |index| (index < CHAIN).then(|| stored_name(ROOT, index));
     if stored(arena, &mut tags, roots, Kind::Root)?.is_none() {
         for root in built_in::ROOTS {
@@ -268,6 +299,8 @@ fn register(arena: &mut Arena, choice: Option<Choice>) -> Result<Tags, Credentia
                 .map_err(|refusal| CredentialsError::Refused(ROOT, refusal))?;
         }
     }
+    #[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+    ROOTS.store(tags.count, Ordering::Release);
     match choice {
         None => {}
         Some(Choice::BuiltIn) => register_built_in(&mut tags)?,

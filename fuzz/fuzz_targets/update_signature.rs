@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
     }];
     let trust = Trust {
         roots: &roots,
-        rotation: &Rotation::default(),
+        rotation: Some(&Rotation::default()),
     };
     let mut space = vec![0; signature.len()];
     let verifier = match good % 3 {

@@ -32,6 +32,13 @@ impl<const N: usize> Label<N> {
         label
     }
 
+    /// Takes the text away, where it lies: a long label is large for a stack.
+    #[cfg(feature = "update")]
+    pub(crate) fn clear(&mut self) {
+        self.bytes.fill(0);
+        self.length = 0;
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         written(&self.bytes, self.length.into())

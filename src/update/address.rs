@@ -1,5 +1,6 @@
 //! Address of a file: `http://host[:port]/path`, or `https`.
 
+use super::number::small;
 use crate::port::update::FileServer;
 
 /// An address in its parts.
@@ -29,7 +30,7 @@ impl<'u> Address<'u> {
             None => (rest, "/"),
         };
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+            Some((host, port)) if !port.ends_with(']') => (host, small(port)?),
             _ => (authority, if tls { 443 } else { 80 }),
         };
         let host = host
@@ -38,7 +39,9 @@ impl<'u> Address<'u> {
             .unwrap_or(host);
         let is_good = !host.is_empty()
             && port != 0
-            && !host.contains(['@', '[', ']', '?'])
+            && !host
+                .bytes()
+                .any(|byte| matches!(byte, b'@' | b'[' | b']' | b'?'))
             && text.bytes().all(is_plain);
         is_good.then_some(Self {
             server: FileServer { host, port, tls },

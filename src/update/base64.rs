@@ -28,15 +28,29 @@ pub(super) fn decode_in_place(text: &mut [u8]) -> Option<usize> {
 
 /// Decodes a text into `out`, and gives the length. `None` if it is not base64, or does not fit.
 pub(super) fn decode_into(text: &str, out: &mut [u8]) -> Option<usize> {
+    decode_pieces(text, false, out)
+}
+
+/// Decodes a number into `out`, without the zeros that it begins with, and gives its length in bytes. `None` as
+/// [`decode_into`].
+pub(super) fn decode_number(text: &str, out: &mut [u8]) -> Option<usize> {
+    decode_pieces(text, true, out)
+}
+
+fn decode_pieces(text: &str, is_number: bool, out: &mut [u8]) -> Option<usize> {
     let text = text.as_bytes();
     let characters = length_without_padding(text)?;
     let mut written = 0;
     for piece in text.get(..characters)?.chunks(PIECE) {
         let mut bytes = [0; PIECE / 4 * 3];
         let length = decode(piece, &mut bytes)?;
-        out.get_mut(written..written + length)?
-            .copy_from_slice(bytes.get(..length)?);
-        written += length;
+        let mut bytes = bytes.get(..length)?;
+        while is_number && written == 0 && bytes.first() == Some(&0) {
+            bytes = bytes.get(1..)?;
+        }
+        let end = written + bytes.len();
+        out.get_mut(written..end)?.copy_from_slice(bytes);
+        written = end;
     }
     Some(written)
 }
@@ -94,6 +108,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_number_is_decoded_without_the_zeros_before_it() {
+        for zeros in 0..100 {
+            for length in 0..60 {
+                let mut bytes = std::vec![0; zeros];
+                let number: Vec<u8> = (0..length).map(|at| (at * 5 + 1) as u8).collect();
+                bytes.extend_from_slice(&number);
+                // A zero behind the first byte stays.
+                if length > 0 {
+                    bytes.push(0);
+                }
+                let expected = bytes.get(zeros..).unwrap();
+                let mut out = [9; 61];
+                let decoded = decode_number(&url64(&bytes), out.get_mut(..expected.len()).unwrap());
+                assert_eq!(decoded, Some(expected.len()));
+                assert_eq!(out.get(..expected.len()), Some(expected));
+            }
+        }
+        assert_eq!(decode_number(&url64([0, 1, 2]), &mut [0; 1]), None);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Download<'j> {
 
 impl<'j> Download<'j> {
     /// A download whose first `taken` bytes are in flash, with their hash.
+    // Not inlined: its parts are off the stack afterwards.
+    #[inline(never)]
     pub fn new(job: &'j Job, taken: u32, hash: Sha256) -> Self {
         Self {
             job,
@@ -123,6 +125,7 @@ impl<'j> Download<'j> {
     }
 
     /// SHA-256 of what was taken.
+    #[inline(never)]
     pub fn digest(&self) -> [u8; 32] {
         self.hash.clone().finalize().into()
     }
@@ -140,7 +143,7 @@ impl<'j> Download<'j> {
     ///
     /// `space` is too small: 1,024 bytes are enough.
     pub fn request<'s>(&mut self, space: &'s mut [u8]) -> Result<&'s [u8], FetchFailure> {
-        self.head = Head::new();
+        self.head.clear();
         self.skip = None;
         let address = self.target().ok_or(FetchFailure::NoAddress)?;
         http::request(&address, self.taken, space).map_err(|_| FetchFailure::Buffer)
@@ -180,14 +183,14 @@ impl<'j> Download<'j> {
 
     /// Judges the head of a response. Gives the number of bytes of its body to pass over.
     fn judge(&mut self, now: Instant) -> Option<u32> {
-        let from = match self.head.status {
+        let from = match self.head.fields.status {
             200 => 0,
-            206 => self.head.range.map_or(u64::MAX, |(from, _)| from),
+            206 => self.head.fields.range.map_or(u64::MAX, |(from, _)| from),
             301 | 302 | 303 | 307 | 308 => return self.follow(),
             408 | 429 | 500..=599 => {
-                let failure = FetchFailure::Status(self.head.status);
+                let failure = FetchFailure::Status(self.head.fields.status);
                 self.failed(failure, now);
-                if let Some(seconds) = self.head.retry_after {
+                if let Some(seconds) = self.head.fields.retry_after {
                     let wait = Duration::from_secs(seconds.into()).min(RETRY_AFTER_MAX);
                     self.not_before = Some(now.after(wait));
                 }
@@ -196,14 +199,15 @@ impl<'j> Download<'j> {
             416 => return self.end(FetchFailure::Size),
             status => return self.give_up(FetchFailure::Status(status)),
         };
-        let total = match (self.head.status, self.head.range) {
+        let total = match (self.head.fields.status, self.head.fields.range) {
             (206, Some((_, Some(total)))) => Some(total),
             (_, _) => self
                 .head
+                .fields
                 .content_length
                 .and_then(|length| length.checked_add(from)),
         };
-        if self.head.is_encoded || from > u64::from(self.taken) {
+        if self.head.fields.is_encoded || from > u64::from(self.taken) {
             return self.give_up(FetchFailure::Malformed);
         }
         let total = total.and_then(|total| u32::try_from(total).ok());
@@ -220,20 +224,25 @@ impl<'j> Download<'j> {
 
     fn follow<T>(&mut self) -> Option<T> {
         self.redirects += 1;
-        let location = self.head.location;
+        let location = self.head.fields.location.as_str();
         let is_same = self
             .target()
-            .is_some_and(|address| address.redirected(location.as_str()).is_some());
+            .is_some_and(|address| address.redirected(location).is_some());
         if !is_same || self.redirects > MAX_REDIRECTS {
             return self.give_up(FetchFailure::Redirected);
         }
-        self.redirect = location;
+        self.redirect = self.head.fields.location;
         None
+    }
+
+    /// This address cannot be used at all: the next one, if there is one.
+    pub(super) fn refuse(&mut self, failure: FetchFailure) {
+        self.give_up::<()>(failure);
     }
 
     /// This address is of no more use: the next one, if there is one.
     fn give_up<T>(&mut self, failure: FetchFailure) -> Option<T> {
-        self.redirect = Label::EMPTY;
+        self.redirect.clear();
         (self.redirects, self.failures, self.not_before) = (0, 0, None);
         self.address += 1;
         let rest = self.job.addresses.get(self.address..).unwrap_or_default();

@@ -54,6 +54,9 @@ pub fn fetch<F: Fetcher>(
         }
         match download.next(fetcher.now()) {
             Turn::Sleep(until) => fetcher.sleep(until),
+            Turn::Open(server) if server.tls && !fetcher.speaks_tls() => {
+                download.refuse(FetchFailure::NoTls);
+            }
             Turn::Open(server) => match fetcher.open(server) {
                 Ok(mut stream) => {
                     let result =
@@ -65,11 +68,7 @@ pub fn fetch<F: Fetcher>(
             },
             Turn::End(result) => {
                 let length = result?;
-                let written = hash_of(fetcher, length, receive)?;
-                return match written.finalize()[..] == download.digest() {
-                    true => Ok(length),
-                    false => Err(FetchFailure::FlashDigest),
-                };
+                return check_flash(&download, length, fetcher, receive);
             }
         }
     }
@@ -122,6 +121,21 @@ fn receive_all<F: Fetcher>(
         }
     }
     Ok(())
+}
+
+/// Hashes the file once more, from flash. Not inlined: two hashes are large for the stack of a download.
+#[inline(never)]
+fn check_flash<F: Fetcher>(
+    download: &Download<'_>,
+    length: u32,
+    fetcher: &mut F,
+    space: &mut [u8],
+) -> Result<u32, FetchFailure> {
+    let written = hash_of(fetcher, length, space)?;
+    match written.finalize()[..] == download.digest() {
+        true => Ok(length),
+        false => Err(FetchFailure::FlashDigest),
+    }
 }
 
 /// SHA-256 of the first bytes of the slot.

@@ -47,6 +47,23 @@ fn a_file_of_any_length_is_in_flash_as_it_is_on_the_server_whatever_the_buffer_a
 }
 
 #[test]
+fn an_address_of_https_is_passed_over_at_once_without_tls() {
+    let image = image(100);
+    let mut job = job(&image);
+    job.addresses[0] = Label::new("https://files.example:8080/a").unwrap();
+    let mut net = net(&image);
+    assert_eq!(net.fetch(&job, 1024), Ok(100));
+    net.requests.clear();
+    net.without_tls = true;
+    let before = net.now;
+    assert_eq!(net.fetch(&job, 1024), Err(FetchFailure::NoTls));
+    assert_eq!((net.now, net.requests.len()), (before, 0));
+    job.addresses[1] = Label::new("http://files.example:8080/a").unwrap();
+    assert_eq!(net.fetch(&job, 1024), Ok(100));
+    assert_eq!(net.requests, ["/a 0"]);
+}
+
+#[test]
 fn a_block_is_erased_when_the_download_reaches_it_and_not_before() {
     let image = image(3000);
     let mut net = net(&image);

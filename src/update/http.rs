@@ -3,6 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use super::address::Address;
+use super::number::{number, small};
 use crate::label::Label;
 use crate::port::update::MAX_ADDRESS;
 use crate::text::Text;
@@ -17,6 +18,7 @@ const MAX_HEAD: usize = 8192;
 /// # Errors
 ///
 /// It does not fit.
+#[inline(never)]
 pub(super) fn request<'s>(
     address: &Address<'_>,
     from: u32,
@@ -47,6 +49,12 @@ pub(super) struct Head {
     is_cut: bool,
     /// Bytes of the head so far.
     total: usize,
+    pub(super) fields: Fields,
+}
+
+/// Fields of a head that a download looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields {
     /// 0 until the status line was read.
     pub(super) status: u16,
     /// Length of the body.
@@ -72,16 +80,28 @@ impl Head {
             length: 0,
             is_cut: false,
             total: 0,
-            status: 0,
-            content_length: None,
-            range: None,
-            location: Label::EMPTY,
-            retry_after: None,
-            is_encoded: false,
+            fields: Fields {
+                status: 0,
+                content_length: None,
+                range: None,
+                location: Label::EMPTY,
+                retry_after: None,
+                is_encoded: false,
+            },
         }
     }
 
+    /// Begins anew, for another response.
+    pub(super) fn clear(&mut self) {
+        (self.length, self.is_cut, self.total) = (0, false, 0);
+        let fields = &mut self.fields;
+        (fields.status, fields.is_encoded) = (0, false);
+        (fields.content_length, fields.range, fields.retry_after) = (None, None, None);
+        fields.location.clear();
+    }
+
     /// Takes bytes. Gives those behind the head once it is complete; `None` if it is not.
+    #[inline(never)]
     pub(super) fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<&'b [u8]>, Malformed> {
         for (at, byte) in bytes.iter().enumerate() {
             self.total += 1;
@@ -106,46 +126,46 @@ impl Head {
 
     /// True at the end of the head. Heads of status 100 to 199 come before the response's own.
     fn end_line(&mut self) -> Result<bool, Malformed> {
-        let line = self.line;
-        let line = line
-            .get(..core::mem::take(&mut self.length))
-            .unwrap_or_default();
-        let line = core::str::from_utf8(line)
-            .unwrap_or_default()
-            .trim_end_matches('\r');
+        let length = core::mem::take(&mut self.length);
+        let line = self.line.get(..length).unwrap_or_default();
+        let line = core::str::from_utf8(line).unwrap_or_default();
+        let line = line.strip_suffix('\r').unwrap_or(line);
         let is_cut = core::mem::take(&mut self.is_cut);
-        if self.status == 0 {
+        let fields = &mut self.fields;
+        if fields.status == 0 {
             let rest = line.strip_prefix("HTTP/1.").ok_or(Malformed)?;
-            let status = rest.get(2..5).and_then(|digits| digits.parse().ok());
-            self.status = status
+            let status = rest.get(2..5).and_then(small);
+            fields.status = status
                 .filter(|status| (100..600).contains(status))
                 .ok_or(Malformed)?;
             return Ok(false);
         }
         if line.is_empty() && !is_cut {
-            if self.status < 200 {
-                self.status = 0;
+            if fields.status < 200 {
+                fields.status = 0;
                 return Ok(false);
             }
             return Ok(true);
         }
         if let Some((name, value)) = line.split_once(':').filter(|_| !is_cut) {
-            self.field(name, value.trim())?;
+            fields.take(name, value.trim_ascii())?;
         }
         Ok(false)
     }
+}
 
-    fn field(&mut self, name: &str, value: &str) -> Result<(), Malformed> {
+impl Fields {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), Malformed> {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         match () {
             () if is("content-length") => {
-                self.content_length = Some(value.parse().map_err(|_| Malformed)?);
+                self.content_length = Some(number(value).ok_or(Malformed)?);
             }
             () if is("content-range") => {
                 self.range = Some(content_range(value).ok_or(Malformed)?);
             }
             () if is("location") => self.location = Label::new(value).unwrap_or_default(),
-            () if is("retry-after") => self.retry_after = value.parse().ok(),
+            () if is("retry-after") => self.retry_after = small(value),
             () if is("transfer-encoding") || is("content-encoding") => {
                 self.is_encoded |= !value.eq_ignore_ascii_case("identity");
             }
@@ -157,13 +177,16 @@ impl Head {
 
 /// Reads `bytes 5-9/10`, or `bytes */10`.
 fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
-    let (range, total) = value.strip_prefix("bytes ")?.trim_start().split_once('/')?;
+    let (range, total) = value
+        .strip_prefix("bytes ")?
+        .trim_ascii_start()
+        .split_once('/')?;
     let total = match total {
         "*" => None,
-        total => Some(total.parse().ok()?),
+        total => Some(number(total)?),
     };
     match range.split_once('-') {
-        Some((from, _)) => Some((from.parse().ok()?, total)),
+        Some((from, _)) => Some((number(from)?, total)),
         None => Some((0, total)),
     }
 }
@@ -208,17 +231,17 @@ mod tests {
         );
         for piece in 1..40 {
             let head = read(&text, piece).unwrap();
-            assert_eq!(head.status, 206);
-            assert_eq!(head.content_length, Some(90));
-            assert_eq!(head.range, Some((10, Some(100))));
-            assert_eq!(head.location.as_str(), "/b");
-            assert_eq!(head.retry_after, Some(7));
-            assert!(!head.is_encoded);
+            assert_eq!(head.fields.status, 206);
+            assert_eq!(head.fields.content_length, Some(90));
+            assert_eq!(head.fields.range, Some((10, Some(100))));
+            assert_eq!(head.fields.location.as_str(), "/b");
+            assert_eq!(head.fields.retry_after, Some(7));
+            assert!(!head.fields.is_encoded);
         }
         let text = "HTTP/1.0 200 \n\n";
-        assert_eq!(read(text, 3).unwrap().status, 200);
+        assert_eq!(read(text, 3).unwrap().fields.status, 200);
         let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert!(read(text, 3).unwrap().is_encoded);
+        assert!(read(text, 3).unwrap().fields.is_encoded);
     }
 
     #[test]

@@ -77,6 +77,7 @@ impl core::fmt::Display for TrustError {
 /// # Errors
 ///
 /// The check that failed.
+#[inline(never)]
 pub fn verify(
     manifest: &[u8],
     signature: &mut [u8],
@@ -125,6 +126,7 @@ pub fn verify(
 }
 
 /// Verifies that a root key signed the signing key, and gives it.
+#[inline(never)]
 fn signing_key<'s>(
     sjwk: &'s mut [u8],
     trust: &Trust<'_>,
@@ -172,6 +174,7 @@ fn signing_key<'s>(
 }
 
 /// The modulus of a JWK, decoded where it lies.
+#[inline(never)]
 fn modulus(jwk: &mut [u8]) -> Result<&[u8], TrustError> {
     let value = Value::parse(jwk).map_err(|_| TrustError::SigningKeyKind)?;
     let has = |name, text| {

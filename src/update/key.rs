@@ -1,5 +1,7 @@
 //! Root keys, and what a root key package revoked or added.
 
+use alloc::vec::Vec;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::label::Label;
@@ -78,7 +80,7 @@ impl Added {
         exponent: 0,
     };
 
-    fn as_root(&self) -> RootKey<'_> {
+    pub(super) fn as_root(&self) -> RootKey<'_> {
         RootKey {
             id: self.id.as_str(),
             key: RsaKey {
@@ -96,7 +98,8 @@ pub struct Rotation {
     pub(super) version: u64,
     pub(super) disabled_roots: [Label<MAX_KEY_ID>; MAX_DISABLED_ROOTS],
     pub(super) disabled_signing: [[u8; 32]; MAX_DISABLED_SIGNING],
-    pub(super) added: [Added; MAX_ADDED],
+    /// At most [`MAX_ADDED`]. On the heap: they are large, and rare.
+    pub(super) added: Vec<Added>,
 }
 
 impl Default for Rotation {
@@ -105,7 +108,7 @@ impl Default for Rotation {
             version: 0,
             disabled_roots: [Label::EMPTY; MAX_DISABLED_ROOTS],
             disabled_signing: [[0; 32]; MAX_DISABLED_SIGNING],
-            added: [Added::NONE; MAX_ADDED],
+            added: Vec::new(),
         }
     }
 }
@@ -123,22 +126,21 @@ pub struct Trust<'k> {
     /// Keys that were built in.
     pub roots: &'k [RootKey<'k>],
     /// Changes that a root key package made to them.
-    pub rotation: &'k Rotation,
+    pub rotation: Option<&'k Rotation>,
 }
 
 impl<'k> Trust<'k> {
     /// The root key of this name, built in or added.
     pub(super) fn root(&self, is_id: impl Fn(&str) -> bool) -> Option<RootKey<'k>> {
-        let added = self.rotation.added.iter().filter(|key| key.length > 0);
+        let added = self.rotation.into_iter().flat_map(|kept| &kept.added);
         let mut all = self.roots.iter().copied().chain(added.map(Added::as_root));
         all.find(|root| is_id(root.id))
     }
 
     pub(super) fn is_disabled(&self, id: &str) -> bool {
-        let disabled = &self.rotation.disabled_roots;
-        disabled
-            .iter()
-            .any(|other| !other.is_empty() && other.as_str() == id)
+        let is_one = |other: &Label<MAX_KEY_ID>| !other.is_empty() && other.as_str() == id;
+        self.rotation
+            .is_some_and(|kept| kept.disabled_roots.iter().any(is_one))
     }
 
     /// True if a package disabled this signing key.
@@ -146,7 +148,13 @@ impl<'k> Trust<'k> {
     /// A package names it by a SHA-256 of its DER form. Whether that is the form of RFC 8017 or the one of RFC 5280 is not
     /// documented, so the key is refused if either is listed.
     pub(super) fn is_signing_key_disabled(&self, key: RsaKey<'_>) -> bool {
-        let disabled = &self.rotation.disabled_signing;
+        let Some(Rotation {
+            disabled_signing: disabled,
+            ..
+        }) = self.rotation
+        else {
+            return false;
+        };
         if disabled.iter().all(|digest| *digest == [0; 32]) {
             return false;
         }
@@ -160,31 +168,38 @@ const RSA_ENCRYPTION: [u8; 15] = [
     0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
 ];
 
-/// SHA-256 of a key's DER form: `RSAPublicKey` (RFC 8017, appendix A.1.1), or `SubjectPublicKeyInfo` (RFC 5280) around it.
+/// SHA-256 of a key's DER form.
 pub(super) fn der_digest(key: RsaKey<'_>, with_info: bool) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    write_der(key, with_info, &mut |bytes| hash.update(bytes));
+    hash.finalize().into()
+}
+
+/// Gives a key's DER form to `put`, in pieces: `RSAPublicKey` (RFC 8017, appendix A.1.1), or with `with_info`
+/// `SubjectPublicKeyInfo` (RFC 5280, section 4.1) around it.
+pub fn write_der(key: RsaKey<'_>, with_info: bool, put: &mut dyn FnMut(&[u8])) {
     let exponent = key.exponent.to_be_bytes();
     let zeros = exponent.iter().take_while(|byte| **byte == 0).count();
     let exponent = exponent.get(zeros..).unwrap_or_default();
     let content = integer_length(key.modulus) + integer_length(exponent);
     let sequence = header_length(content) + content;
-    let mut hash = Sha256::new();
     if with_info {
         header(
-            &mut hash,
+            put,
             0x30,
             RSA_ENCRYPTION.len() + header_length(sequence + 1) + sequence + 1,
         );
-        hash.update(RSA_ENCRYPTION);
-        header(&mut hash, 0x03, sequence + 1);
-        hash.update([0]);
+        put(&RSA_ENCRYPTION);
+        header(put, 0x03, sequence + 1);
+        // No unused bits.
+        put(&[0]);
     }
-    header(&mut hash, 0x30, content);
+    header(put, 0x30, content);
     for number in [key.modulus, exponent] {
-        header(&mut hash, 0x02, number.len() + sign(number));
-        hash.update(&[0][..sign(number)]);
-        hash.update(number);
+        header(put, 0x02, number.len() + sign(number));
+        put(&[0][..sign(number)]);
+        put(number);
     }
-    hash.finalize().into()
 }
 
 /// Zero bytes in front of a number, which keep it positive.
@@ -205,11 +220,11 @@ const fn header_length(content: usize) -> usize {
     }
 }
 
-fn header(hash: &mut Sha256, tag: u8, content: usize) {
+fn header(put: &mut dyn FnMut(&[u8]), tag: u8, content: usize) {
     let [high, low] = (content as u16).to_be_bytes();
     match content {
-        0..0x80 => hash.update([tag, low]),
-        0x80..0x100 => hash.update([tag, 0x81, low]),
-        _ => hash.update([tag, 0x82, high, low]),
+        0..0x80 => put(&[tag, low]),
+        0x80..0x100 => put(&[tag, 0x81, low]),
+        _ => put(&[tag, 0x82, high, low]),
     }
 }

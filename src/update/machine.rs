@@ -71,7 +71,7 @@ pub struct Updates<'a> {
     pub(super) last_fault: &'a str,
     pub(super) stage: Stage,
     pub(super) record: Record,
-    pub(super) rotation: Box<Rotation>,
+    pub(super) rotation: Option<Box<Rotation>>,
     pub(super) service: Service,
     /// A document of the twin was read, and is to be judged: true if it was the whole twin.
     pub(super) read: Option<bool>,
@@ -105,7 +105,7 @@ impl<'a> Updates<'a> {
             last_fault,
             stage: Stage::New,
             record: Record::default(),
-            rotation: Box::default(),
+            rotation: None,
             service: Service::new(settings.text_size),
             read: None,
             desired_version: 0,
@@ -232,6 +232,7 @@ impl<'a> Updates<'a> {
         }
     }
 
+    #[inline(never)]
     fn ask_to_download(&mut self, environment: &mut Environment<'_>) {
         let step = UpdateStep::Download {
             version: self.record.manifest.criterion.as_str(),
@@ -248,6 +249,7 @@ impl<'a> Updates<'a> {
         }
     }
 
+    #[inline(never)]
     fn begin_download(&mut self, environment: &mut Environment<'_>) {
         let Some(job) = self.job.take() else {
             return;
@@ -265,6 +267,7 @@ impl<'a> Updates<'a> {
         self.report_again();
     }
 
+    #[inline(never)]
     fn ask_to_install(&mut self, environment: &mut Environment<'_>) {
         let step = UpdateStep::Install {
             version: self.record.manifest.criterion.as_str(),
@@ -281,6 +284,7 @@ impl<'a> Updates<'a> {
     }
 
     /// Starts the new image on trial at the next restart.
+    #[inline(never)]
     fn install(&mut self, environment: &mut Environment<'_>) {
         if let Err(cause) = self.check_slot(environment.updater) {
             return self.fail(cause, environment);
@@ -331,6 +335,7 @@ impl<'a> Updates<'a> {
         self.wants_restart = true;
     }
 
+    #[inline(never)]
     fn handle_news(&mut self, news: News, environment: &mut Environment<'_>) {
         match (news, self.stage) {
             (News::Progress(written), Stage::Fetching) => {
@@ -378,6 +383,7 @@ impl<'a> Updates<'a> {
     }
 
     /// Ends a workflow that failed, and says what is known besides.
+    #[inline(never)]
     pub(super) fn fail_with(
         &mut self,
         cause: Cause,
@@ -404,6 +410,7 @@ impl<'a> Updates<'a> {
     }
 
     /// Ends a workflow with its result.
+    #[inline(never)]
     pub(super) fn finish(&mut self, result: InstallResult, environment: &mut Environment<'_>) {
         self.stage = Stage::Idle;
         self.job = None;

@@ -132,19 +132,30 @@ impl UpdateId {
 
 /// Each entry of the compatibility is a set of properties that all have to be the device's. One entry is enough.
 fn is_compatible(manifest: Value<'_>, device: &Compatibility<'_>) -> bool {
-    let is_own = |(name, value): (JsonString<'_>, Value<'_>)| {
-        let own = match () {
-            () if name.is("deviceManufacturer") || name.is("manufacturer") => device.manufacturer,
-            () if name.is("deviceModel") || name.is("model") => device.model,
-            () => return false,
-        };
-        value.as_text().is_some_and(|value| is_alike(value, own))
+    let Some(sets) = manifest.get("compatibility").and_then(Value::as_array) else {
+        return false;
     };
-    let sets = manifest.get("compatibility").and_then(Value::as_array);
-    sets.into_iter().flatten().any(|set| {
-        let mut members = set.members();
-        members.clone().next().is_some() && members.all(is_own)
-    })
+    for set in sets {
+        let (mut count, mut others) = (0, 0);
+        for (name, value) in set.members() {
+            let own = match () {
+                () if name.is("deviceManufacturer") || name.is("manufacturer") => {
+                    Some(device.manufacturer)
+                }
+                () if name.is("deviceModel") || name.is("model") => Some(device.model),
+                () => None,
+            };
+            let is_own = value
+                .as_text()
+                .is_some_and(|value| own.is_some_and(|own| is_alike(value, own)));
+            count += 1;
+            others += usize::from(!is_own);
+        }
+        if count > 0 && others == 0 {
+            return true;
+        }
+    }
+    false
 }
 
 /// Values of compatibility match whatever their case (Microsoft, software updates protocol).

@@ -5,8 +5,11 @@
 //! signature of a root key has its place in the order of `rootKeys`. A package with a lower version than the one before
 //! is refused, so that a disabled key stays disabled.
 
-use super::base64::decode_into;
-use super::key::{Added, MAX_MODULUS, RootKey, Rotation};
+use super::base64::{decode_into, decode_number};
+use super::key::{
+    Added, MAX_ADDED, MAX_DISABLED_ROOTS, MAX_DISABLED_SIGNING, MAX_KEY_ID, MAX_MODULUS, RootKey,
+    Rotation,
+};
 use crate::json::{JsonString, Value};
 use crate::label::Label;
 use crate::port::update::VerifyRs256;
@@ -74,10 +77,20 @@ pub fn take(
         return Err(PackageError::Old);
     }
     // Judged as a whole first: it is taken as a whole.
-    read(protected, keys, roots, &mut Rotation::default())?;
-    *rotation = Rotation::default();
-    rotation.version = version;
-    read(protected, keys, roots, rotation)
+    read(protected, keys, roots, None)?;
+    *rotation = Rotation {
+        version,
+        ..Rotation::default()
+    };
+    read(protected, keys, roots, Some(rotation))
+}
+
+/// True if the package has this root key as the device has it. A function of its own: its key is off the stack before the
+/// signature is verified.
+#[inline(never)]
+fn is_same(root: &RootKey<'_>, key: Value<'_>) -> bool {
+    let mut found = Added::NONE;
+    read_key(root.id, key, &mut found).is_some() && found.as_root() == *root
 }
 
 fn check_signature(
@@ -90,10 +103,7 @@ fn check_signature(
     let mut named = keys.members().enumerate();
     let found = named.find(|(_, (name, _))| name.is(root.id));
     let (place, (_, key)) = found.ok_or(PackageError::RootMissing)?;
-    let key = added(root.id, key).ok_or(PackageError::RootMissing)?;
-    if key.modulus.get(..key.length.into()) != Some(root.key.modulus)
-        || key.exponent != root.key.exponent
-    {
+    if !is_same(root, key) {
         return Err(PackageError::RootMissing);
     }
     let signature = signatures.as_array().and_then(|mut all| all.nth(place));
@@ -110,12 +120,13 @@ fn check_signature(
     }
 }
 
-/// Reads what a verified package says.
+/// Reads what a verified package says into `rotation`, which is empty; without one, only judges it.
+#[inline(never)]
 fn read(
     protected: Value<'_>,
     keys: Value<'_>,
     roots: &[RootKey<'_>],
-    rotation: &mut Rotation,
+    mut rotation: Option<&mut Rotation>,
 ) -> Result<(), PackageError> {
     let array = |name| {
         protected
@@ -123,52 +134,57 @@ fn read(
             .and_then(Value::as_array)
             .ok_or(PackageError::Malformed)
     };
-    let mut free = rotation.disabled_roots.iter_mut();
-    for id in array("disabledRootKeys")? {
+    for (at, id) in array("disabledRootKeys")?.enumerate() {
         let id = id
             .as_text()
             .and_then(Label::new)
             .ok_or(PackageError::Malformed)?;
-        *free.next().ok_or(PackageError::TooMany)? = id;
+        if at >= MAX_DISABLED_ROOTS {
+            return Err(PackageError::TooMany);
+        }
+        if let Some(rotation) = rotation.as_deref_mut()
+            && let Some(place) = rotation.disabled_roots.get_mut(at)
+        {
+            *place = id;
+        }
     }
-    let mut free = rotation.disabled_signing.iter_mut();
-    for key in array("disabledSigningKeys")? {
+    for (at, key) in array("disabledSigningKeys")?.enumerate() {
         let algorithm = key.get("alg").and_then(Value::as_text);
         let digest = plain(key, "hash").and_then(super::base64::digest);
         let digest = digest.filter(|_| algorithm.is_some_and(|algorithm| algorithm.is("SHA256")));
-        *free.next().ok_or(PackageError::TooMany)? = digest.ok_or(PackageError::Malformed)?;
-    }
-    let mut free = rotation.added.iter_mut();
-    for (id, key) in keys.members() {
-        if roots.iter().any(|root| id.is(root.id)) {
-            continue;
+        if at >= MAX_DISABLED_SIGNING {
+            return Err(PackageError::TooMany);
         }
-        let id = Label::<{ super::key::MAX_KEY_ID }>::new(id).ok_or(PackageError::Malformed)?;
-        let key = added(id.as_str(), key).ok_or(PackageError::Malformed)?;
-        *free.next().ok_or(PackageError::TooMany)? = key;
+        let digest = digest.ok_or(PackageError::Malformed)?;
+        if let Some(rotation) = rotation.as_deref_mut()
+            && let Some(place) = rotation.disabled_signing.get_mut(at)
+        {
+            *place = digest;
+        }
+    }
+    let is_new = |(id, _): &(JsonString<'_>, Value<'_>)| !roots.iter().any(|root| id.is(root.id));
+    for (at, (id, key)) in keys.members().filter(is_new).enumerate() {
+        let id = Label::<MAX_KEY_ID>::new(id).ok_or(PackageError::Malformed)?;
+        if at >= MAX_ADDED {
+            return Err(PackageError::TooMany);
+        }
+        let mut added = Added::NONE;
+        read_key(id.as_str(), key, &mut added).ok_or(PackageError::Malformed)?;
+        if let Some(rotation) = rotation.as_deref_mut() {
+            rotation.added.push(added);
+        }
     }
     Ok(())
 }
 
-/// A key of a package: `n` in base64url with leading zeros, and `e` as a number.
-fn added(id: &str, key: Value<'_>) -> Option<Added> {
+/// Reads a key of a package: `n` in base64url, with leading zeros, and `e` as a number.
+fn read_key(id: &str, key: Value<'_>, place: &mut Added) -> Option<()> {
     let is_rsa = key.get("keyType")?.as_text()?.is("RSA");
-    let mut space = [0; MAX_MODULUS + 1];
-    let length = decode_into(plain(key, "n")?, &mut space)?;
-    let number = space.get(..length)?;
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    let number = number
-        .get(zeros..)
-        .filter(|number| is_rsa && !number.is_empty())?;
-    let mut added = Added::NONE;
-    added.id = Label::new(id)?;
-    added
-        .modulus
-        .get_mut(..number.len())?
-        .copy_from_slice(number);
-    added.length = u16::try_from(number.len()).ok()?;
-    added.exponent = u32::try_from(key.get("e")?.as_i64()?).ok()?;
-    Some(added)
+    let length = decode_number(plain(key, "n")?, &mut place.modulus)?;
+    place.id = Label::new(id)?;
+    place.exponent = u32::try_from(key.get("e")?.as_i64()?).ok()?;
+    place.length = u16::try_from(length).ok()?;
+    (is_rsa && length > 0).then_some(())
 }
 
 fn plain<'j>(value: Value<'j>, name: &str) -> Option<&'j str> {

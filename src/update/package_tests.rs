@@ -54,7 +54,7 @@ fn a_package_that_every_root_key_signed_disables_and_adds_keys() {
     assert_eq!(take_text(&next.text(), &mut rotation), Ok(()));
     let trust = Trust {
         roots: &roots,
-        rotation: &rotation,
+        rotation: Some(&rotation),
     };
     assert!(!trust.is_disabled(ROOT_ID));
     assert!(trust.root(|id| id == "ADU.270101.R.T").is_none());

@@ -1,7 +1,9 @@
 //! Record of an update, which both images read: it survives restarts, and says what the other image left.
 
-use super::key::{Added, MAX_MODULUS, Rotation};
-use super::manifest::{File, MAX_NAME, Manifest, UpdateId};
+use alloc::boxed::Box;
+
+use super::key::{Added, MAX_ADDED, MAX_MODULUS, Rotation};
+use super::manifest::{MAX_NAME, Manifest, UpdateId};
 use super::service::Workflow;
 use crate::label::Label;
 
@@ -100,8 +102,9 @@ impl Record {
         Some(out.length)
     }
 
-    /// `None` if the bytes are not a record.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    /// Reads bytes, where the record lies: it is too large for the stack. `None` if they are not a record; what is in it
+    /// then has no meaning.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Option<()> {
         let mut from = Reader(bytes);
         let [layout, kept, restarts, flags] = from.array()?;
         let kept = match (layout, kept) {
@@ -110,40 +113,31 @@ impl Record {
             (LAYOUT, 2) => Kept::Trial,
             _ => return None,
         };
-        Some(Self {
-            kept,
-            restarts,
-            is_clean: flags & 1 != 0,
-            is_rollback: flags & 2 != 0,
-            is_unreported: flags & 4 != 0,
-            workflow: Workflow {
-                id: from.label()?,
-                retry: from.label()?,
-            },
-            manifest: Manifest {
-                id: from.id()?,
-                criterion: from.label()?,
-                file: File {
-                    id: from.label()?,
-                    digest: from.array()?,
-                    size: u32::from_le_bytes(from.array()?),
-                },
-            },
-            offset: u32::from_le_bytes(from.array()?),
-            package: u32::from_le_bytes(from.array()?),
-            result: {
-                let [is_there] = from.array()?;
-                let result = InstallResult {
-                    code: i32::from_le_bytes(from.array()?),
-                    extended: u32::from_le_bytes(from.array()?),
-                    details: from.label()?,
-                };
-                (is_there != 0).then_some(result)
-            },
-            installed: from.installed()?,
-            previous: from.installed()?,
-            note: from.label()?,
-        })
+        (self.kept, self.restarts) = (kept, restarts);
+        self.is_clean = flags & 1 != 0;
+        self.is_rollback = flags & 2 != 0;
+        self.is_unreported = flags & 4 != 0;
+        from.label(&mut self.workflow.id)?;
+        from.label(&mut self.workflow.retry)?;
+        let manifest = &mut self.manifest;
+        from.id(&mut manifest.id)?;
+        from.label(&mut manifest.criterion)?;
+        from.label(&mut manifest.file.id)?;
+        manifest.file.digest = from.array()?;
+        manifest.file.size = from.number()?;
+        self.offset = from.number()?;
+        self.package = from.number()?;
+        let [is_there] = from.array()?;
+        let result = self.result.insert(InstallResult::default());
+        result.code = from.number()?.cast_signed();
+        result.extended = from.number()?;
+        from.label(&mut result.details)?;
+        if is_there == 0 {
+            self.result = None;
+        }
+        from.installed(&mut self.installed)?;
+        from.installed(&mut self.previous)?;
+        from.label(&mut self.note)
     }
 }
 
@@ -165,33 +159,38 @@ impl Rotation {
             out.bytes(&key.length.to_le_bytes())?;
             out.bytes(key.modulus.get(..key.length.into())?)?;
         }
+        for _ in self.added.len()..MAX_ADDED {
+            // None: without a name, an exponent and a length.
+            out.bytes(&[0; 1 + 4 + 2])?;
+        }
         Some(out.length)
     }
 
     /// `None` if the bytes are not a rotation.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8]) -> Option<Box<Self>> {
         let mut from = Reader(bytes);
         let [LAYOUT] = from.array()? else {
             return None;
         };
-        let mut rotation = Self {
-            version: u64::from_le_bytes(from.array()?),
-            ..Self::default()
-        };
+        let mut rotation = Box::<Self>::default();
+        rotation.version = u64::from_le_bytes(from.array()?);
         for id in &mut rotation.disabled_roots {
-            *id = from.label()?;
+            from.label(id)?;
         }
         for digest in &mut rotation.disabled_signing {
             *digest = from.array()?;
         }
-        for key in &mut rotation.added {
-            *key = Added::NONE;
-            key.id = from.label()?;
-            key.exponent = u32::from_le_bytes(from.array()?);
+        for _ in 0..MAX_ADDED {
+            let mut key = Added::NONE;
+            from.label(&mut key.id)?;
+            key.exponent = from.number()?;
             key.length = u16::from_le_bytes(from.array()?);
             let length = usize::from(key.length);
             let modulus = from.take(length).filter(|_| length <= MAX_MODULUS)?;
             key.modulus.get_mut(..length)?.copy_from_slice(modulus);
+            if length > 0 {
+                rotation.added.push(key);
+            }
         }
         Some(rotation)
     }
@@ -249,8 +248,13 @@ impl<'s> Reader<'s> {
         self.take(N)?.try_into().ok()
     }
 
-    fn label<const N: usize>(&mut self) -> Option<Label<N>> {
-        Label::new(self.text()?)
+    fn number(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn label<const N: usize>(&mut self, label: &mut Label<N>) -> Option<()> {
+        *label = Label::new(self.text()?)?;
+        Some(())
     }
 
     #[inline(never)]
@@ -259,25 +263,30 @@ impl<'s> Reader<'s> {
         core::str::from_utf8(self.take(length.into())?).ok()
     }
 
-    fn id(&mut self) -> Option<UpdateId> {
-        Some(UpdateId {
-            provider: self.label()?,
-            name: self.label()?,
-            version: self.label()?,
-        })
+    #[inline(never)]
+    fn id(&mut self, id: &mut UpdateId) -> Option<()> {
+        self.label(&mut id.provider)?;
+        self.label(&mut id.name)?;
+        self.label(&mut id.version)
     }
 
     #[inline(never)]
-    fn installed(&mut self) -> Option<Option<Installed>> {
+    fn installed(&mut self, installed: &mut Option<Installed>) -> Option<()> {
         let [is_there] = self.array()?;
-        let installed = (self.id()?, self.label()?);
-        Some((is_there != 0).then_some(installed))
+        let (id, version) = installed.get_or_insert_default();
+        self.id(id)?;
+        self.label(version)?;
+        if is_there == 0 {
+            *installed = None;
+        }
+        Some(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::update::manifest::File;
     use core::array::from_fn;
 
     fn label<const N: usize>() -> Label<N> {
@@ -328,13 +337,17 @@ mod tests {
         for record in [Record::default(), longest()] {
             let mut space = [0; RECORD_SIZE];
             let length = record.write(&mut space).unwrap();
-            assert_eq!(Record::read(&space[..length]), Some(record));
+            // Whatever was there before.
+            for mut read in [Record::default(), longest()] {
+                assert_eq!(read.read(&space[..length]), Some(()));
+                assert_eq!(read, record);
+            }
             for cut in 0..length {
-                assert_eq!(Record::read(&space[..cut]), None);
+                assert_eq!(Record::default().read(&space[..cut]), None);
                 assert_eq!(record.write(&mut [0; RECORD_SIZE][..cut]), None);
             }
         }
-        assert_eq!(Record::read(&[9; 200]), None, "another layout");
+        assert_eq!(Record::default().read(&[9; 200]), None, "another layout");
     }
 
     #[test]
@@ -347,12 +360,13 @@ mod tests {
         for (at, digest) in rotation.disabled_signing.iter_mut().enumerate() {
             *digest = [at as u8; 32];
         }
-        rotation.added.fill(Added {
+        let key = Added {
             id: label(),
             modulus: [7; MAX_MODULUS],
             length: 512,
             exponent: 65537,
-        });
+        };
+        rotation.added.resize(MAX_ADDED, key);
         let mut space = [0; ROTATION_SIZE];
         let length = rotation.write(&mut space).unwrap();
         let read = Rotation::read(&space[..length]).unwrap();

@@ -53,15 +53,15 @@ impl Updates<'_> {
                     agent.object("workflow", |object| {
                         object
                             .integer("action", ACTION_PROCESS)
-                            .string("id", workflow.id);
+                            .string("id", workflow.id.as_str());
                         match workflow.retry.is_empty() {
                             true => object.null("retryTimestamp"),
-                            false => object.string("retryTimestamp", workflow.retry),
+                            false => object.string("retryTimestamp", workflow.retry.as_str()),
                         };
                     });
                 }
             }
-            agent.string("installedUpdateId", self.installed_text());
+            agent.string("installedUpdateId", self.installed_text().as_str());
         });
         if let Some((status, version)) = self.answer {
             component.object("service", |service| {
@@ -85,6 +85,7 @@ impl Updates<'_> {
     }
 
     /// The update that is installed, as JSON in a text. One that came in another way has the device's own names.
+    #[inline(never)]
     fn installed_text(&self) -> Label<MAX_ID> {
         let (id, _) = self.installed_or_own();
         let mut space = [0; MAX_ID];
@@ -92,9 +93,9 @@ impl Updates<'_> {
         let written = write_value(&mut text, |slot| {
             slot.object(|object| {
                 object
-                    .string("provider", id.provider)
-                    .string("name", id.name)
-                    .string("version", id.version);
+                    .string("provider", id.provider.as_str())
+                    .string("name", id.name.as_str())
+                    .string("version", id.version.as_str());
             });
         });
         match written {
@@ -104,6 +105,7 @@ impl Updates<'_> {
     }
 }
 
+#[inline(never)]
 fn write_result(agent: &mut Object<'_, '_>, result: &InstallResult) {
     let write = |object: &mut Object<'_, '_>| {
         object
@@ -112,7 +114,7 @@ fn write_result(agent: &mut Object<'_, '_>, result: &InstallResult) {
     };
     agent.object("lastInstallResult", |object| {
         write(object);
-        object.string("resultDetails", result.details);
+        object.string("resultDetails", result.details.as_str());
         // There is one step. Its details are the same: once, since the component has to fit a patch.
         object.object("stepResults", |steps| {
             steps.object("step_0", |step| write(step));

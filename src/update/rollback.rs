@@ -22,6 +22,7 @@ const ANSWERED: Duration = Duration::from_secs(5);
 impl Updates<'_> {
     /// Judges a rollback, and has the boot loader start the image before at the next restart, which is due then. Gives that
     /// image's version, which is empty if it is not known.
+    #[inline(never)]
     pub(crate) fn roll_back(
         &mut self,
         environment: &mut Environment<'_>,
@@ -36,10 +37,10 @@ impl Updates<'_> {
         if self.stage != Stage::Idle {
             return Err("an update is under way: cancel it first, or wait for its end");
         }
-        let (_, version) = self
-            .record
-            .previous
-            .ok_or("no image before the one that runs is known to have been kept")?;
+        let previous = self.record.previous.as_ref();
+        let version = previous.map(|(_, version)| *version);
+        let version =
+            version.ok_or("no image before the one that runs is known to have been kept")?;
         if self
             .installed()
             .is_none_or(|(_, own)| own.as_str() != self.version)
@@ -58,7 +59,10 @@ impl Updates<'_> {
             Err(_) => return Err("the slot could not be read"),
         }
         permit(version, environment)?;
-        let before = self.record;
+        let (kept, is_clean, restarts, note) = {
+            let record = &self.record;
+            (record.kept, record.is_clean, record.restarts, record.note)
+        };
         self.record.kept = Kept::Trial;
         self.record.is_rollback = true;
         self.record.is_clean = true;
@@ -70,7 +74,9 @@ impl Updates<'_> {
             false => false,
         };
         if !prepared {
-            self.record = before;
+            self.record.is_rollback = false;
+            (self.record.kept, self.record.is_clean) = (kept, is_clean);
+            (self.record.restarts, self.record.note) = (restarts, note);
             self.store(environment);
             return Err("the rollback could not be stored");
         }
@@ -87,6 +93,7 @@ impl Updates<'_> {
     }
 
     /// The rollback has failed: the image that ran before it runs again.
+    #[inline(never)]
     pub(super) fn rollback_failed(
         &mut self,
         details: Label<MAX_DETAILS>,
@@ -143,16 +150,17 @@ impl Updates<'_> {
     /// Version of the image that a rollback starts; empty if there is none, or if it is not known.
     fn previous_version(&self) -> Label<MAX_VERSION> {
         let previous = match self.record.is_rollback {
-            true => self.record.installed,
-            false => self.record.previous,
+            true => &self.record.installed,
+            false => &self.record.previous,
         };
-        previous.map(|(_, version)| version).unwrap_or_default()
+        let version = previous.as_ref().map(|(_, version)| *version);
+        version.unwrap_or_default()
     }
 
     /// Version that the image on trial has to have.
     pub(super) fn target(&self) -> Label<MAX_VERSION> {
-        match (self.record.is_rollback, self.record.previous) {
-            (true, Some((_, version))) => version,
+        match (self.record.is_rollback, &self.record.previous) {
+            (true, Some((_, version))) => *version,
             _ => self.record.manifest.criterion,
         }
     }
@@ -168,7 +176,7 @@ impl Updates<'_> {
             true => self.target(),
             false => Label::EMPTY,
         };
-        status.reason = match (self.state(), self.record.result) {
+        status.reason = match (self.state(), &self.record.result) {
             (UpdateState::Failed, Some(result)) if self.record.note.is_empty() => result.details,
             (UpdateState::Failed, _) => self.record.note,
             _ => Label::EMPTY,

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::number::small;
 use super::unescape::Unescape;
 use crate::json::{Kind, Name, Sink};
 use crate::label::Label;
@@ -272,7 +273,7 @@ impl Service {
                 let text = core::str::from_utf8(text).unwrap_or_default();
                 let fits = match field {
                     Field::Action => {
-                        found.action = text.parse().ok();
+                        found.action = small(text);
                         true
                     }
                     Field::Id => set(&mut found.workflow.id, text),

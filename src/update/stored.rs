@@ -18,6 +18,7 @@ impl Updates<'_> {
         self.store_record(environment.updater)
     }
 
+    #[inline(never)]
     pub(super) fn store_record(&self, updater: &mut dyn Updater) -> bool {
         let mut space = [0; RECORD_SIZE];
         let Some(record) = self
@@ -36,9 +37,13 @@ impl Updates<'_> {
     }
 
     /// Stores what a root key package said.
+    #[inline(never)]
     pub(super) fn store_rotation(&self, environment: &mut Environment<'_>) {
+        let Some(rotation) = &self.rotation else {
+            return;
+        };
         let mut space = alloc::vec![0; ROTATION_SIZE];
-        let length = self.rotation.write(&mut space);
+        let length = rotation.write(&mut space);
         if let Some(bytes) = length.and_then(|length| space.get(..length))
             && let Err(error) = environment.updater.store(ROTATION_KEY, bytes)
         {
@@ -47,6 +52,7 @@ impl Updates<'_> {
     }
 
     /// Reads what an earlier run, or the other image, has stored.
+    #[inline(never)]
     pub(super) fn load(&mut self, updater: &mut dyn Updater) {
         let mut space = alloc::vec![0; ROTATION_SIZE + CHECKSUM_LEN];
         let mut load = |key: &str, space: &mut [u8]| match updater.load(key, space) {
@@ -57,11 +63,11 @@ impl Updates<'_> {
             }
         };
         let length = load(RECORD_KEY, &mut space);
-        let record = length.and_then(|length| Record::read(space.get(..length)?));
-        self.record = record.unwrap_or_default();
-        let length = load(ROTATION_KEY, &mut space);
-        if let Some(rotation) = length.and_then(|length| Rotation::read(space.get(..length)?)) {
-            *self.rotation = rotation;
+        let read = length.and_then(|length| self.record.read(space.get(..length)?));
+        if read.is_none() {
+            self.record = Record::default();
         }
+        let length = load(ROTATION_KEY, &mut space);
+        self.rotation = length.and_then(|length| Rotation::read(space.get(..length)?));
     }
 }

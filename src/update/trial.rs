@@ -28,6 +28,7 @@ const SUCCESS: i32 = 700;
 
 impl Updates<'_> {
     /// Finds out which image runs, and what is due with it.
+    #[inline(never)]
     pub(super) fn start(&mut self, environment: &mut Environment<'_>) {
         self.load(environment.updater);
         self.stage = Stage::Idle;
@@ -48,8 +49,9 @@ impl Updates<'_> {
                 }
                 // After the note: whoever reads this knows that the trial counts from now.
                 info!(
-                    "update: {} is on trial for {:?}",
-                    self.version, self.settings.trial
+                    "update: {} is on trial for {} s",
+                    self.version,
+                    self.settings.trial.as_secs()
                 );
             }
             (ImageState::Confirmed, Kept::Trial) if is_new => self.succeed(environment),
@@ -59,6 +61,7 @@ impl Updates<'_> {
     }
 
     /// The image before the new one runs again, or still.
+    #[inline(never)]
     fn reverted(&mut self, environment: &mut Environment<'_>) {
         if self.record.is_rollback && !self.record.note.is_empty() {
             return self.rollback_failed(self.record.note, environment);
@@ -91,6 +94,7 @@ impl Updates<'_> {
         self.restart_on_trial(environment);
     }
 
+    #[inline(never)]
     pub(super) fn poll_trial(&mut self, until: Instant, environment: &mut Environment<'_>) {
         if self.is_reported {
             match environment.updater.confirm() {
@@ -107,6 +111,7 @@ impl Updates<'_> {
     }
 
     /// The new image is kept.
+    #[inline(never)]
     fn succeed(&mut self, environment: &mut Environment<'_>) {
         if self.record.is_rollback {
             return self.rolled_back(environment);
@@ -122,6 +127,7 @@ impl Updates<'_> {
     }
 
     /// The update of the record is the one that runs.
+    #[inline(never)]
     pub(super) fn finish_installed(&mut self, details: &str, environment: &mut Environment<'_>) {
         let manifest = &self.record.manifest;
         self.record.installed = Some((manifest.id, manifest.criterion));
@@ -136,6 +142,7 @@ impl Updates<'_> {
     }
 
     /// Notes why this image is not kept, and restarts into the one before.
+    #[inline(never)]
     pub(super) fn give_up(&mut self, cause: Cause, environment: &mut Environment<'_>) {
         let details = detailed(cause, self.last_failure.as_str());
         warn!("update: going back to the image before: {details}");

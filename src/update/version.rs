@@ -1,5 +1,7 @@
 //! Order of versions of images.
 
+use super::number::small;
+
 /// Numbers of a version: MCUboot's have four (`1.2.3+4`), others of Device Update up to four with dots.
 const NUMBERS: usize = 4;
 
@@ -11,11 +13,16 @@ pub(super) fn is_newer(new: &str, old: &str) -> Option<bool> {
 
 fn numbers(version: &str) -> Option<[u32; NUMBERS]> {
     let mut numbers = [0; NUMBERS];
-    let mut parts = version.split(['.', '+']);
-    for (number, part) in numbers.iter_mut().zip(&mut parts) {
-        *number = part.parse().ok()?;
+    let mut places = numbers.iter_mut();
+    let mut rest = version;
+    loop {
+        let end = rest.bytes().position(|byte| matches!(byte, b'.' | b'+'));
+        *places.next()? = small(rest.get(..end.unwrap_or(rest.len()))?)?;
+        match end {
+            Some(end) => rest = rest.get(end + 1..)?,
+            None => return Some(numbers),
+        }
     }
-    parts.next().is_none().then_some(numbers)
 }
 
 #[cfg(test)]

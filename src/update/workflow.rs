@@ -29,6 +29,7 @@ const CANCELLED: i32 = -1;
 
 impl Updates<'_> {
     /// Judges the document of the twin that was read last.
+    #[inline(never)]
     pub(super) fn judge_document(&mut self, environment: &mut Environment<'_>) {
         let Some(is_whole) = self.read.take() else {
             return;
@@ -65,6 +66,7 @@ impl Updates<'_> {
         self.end_cancelled(who, environment);
     }
 
+    #[inline(never)]
     fn end_cancelled(&mut self, who: &str, environment: &mut Environment<'_>) {
         info!(
             "update: {who} cancelled the workflow {}",
@@ -86,6 +88,7 @@ impl Updates<'_> {
     }
 
     /// Takes a deployment, if it is not the one that is under way or was done.
+    #[inline(never)]
     fn process(&mut self, is_whole: bool, environment: &mut Environment<'_>) {
         let is_known = self.record.workflow == *self.service.workflow();
         match self.stage {
@@ -139,6 +142,7 @@ impl Updates<'_> {
     }
 
     /// Verifies a deployment, and prepares its download.
+    #[inline(never)]
     fn take(&mut self, is_whole: bool, environment: &mut Environment<'_>) -> Result<(), Cause> {
         if self.service.is_too_long() {
             return Err(Cause::Workflow(
@@ -161,18 +165,18 @@ impl Updates<'_> {
         if self.begin_package(environment)? {
             return Ok(());
         }
-        let manifest = self.verified()?;
-        if manifest != self.record.manifest || self.record.kept != Kept::Fetching {
-            self.record.offset = 0;
-        }
-        self.record.manifest = manifest;
+        self.check_signature()?;
+        self.read_manifest()?;
         self.answer(ACCEPTED);
-        if manifest.criterion.as_str() == self.version {
-            info!("update: {} is installed already", manifest.id.version);
+        if self.record.manifest.criterion.as_str() == self.version {
+            info!(
+                "update: {} is installed already",
+                self.record.manifest.id.version
+            );
             self.finish_installed("already installed", environment);
             return Ok(());
         }
-        self.job = Some(Box::new(self.image_job()?));
+        self.prepare_job()?;
         self.stage = Stage::Download {
             ask: environment.now,
         };
@@ -180,6 +184,7 @@ impl Updates<'_> {
     }
 
     /// Begins the download of the root key package, if this workflow has one that it has not used yet.
+    #[inline(never)]
     fn begin_package(&mut self, environment: &mut Environment<'_>) -> Result<bool, Cause> {
         let address = self.service.package();
         let mark = crc32(address.as_bytes());
@@ -219,6 +224,7 @@ impl Updates<'_> {
     }
 
     /// The root key package lies in the slot: nothing else is there yet.
+    #[inline(never)]
     pub(super) fn handle_package(&mut self, length: u32, environment: &mut Environment<'_>) {
         match self.take_package(length, environment.updater) {
             Ok(()) => {
@@ -240,6 +246,7 @@ impl Updates<'_> {
         }
     }
 
+    #[inline(never)]
     fn take_package(&mut self, length: u32, updater: &mut dyn Updater) -> Result<(), Cause> {
         let mut text = alloc::vec::Vec::new();
         let length = length as usize;
@@ -249,18 +256,21 @@ impl Updates<'_> {
         text.resize(length, 0);
         updater.read(0, &mut text).map_err(Cause::Slot)?;
         let settings = &self.settings;
-        package::take(&text, settings.roots, &mut self.rotation, settings.verify)
-            .map_err(Cause::Package)?;
+        let rotation = self.rotation.get_or_insert_default();
+        package::take(&text, settings.roots, rotation, settings.verify).map_err(Cause::Package)?;
         info!(
             "update: root key package {} is in force",
-            self.rotation.version()
+            rotation.version()
         );
         Ok(())
     }
 
-    /// Verifies the signature, and reads the manifest.
-    fn verified(&mut self) -> Result<Manifest, Cause> {
-        let (settings, rotation) = (&self.settings, &*self.rotation);
+    // Functions of their own, each of which needs stack for itself alone: RSA needs most of it.
+
+    /// Verifies the manifest's signature.
+    #[inline(never)]
+    fn check_signature(&mut self) -> Result<(), Cause> {
+        let (settings, rotation) = (&self.settings, self.rotation.as_deref());
         let trust = Trust {
             roots: settings.roots,
             rotation,
@@ -269,15 +279,27 @@ impl Updates<'_> {
             .service
             .judged()
             .ok_or(Cause::Workflow("the deployment is damaged"))?;
-        verify(manifest, signature, space, &trust, settings.verify).map_err(Cause::Trust)?;
-        let device = Compatibility {
-            manufacturer: settings.manufacturer,
-            model: settings.model,
-        };
-        Manifest::read(self.service.manifest(), &device).map_err(Cause::Manifest)
+        verify(manifest, signature, space, &trust, settings.verify).map_err(Cause::Trust)
     }
 
-    fn image_job(&self) -> Result<Job, Cause> {
+    /// Reads the manifest, whose signature is verified.
+    #[inline(never)]
+    fn read_manifest(&mut self) -> Result<(), Cause> {
+        let device = Compatibility {
+            manufacturer: self.settings.manufacturer,
+            model: self.settings.model,
+        };
+        let read = Manifest::read(self.service.manifest(), &device);
+        let manifest = read.map_err(Cause::Manifest)?;
+        if manifest != self.record.manifest || self.record.kept != Kept::Fetching {
+            self.record.offset = 0;
+        }
+        self.record.manifest = manifest;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn prepare_job(&mut self) -> Result<(), Cause> {
         let file = &self.record.manifest.file;
         let mut addresses = [Label::<MAX_ADDRESS>::EMPTY; MAX_ADDRESSES];
         let known = self.service.addresses(file.id.as_str());
@@ -291,13 +313,14 @@ impl Updates<'_> {
                 "the deployment has no address of HTTP for its file, or only one of more than 256 bytes",
             ));
         }
-        Ok(Job {
+        self.job = Some(Box::new(Job {
             addresses,
             size: file.size,
             digest: Some(file.digest),
             offset: self.record.offset,
             rate: self.settings.rate,
             patience: self.settings.patience,
-        })
+        }));
+        Ok(())
     }
 }

@@ -45,7 +45,7 @@ class Hub:
         ports = {"listen": f"{self.loopback}:{self.port}", "sntp": f"{self.loopback}:{self.sntp}"}
         command = [program(), "serve", "--state", self.state, "--log", "info"]
         for name, value in {**ports, **self.options}.items():
-            command += [f"--{name.replace('_', '-')}", str(value)]
+            command += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         said = ""

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 from conftest import config_of
@@ -49,10 +50,10 @@ class Images:
 class UpdateHub(Hub):
     """A hub that signs with the keys that the image trusts, and serves files."""
 
-    def __init__(self, directory, images):
+    def __init__(self, directory, images, **options):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        super().__init__(directory, updates=f"127.0.0.1:{port}", updates_host="10.0.2.2")
+        super().__init__(directory, updates=f"127.0.0.1:{port}", updates_host="10.0.2.2", **options)
         self.images = images
         # From the project's directory, as the build takes it.
         keys = (ROOT / images.value("AZURE_UPDATE_ROOT_KEYS")).parent
@@ -69,6 +70,14 @@ class UpdateHub(Hub):
     def deploy(self, version, device):
         """Has a device take an update."""
         self.run("update", "deploy", *ID, "--version", version, "--device", device)
+
+    def deploy_from(self, address, version, device):
+        """Has a device take an update whose file is at this address. The manifest's signature does not cover it."""
+        self.deploy(version, device)
+        service = self.twin(device)["desired"]["deviceUpdate"]["service"]
+        files = dict.fromkeys(service["fileUrls"], address)
+        workflow = {**service["workflow"], "id": str(uuid.uuid4())}
+        self.desire(device, deviceUpdate={"service": {"fileUrls": files, "workflow": workflow}})
 
     def offer(self, version, device, **options):
         """Imports an image, and has a device take it."""

@@ -11,13 +11,18 @@
 
 /*
  * Buffers: IoT Hub sends its Certificate message in one record; a device sends short ones, and a longer one only
- * with a certificate of its own, so that the output buffer is sized for each connection (shim/socket.c).
+ * with a certificate of its own, so that the output buffer is sized for each connection (shim/socket.c). mbedTLS
+ * looks at the length while the connection is open too, so that two connections at a time have one length.
  */
-extern size_t azure_tls_out_content_len;
 #undef MBEDTLS_SSL_IN_CONTENT_LEN
 #undef MBEDTLS_SSL_OUT_CONTENT_LEN
 #define MBEDTLS_SSL_IN_CONTENT_LEN CONFIG_AZURE_TLS_IN_CONTENT_LEN
+#if defined(CONFIG_AZURE_UPDATE_HTTPS)
+#define MBEDTLS_SSL_OUT_CONTENT_LEN CONFIG_AZURE_TLS_OUT_CONTENT_LEN
+#else
+extern size_t azure_tls_out_content_len;
 #define MBEDTLS_SSL_OUT_CONTENT_LEN azure_tls_out_content_len
+#endif
 
 /*
  * A client. No max_fragment_length extension: a hub that honours it splits its Certificate message, which

@@ -118,7 +118,8 @@ struct azure_handshake {
 /*
  * Connects and completes the handshake: peer verification required, SNI, the credentials of these tags, and an
  * output buffer of this length, which must hold the device's own Certificate message. No other connection may be
- * open. Gives a socket. Blocks for CONFIG_NET_SOCKETS_CONNECT_TIMEOUT at most for TCP and for TLS.
+ * open; with CONFIG_AZURE_UPDATE_HTTPS one of a download may, and the output buffer has its largest length. Gives a
+ * socket. Blocks for CONFIG_NET_SOCKETS_CONNECT_TIMEOUT at most for TCP and for TLS.
  */
 int32_t azure_tls_connect(const struct azure_address *address, const char *host_name, const int32_t *tags,
 			  uint32_t tag_count, uint32_t output_length, uint32_t send_timeout_ms,
@@ -141,6 +142,12 @@ int32_t azure_wait_init(void);
 /* diagnosis.c */
 /* Notes the next handshakes here; NULL ends it. */
 void azure_handshake_watch(struct azure_handshake *handshake);
+/*
+ * A thread's turn at handshakes, and at the credentials that they look at, with CONFIG_AZURE_UPDATE_HTTPS. False if
+ * another thread had it for all that time.
+ */
+bool azure_handshake_begin(uint32_t timeout_ms);
+void azure_handshake_end(void);
 /* Gives why TLS could not go on reading the connection, once; kind 0 if it could. */
 void azure_tls_broken(struct azure_handshake *reason);
 /* A TLS_CERT_VERIFY_CALLBACK that notes, and leaves the decision to mbedTLS. */
@@ -228,6 +235,12 @@ struct azure_image_version {
 };
 /* Version of the image that runs, or of that in the slot. -AZURE_NOT_FOUND: there is no image. */
 int32_t azure_update_version(bool running, struct azure_image_version *version);
+/* Whether the download's thread calls this, and its connections may have TLS. */
+#if defined(CONFIG_AZURE_UPDATE_HTTPS)
+bool azure_in_download(void);
+#else
+#define azure_in_download() false
+#endif
 /* Has the download's thread call azure_rust_update_fetch(). */
 void azure_update_start(void);
 /* Sleeps in the download's thread, until azure_update_wake() at most. */

@@ -39,6 +39,8 @@ pub(crate) use self::credentials::{Arena, Kind, Refusal, Stored, add_credential,
 pub(crate) use self::credentials::{check_certificate, check_key};
 #[cfg(CONFIG_AZURE_SHELL)]
 pub(crate) use self::shell::{RawShell, Shell};
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+pub(crate) use self::socket::Turn;
 #[cfg(CONFIG_WIFI)]
 pub(crate) use self::socket::join_wifi;
 #[cfg(CONFIG_NET_L2_PPP)]

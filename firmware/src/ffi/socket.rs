@@ -136,6 +136,28 @@ impl Drop for Socket {
     }
 }
 
+/// A thread's turn at handshakes, and at the credentials that they look at. Dropping it ends it, in the thread that has it.
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+pub(crate) struct Turn(core::marker::PhantomData<*const ()>);
+
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+impl Turn {
+    /// `None` if another thread had it for all that time.
+    pub(crate) fn take(timeout_ms: u32) -> Option<Self> {
+        // SAFETY: takes a number. The pointer in the type keeps it in this thread, which the mutex under it belongs to.
+        let taken = unsafe { c::azure_handshake_begin(timeout_ms) };
+        taken.then_some(Self(core::marker::PhantomData))
+    }
+}
+
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // SAFETY: this thread has the turn, by `take`.
+        unsafe { c::azure_handshake_end() }
+    }
+}
+
 /// Reason why [`wait`] came back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Woken {

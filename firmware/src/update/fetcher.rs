@@ -1,9 +1,12 @@
 //! The download's thread: sockets, the slot, and a word from the device loop.
 
+use core::ffi::CStr;
 use core::time::Duration;
 
-use azure_device::failure::{Code, ConnectError, TcpFailure, TlsFailure};
-use azure_device::logging::{debug, error};
+#[cfg(not(CONFIG_AZURE_UPDATE_HTTPS))]
+use azure_device::failure::TlsFailure;
+use azure_device::failure::{Code, ConnectError, TcpFailure};
+use azure_device::logging::{debug, warn};
 use azure_device::port::update::{FetchFailure, Fetcher, FileServer, News, Slot, SlotError};
 use azure_device::time::Instant;
 use azure_device::update::fetch;
@@ -11,8 +14,14 @@ use embedded_io::{ErrorKind, ErrorType, Read, Write};
 
 use super::updater::{is_stopped, slot_error, take_job, tell};
 use crate::connector::{ADDRESSES, SEND_TIMEOUT_MS};
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+use crate::credentials::Tags;
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+use crate::ffi::Handshake;
 use crate::ffi::{self, Address, Error, Socket, update as port};
 use crate::logger::Line;
+#[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+use crate::tls_failure::connect_error;
 
 /// Time in which something has to come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,11 +81,16 @@ impl Slot for ZephyrFetcher {
 impl Fetcher for ZephyrFetcher {
     type Stream = FileStream;
 
-    fn open(&mut self, server: FileServer<'_>) -> Result<FileStream, ConnectError> {
-        if server.tls {
-            error!("update: the file's address is one of https, which this image does not speak");
-            return Err(ConnectError::Tls(TlsFailure::Other, Code(0)));
+    fn speaks_tls(&self) -> bool {
+        if cfg!(not(CONFIG_AZURE_UPDATE_HTTPS)) {
+            warn!("update: an address of https is passed over (CONFIG_AZURE_UPDATE_HTTPS=n)");
         }
+        cfg!(CONFIG_AZURE_UPDATE_HTTPS)
+    }
+
+    // Not inlined: names and addresses are off the stack during the download.
+    #[inline(never)]
+    fn open(&mut self, server: FileServer<'_>) -> Result<FileStream, ConnectError> {
         let host = Line::<256>::of(format_args!("{}", server.host));
         let port = Line::<8>::of(format_args!("{}", server.port));
         let mut addresses = [Address::default(); ADDRESSES];
@@ -84,14 +98,23 @@ impl Fetcher for ZephyrFetcher {
             .map_err(|error| error.resolving(Code(ffi::errno())))?;
         let mut last = ConnectError::Tcp(TcpFailure::Other, Code(0));
         for address in addresses.iter().take(count) {
-            match Socket::connect_tcp(address, SEND_TIMEOUT_MS) {
+            let connected = match server.tls {
+                true => self.connect_tls(address, host.as_c_str()),
+                false => Socket::connect_tcp(address, SEND_TIMEOUT_MS)
+                    .map_err(|error| error.connecting(Code(ffi::errno()))),
+            };
+            match connected {
                 Ok(socket) => {
                     return Ok(FileStream {
                         socket,
                         number: self.number,
                     });
                 }
-                Err(error) => last = error.connecting(Code(ffi::errno())),
+                Err(error) => last = error,
+            }
+            // Another address of the same server shows the same certificate.
+            if matches!(last, ConnectError::Tls(..)) {
+                break;
             }
         }
         Err(last)
@@ -114,6 +137,32 @@ impl Fetcher for ZephyrFetcher {
 
     fn progress(&mut self, written: u32) {
         tell(self.number, News::Progress(written));
+    }
+}
+
+impl ZephyrFetcher {
+    /// Connects with TLS, and trusts the roots that the hub is trusted by. The device's own certificate stays unknown to
+    /// the server.
+    #[cfg(CONFIG_AZURE_UPDATE_HTTPS)]
+    fn connect_tls(&self, address: &Address, host: &CStr) -> Result<Socket, ConnectError> {
+        let _turn = loop {
+            if let Some(turn) = ffi::Turn::take(LOOK_MS) {
+                break turn;
+            }
+            if is_stopped(self.number) {
+                return Err(ConnectError::Cancelled);
+            }
+        };
+        let tags = Tags::of_roots();
+        let mut handshake = Handshake::default();
+        Socket::connect_tls(address, host, &tags, SEND_TIMEOUT_MS, &mut handshake)
+            .map_err(|error| connect_error(error, ffi::errno(), &handshake))
+    }
+
+    /// Is not called: [`Fetcher::speaks_tls`] says no.
+    #[cfg(not(CONFIG_AZURE_UPDATE_HTTPS))]
+    fn connect_tls(&self, _: &Address, _: &CStr) -> Result<Socket, ConnectError> {
+        Err(ConnectError::Tls(TlsFailure::Other, Code(0)))
     }
 }
 

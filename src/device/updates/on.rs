@@ -30,6 +30,8 @@ pub(in crate::device) struct Updating<'b> {
 }
 
 impl<'b> Updating<'b> {
+    // Not inlined: what it makes is on the stack first, where a device is made.
+    #[inline(never)]
     pub(in crate::device) fn new(config: &Config<'b>) -> Self {
         let facts = config.facts;
         let new = |settings| {

@@ -58,6 +58,8 @@ pub enum FetchFailure {
     Slot(SlotError),
     /// The buffer of the download is smaller than 1,024 bytes.
     Buffer,
+    /// The address is one of https, and the platform has no TLS for a download.
+    NoTls,
 }
 
 impl FetchFailure {
@@ -77,6 +79,7 @@ impl FetchFailure {
             Self::FlashDigest => 10,
             Self::Slot(_) => 11,
             Self::Buffer => 12,
+            Self::NoTls => 13,
         }
     }
 }
@@ -109,6 +112,9 @@ impl fmt::Display for FetchFailure {
             ),
             Self::Slot(error) => error.fmt(f),
             Self::Buffer => f.write_str("the buffer of the download has less than 1,024 bytes"),
+            Self::NoTls => f.write_str(
+                "the file's address is one of https, for which this device is not built",
+            ),
         }
     }
 }

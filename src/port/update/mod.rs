@@ -90,6 +90,12 @@ pub trait Fetcher: Slot {
     /// implementation chooses (30 s is usual) is an error.
     type Stream: embedded_io::Read + embedded_io::Write;
 
+    /// True if [`Fetcher::open`] opens connections with TLS. Without it an address of https is given up at once. Default
+    /// true.
+    fn speaks_tls(&self) -> bool {
+        true
+    }
+
     /// Opens a connection, with TLS if the server asks for it.
     ///
     /// # Errors

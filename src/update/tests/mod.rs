@@ -106,7 +106,7 @@ pub(crate) fn check_in(
     let roots = roots();
     let trust = Trust {
         roots: &roots,
-        rotation,
+        rotation: Some(rotation),
     };
     let mut signature = signature.to_vec();
     let mut space = vec![0; space];

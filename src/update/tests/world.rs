@@ -56,6 +56,8 @@ pub(crate) struct Net {
     pub(crate) progress: Vec<u32>,
     pub(crate) erased: Vec<(u32, u32)>,
     pub(crate) stopped: bool,
+    /// The platform has no TLS.
+    pub(crate) without_tls: bool,
 }
 
 impl Default for Net {
@@ -73,6 +75,7 @@ impl Default for Net {
             progress: Vec::new(),
             erased: Vec::new(),
             stopped: false,
+            without_tls: false,
         }
     }
 }
@@ -261,11 +264,13 @@ impl Slot for Thread<'_> {
 impl Fetcher for Thread<'_> {
     type Stream = Pipe;
 
+    fn speaks_tls(&self) -> bool {
+        !self.0.without_tls
+    }
+
     fn open(&mut self, server: FileServer<'_>) -> Result<Pipe, ConnectError> {
-        assert_eq!(
-            (server.host, server.port, server.tls),
-            ("files.example", 8080, false)
-        );
+        assert_eq!((server.host, server.port), ("files.example", 8080));
+        assert!(!(server.tls && self.0.without_tls));
         let answer = self.0.answers.pop_front().unwrap_or(Answer::Good);
         if matches!(answer, Answer::Refuse) {
             return Err(ConnectError::Tcp(TcpFailure::Refused, Code(0)));
