@@ -12,6 +12,7 @@ use crate::policy::Keys;
 use crate::quota::Used;
 use crate::registry::Device;
 use crate::sessions::{Activity, Subscriptions};
+use crate::story::Kept;
 use crate::twin::Twin;
 use crate::uploads::{Blob, Notification, Upload};
 
@@ -30,6 +31,7 @@ pub(crate) fn check(key: &str, value: &Value) -> Result<(), String> {
         "dps-enrollment" | "dps-group" => reads::<Enrollment>,
         "dps-registration" => reads::<Registration>,
         "dps-scope" => reads::<String>,
+        "dps-story" => reads::<Kept>,
         "dps-update" => reads::<Offer>,
         "feedback" => reads::<(u64, Feedback)>,
         "file-notification" => reads::<(u64, Notification)>,

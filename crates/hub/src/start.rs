@@ -30,7 +30,7 @@ use crate::registry::Registry;
 use crate::sessions::Sessions;
 use crate::store::files::refuse_to_replace;
 use crate::store::{self, DirectoryLock, Store, StoreError, write_atomically};
-use crate::story::Stories;
+use crate::story::{Bounds, Stories};
 use crate::throttle::Throttle;
 use crate::tls::{Hierarchy, server_config};
 use crate::twin::Twins;
@@ -40,10 +40,18 @@ use crate::{kinds, mqtt, page, rest, sntp};
 
 /// Interval at which locks and expiries of messages are looked at.
 const TICK: Duration = Duration::from_millis(200);
-/// Clients whose stories are kept: more than a hub of this kind has.
-const MAX_STORIES: usize = 100_000;
-/// Registrations whose stories are kept.
-const MAX_REGISTRATION_STORIES: usize = 1000;
+/// Bounds of the stories of clients: more clients than a hub of this kind has.
+const STORIES: Bounds = Bounds {
+    subjects: 100_000,
+    packets: 48,
+    others: 32,
+};
+/// Bounds of the stories of registrations, which are in the journal: 10 MB at most.
+const REGISTRATION_STORIES: Bounds = Bounds {
+    subjects: 1000,
+    packets: 16,
+    others: 16,
+};
 /// Ticks from one sync of the medium to the next.
 const TICKS_PER_SYNC: u32 = 5;
 
@@ -307,8 +315,12 @@ pub(crate) fn open_core(config: &Config, directory: &Path) -> Result<Core, Start
         limits: config.limits.clone(),
         policies,
         closes: CloseLog::default(),
-        stories: Stories::new(config.page.is_some(), MAX_STORIES),
-        registration_stories: Stories::new(config.page.is_some(), MAX_REGISTRATION_STORIES),
+        stories: Stories::new(config.page.is_some(), STORIES),
+        registration_stories: Stories::kept(
+            config.page.is_some(),
+            REGISTRATION_STORIES,
+            Arc::clone(&store),
+        ),
         clock,
         store,
     })

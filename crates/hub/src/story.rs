@@ -3,29 +3,41 @@
 //! # Theory of operation
 //! A happening is the begin or the end of a connection, with its reason, a fault, or a packet. Each subject (a client
 //! or a registration) keeps its last ones, packets apart from the rest, so that many packets push no reason out. What
-//! comes again and again (telemetry and its PUBACK, PINGREQ) is one happening with a count. Nothing is kept beyond the
-//! process, and nothing at all without a page.
+//! comes again and again (telemetry and its PUBACK, PINGREQ) is one happening with a count. Nothing is kept without a
+//! page. The stories of clients end with the process; those of registrations are in the journal.
+
+mod kept;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Clock;
 use crate::shown;
+use crate::store::Store;
+pub(crate) use kept::{ANSWER, Kept};
+use kept::{Changes, Journal};
 
-/// Packets that are kept of a subject.
-const MAX_PACKETS: usize = 48;
-/// Other happenings that are kept of a subject.
-const MAX_OTHERS: usize = 32;
 /// Happenings that are kept of all subjects together, packets left out.
 const MAX_RECENT: usize = 500;
 /// Most bytes of what a happening says.
 const MAX_DETAIL: usize = 300;
 
+/// Bounds of stories.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Subjects that have a story.
+    pub(crate) subjects: usize,
+    /// Packets of a subject.
+    pub(crate) packets: usize,
+    /// Other happenings of a subject.
+    pub(crate) others: usize,
+}
+
 /// Event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum What {
     /// A CONNECT was accepted.
@@ -158,15 +170,38 @@ pub(crate) struct Recent {
 #[derive(Debug)]
 pub(crate) struct Stories {
     inner: Option<Mutex<Inner>>,
-    max_subjects: usize,
+    bounds: Bounds,
+    journal: Option<Journal>,
 }
 
 impl Stories {
-    /// Stories of this many subjects at most; none at all unless they are `wanted`.
-    pub(crate) fn new(wanted: bool, max_subjects: usize) -> Self {
+    /// Stories that end with the process; none at all unless they are `wanted`.
+    pub(crate) fn new(wanted: bool, bounds: Bounds) -> Self {
         Self {
             inner: wanted.then(Mutex::default),
-            max_subjects,
+            bounds,
+            journal: None,
+        }
+    }
+
+    /// Stories that are kept in `store`, with those that it holds.
+    pub(crate) fn kept(wanted: bool, bounds: Bounds, store: Arc<Store>) -> Self {
+        let journal = Journal::new(store);
+        let inner = wanted.then(|| {
+            let mut inner = Inner::default();
+            let mut changes = Changes::default();
+            for (subject, happening) in journal.read() {
+                inner.next = happening.number + 1;
+                // More may have been kept once than is now.
+                changes.remove(&subject, inner.add(&subject, happening, &bounds));
+            }
+            journal.write(changes);
+            Mutex::new(inner)
+        });
+        Self {
+            inner,
+            bounds,
+            journal: Some(journal),
         }
     }
 
@@ -207,13 +242,13 @@ impl Stories {
                 happening: happening.clone(),
             });
         }
-        if let Some(story) = inner.subjects.get_mut(subject) {
-            story.add(happening);
-            return;
+        let dropped = inner.add(subject, happening, &self.bounds);
+        if let (Some(journal), Some(story)) = (&self.journal, inner.subjects.get(subject)) {
+            let mut changes = Changes::default();
+            changes.keep(subject, story.all().filter(|one| one.changed == changed));
+            changes.remove(subject, dropped);
+            journal.write(changes);
         }
-        inner.make_room(self.max_subjects);
-        let story = inner.subjects.entry(subject.to_owned()).or_default();
-        story.add(happening);
     }
 
     /// Changes in the story of a subject since `changed`, oldest first, and the value for the next call.
@@ -224,8 +259,8 @@ impl Stories {
         let Some(story) = inner.subjects.get(subject) else {
             return (Vec::new(), inner.next);
         };
-        let all = story.others.iter().chain(&story.packets);
-        let mut found: Vec<_> = all.filter(|one| one.changed >= changed).cloned().collect();
+        let new = story.all().filter(|one| one.changed >= changed);
+        let mut found: Vec<_> = new.cloned().collect();
         found.sort_by_key(|one| one.number);
         (found, inner.next)
     }
@@ -263,32 +298,58 @@ impl Stories {
 }
 
 impl Inner {
+    /// Adds what happened to a subject; gives what made room for it.
+    fn add(&mut self, subject: &str, happening: Happening, bounds: &Bounds) -> Dropped {
+        if let Some(story) = self.subjects.get_mut(subject) {
+            return Dropped {
+                happening: story.add(happening, bounds),
+                story: None,
+            };
+        }
+        let story = self.make_room(bounds.subjects);
+        let mut own = Story::default();
+        let happening = own.add(happening, bounds);
+        self.subjects.insert(subject.to_owned(), own);
+        Dropped { happening, story }
+    }
+
     /// Forgets the subject to which nothing happened for the longest time, if there are too many.
-    fn make_room(&mut self, max_subjects: usize) {
+    fn make_room(&mut self, max_subjects: usize) -> Option<(String, Story)> {
         if self.subjects.len() < max_subjects {
-            return;
+            return None;
         }
         let oldest = self
             .subjects
             .iter()
             .min_by_key(|(_, story)| story.changed());
-        if let Some(oldest) = oldest.map(|(subject, _)| subject.clone()) {
-            self.subjects.remove(&oldest);
-        }
+        let oldest = oldest.map(|(subject, _)| subject.clone())?;
+        self.subjects.remove_entry(&oldest)
     }
 }
 
+/// Happenings that made room for a new one.
+#[derive(Debug)]
+struct Dropped {
+    /// Of the same subject.
+    happening: Option<Happening>,
+    /// All of another subject.
+    story: Option<(String, Story)>,
+}
+
 impl Story {
-    fn changed(&self) -> u64 {
-        let last = |all: &VecDeque<Happening>| all.iter().map(|one| one.changed).max();
-        last(&self.packets).max(last(&self.others)).unwrap_or(0)
+    fn all(&self) -> impl Iterator<Item = &Happening> {
+        self.others.iter().chain(&self.packets)
     }
 
-    fn add(&mut self, happening: Happening) {
+    fn changed(&self) -> u64 {
+        self.all().map(|one| one.changed).max().unwrap_or(0)
+    }
+
+    /// Adds a happening; gives the one that made room for it.
+    fn add(&mut self, happening: Happening, bounds: &Bounds) -> Option<Happening> {
         if !happening.what.is_packet() {
             // Packets of the next connection are others.
-            push(&mut self.others, happening, MAX_OTHERS);
-            return;
+            return push(&mut self.others, happening, bounds.others);
         }
         let since = self.others.back().map_or(0, |other| other.number);
         let of_connection = self.packets.iter_mut().rev();
@@ -301,8 +362,9 @@ impl Story {
                 again.last = happening.time;
                 again.changed = happening.changed;
                 again.detail = happening.detail;
+                None
             }
-            None => push(&mut self.packets, happening, MAX_PACKETS),
+            None => push(&mut self.packets, happening, bounds.packets),
         }
     }
 }
@@ -315,11 +377,10 @@ fn comes_again(label: &str) -> bool {
     )
 }
 
-fn push(all: &mut VecDeque<Happening>, one: Happening, max: usize) {
-    if all.len() == max {
-        all.pop_front();
-    }
+fn push(all: &mut VecDeque<Happening>, one: Happening, max: usize) -> Option<Happening> {
+    let dropped = (all.len() >= max).then(|| all.pop_front()).flatten();
     all.push_back(one);
+    dropped
 }
 
 fn shortened(detail: String) -> Box<str> {
@@ -331,10 +392,18 @@ fn shortened(detail: String) -> Box<str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
+    const BOUNDS: Bounds = Bounds {
+        subjects: 3,
+        packets: 48,
+        others: 32,
+    };
+
     fn stories() -> (Stories, Clock) {
-        (Stories::new(true, 3), Clock::new(0))
+        (Stories::new(true, BOUNDS), Clock::new(0))
     }
 
     fn told(stories: &Stories, subject: &str) -> Vec<(&'static str, u64, String)> {
@@ -364,9 +433,9 @@ mod tests {
             stories.tell("d", &clock, What::Received, "SUBSCRIBE", detail);
         }
         let told = told(&stories, "d");
-        assert_eq!(told.len(), MAX_PACKETS + 1);
+        assert_eq!(told.len(), BOUNDS.packets + 1);
         assert_eq!(told[0].2, "the reason");
-        assert_eq!(told[MAX_PACKETS].2, "999");
+        assert_eq!(told[BOUNDS.packets].2, "999");
     }
 
     #[test]
@@ -413,7 +482,7 @@ mod tests {
         assert_eq!(stories.last_reason("d").as_deref(), Some("why"));
         stories.tell("d", &clock, What::Connected, "", String::new);
         assert_eq!(stories.last_reason("d"), None);
-        let off = Stories::new(false, 3);
+        let off = Stories::new(false, BOUNDS);
         off.tell("d", &clock, What::Closed, "", || -> String {
             panic!("not wanted")
         });
@@ -442,5 +511,62 @@ mod tests {
         let (stories, clock) = stories();
         stories.tell("d", &clock, What::Closed, "", || "ä".repeat(1000));
         assert!(told(&stories, "d")[0].2.len() <= MAX_DETAIL + 3);
+    }
+
+    #[test]
+    fn stories_of_a_journal_are_there_after_a_restart_within_the_same_bounds() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::new(0);
+        let open = |bounds: Bounds| {
+            let store = Store::open(directory.path(), crate::kinds::check).unwrap();
+            let store = Arc::new(store);
+            (Stories::kept(true, bounds, Arc::clone(&store)), store)
+        };
+        let shown = |stories: &Stories, subject: &str| {
+            let (all, _) = stories.since(subject, 0);
+            serde_json::to_value(all).unwrap()
+        };
+        let bounds = Bounds {
+            subjects: 2,
+            packets: 3,
+            others: 2,
+        };
+        let (stories, store) = open(bounds);
+        for number in 0..5 {
+            let detail = || format!("202, number {number}");
+            stories.tell("a", &clock, What::Sent, ANSWER, detail);
+            stories.tell("a", &clock, What::Ended, "", || "the end");
+        }
+        stories.tell("b", &clock, What::Closed, "", || "why");
+        stories.tell("c", &clock, What::Closed, "", || "why");
+        let before = ["b", "c"].map(|subject| shown(&stories, subject));
+        assert_eq!(store.scan::<Kept>("").len(), 2);
+        stories.tell("b", &clock, What::Sent, ANSWER, || "200");
+        let of_b = shown(&stories, "b");
+        drop((stories, store));
+
+        let (stories, store) = open(bounds);
+        let mut subjects = stories.subjects();
+        subjects.sort();
+        assert_eq!(subjects, ["b", "c"]);
+        assert_eq!(shown(&stories, "b"), of_b);
+        assert_eq!(shown(&stories, "c"), before[1]);
+        // What happens now comes after.
+        for number in 0..9 {
+            stories.tell("b", &clock, What::Sent, ANSWER, || number.to_string());
+        }
+        let details: Vec<_> = told(&stories, "b").into_iter().map(|one| one.2).collect();
+        assert_eq!(details, ["why", "6", "7", "8"]);
+        assert_eq!(store.scan::<Kept>("").len(), 5);
+        drop((stories, store));
+
+        let (stories, store) = open(Bounds {
+            subjects: 1,
+            packets: 1,
+            ..bounds
+        });
+        let details: Vec<_> = told(&stories, "b").into_iter().map(|one| one.2).collect();
+        assert_eq!(details, ["8"]);
+        assert_eq!(store.scan::<Kept>("").len(), 1);
     }
 }

@@ -172,6 +172,38 @@ fn a_message_is_received_under_a_lock_and_completed_rejected_or_abandoned() {
 }
 
 #[test]
+fn the_owner_receives_and_settles_a_devices_messages_as_az_does() {
+    let hub = hub();
+    Device::create(&hub, "d");
+    for id in ["completed", "rejected", "abandoned"] {
+        hub.send_c2d("d", message(id)).unwrap();
+    }
+    let path = "/devices/d/messages/deviceBound";
+    let receive = || as_owner(&hub, &format!("GET {path}"), None);
+    let settle = |line: String| as_owner(&hub, &line, None).status;
+    let mut locks = Vec::new();
+    for id in ["completed", "rejected", "abandoned"] {
+        let reply = receive();
+        assert_eq!(reply.header("iothub-messageid"), Some(id), "{reply:?}");
+        locks.push(reply.etag().trim_matches('"').to_owned());
+    }
+    assert_eq!(receive().status, 204);
+    assert_eq!(settle(format!("DELETE {path}/{}", locks[0])), 204);
+    // `az` sends the parameter without a value.
+    assert_eq!(settle(format!("DELETE {path}/{}?reject=", locks[1])), 204);
+    assert_eq!(settle(format!("POST {path}/{}/abandon", locks[2])), 204);
+    let again = receive();
+    assert_eq!(again.header("iothub-messageid"), Some("abandoned"));
+    assert_eq!(again.header("iothub-deliverycount"), Some("2"));
+    let outcomes = hub.take_feedback().unwrap().into_iter();
+    let outcomes: Vec<_> = outcomes.map(|record| record.status_code).collect();
+    assert_eq!(outcomes, [Outcome::Success, Outcome::Rejected]);
+    for lock in locks {
+        assert_eq!(settle(format!("DELETE {path}/{lock}")), 412);
+    }
+}
+
+#[test]
 fn a_lock_times_out_and_deliveries_are_counted_over_https_as_over_mqtt() {
     let hub = hub_with(|config: &mut Config| {
         config.limits.c2d_lock = Duration::from_millis(50);

@@ -81,6 +81,42 @@ fn a_device_is_created_read_changed_and_deleted_in_azures_shape() {
 }
 
 #[test]
+fn keys_are_renewed_by_the_entry_as_az_sends_it_back_and_connections_close() {
+    let hub = hub();
+    let device = Device::create(&hub, "d");
+    as_owner(&hub, "PUT /devices/d/modules/m", Some(json!({}))).body["etag"]
+        .as_str()
+        .unwrap();
+    for path in ["/devices/d", "/devices/d/modules/m"] {
+        let get = || as_owner(&hub, &format!("GET {path}"), None).body;
+        let mut entry = get();
+        let etag = format!("\"{}\"", entry["etag"].as_str().unwrap());
+        let keys = entry["authentication"]["symmetricKey"].clone();
+        entry["authentication"]["symmetricKey"] = json!({
+            "primaryKey": keys["secondaryKey"], "secondaryKey": keys["primaryKey"],
+        });
+        let mut client =
+            (path == "/devices/d").then(|| Client::accepted(&hub, &device, Options::default()));
+        let put = |etag: &str| {
+            let headers = [("If-Match", etag)];
+            as_owner_with(&hub, &format!("PUT {path}"), &headers, Some(entry.clone()))
+        };
+        let swapped = put(&etag);
+        assert_eq!(swapped.status, 200, "{swapped:?}");
+        let now = &get()["authentication"]["symmetricKey"];
+        assert_eq!(now["primaryKey"], keys["secondaryKey"]);
+        assert_eq!(now["secondaryKey"], keys["primaryKey"]);
+        // Somebody who read the entry before does not undo it.
+        assert_eq!(put(&etag).status, 412);
+        if let Some(client) = &mut client {
+            client.expect_close();
+        }
+    }
+    // The key that went to the second place still proves the device.
+    Client::accepted(&hub, &device, Options::default()).ping();
+}
+
+#[test]
 fn errors_have_azures_codes() {
     let hub = hub();
     let missing = as_owner(&hub, "GET /devices/nobody", None);

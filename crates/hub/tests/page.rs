@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use common::dps;
 use common::page::Page;
-use common::program::{self, Serve, fail, succeed};
+use common::program::{self, Serve, fail, succeed, value};
 use common::*;
 use local_hub::{Fault, Hub};
 use serde_json::json;
@@ -284,6 +284,68 @@ fn the_hub_tells_of_itself_and_of_registrations() {
         registration["story"].to_string().contains("assigned"),
         "{registration}"
     );
+}
+
+#[test]
+fn the_story_of_a_registration_is_there_after_a_kill_and_goes_on() {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path();
+    let serve = Serve::start(state, &[]);
+    let scope = succeed(state, &["dps", "id-scope"]);
+    let key = value(
+        state,
+        &[
+            "dps",
+            "enrollment",
+            "create",
+            "--eid",
+            "pump-7",
+            "--at",
+            "symmetricKey",
+        ],
+    );
+    let key = key["attestation"]["symmetricKey"]["primaryKey"]
+        .as_str()
+        .unwrap();
+    let register = |serve: &Serve| {
+        let mut client = serve.open(state);
+        client.send(&dps::connect_packet(&scope, "pump-7", Some(key)));
+        client.expect(&CONNACK_NEW);
+        client.send(&subscribe(1, &[(dps::RESPONSES, 1)]));
+        client.expect(&[0x90, 3, 0, 1, 1]);
+        dps::provision(&mut client, "pump-7");
+        client.send(&DISCONNECT);
+        client.expect_close();
+    };
+    let story = |serve: &Serve, count: usize| {
+        let mut live = Page::at(serve.page.as_ref().unwrap()).live("hub");
+        let of = |told: &serde_json::Value| {
+            let story = told["registrations"][0]["story"].as_array();
+            story.cloned().unwrap_or_default()
+        };
+        of(&live.until("registrations", |told| of(told).len() == count))
+    };
+    register(&serve);
+    let before = story(&serve, 4);
+    assert!(before[1]["detail"].as_str().unwrap().contains("assigning"));
+    assert!(
+        before[2]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("\"assigned\"")
+    );
+    serve.kill();
+
+    let serve = Serve::start(state, &[]);
+    assert_eq!(story(&serve, 4), before);
+    register(&serve);
+    let after = story(&serve, 8);
+    assert_eq!(after[..4], before[..]);
+    serve.kill();
+    // A hub without a page neither shows nor loses it.
+    Serve::start(state, &["--page", "off"]).kill();
+    let serve = Serve::start(state, &[]);
+    assert_eq!(story(&serve, 8), after);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::close::CloseReason;
 use crate::core::Core;
 use crate::credentials::x509;
 use crate::dps::{Answer, Proof, failure, is_registration_id};
-use crate::story::What;
+use crate::story::{ANSWER, What};
 use crate::update::Operation;
 
 /// The filter for answers.
@@ -237,7 +237,7 @@ impl ProvisioningSession {
             &self.registration_id,
             &self.core.clock,
             What::Sent,
-            "answer",
+            ANSWER,
             || format!("{} to {request}: {}", answer.status, answer.body),
         );
         log::debug!(

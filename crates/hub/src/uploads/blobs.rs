@@ -41,6 +41,9 @@ pub(crate) struct Blob {
     /// In milliseconds since 1970.
     pub(super) created: u64,
     pub(super) modified: u64,
+    /// MD5 in base64, computed by the hub if the blob came in one piece, or told by the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) md5: Option<String>,
     /// Ids and sizes of the blocks that it was made of; empty if it came in one piece.
     blocks: Vec<(String, u64)>,
 }
@@ -63,6 +66,8 @@ impl Blob {
 #[derive(Debug, Default)]
 pub(super) struct Writing {
     pub(super) content_type: Option<String>,
+    /// MD5 in base64 that the blob shall have.
+    pub(super) md5: Option<String>,
     /// `If-None-Match: *`: there must be no blob yet.
     pub(super) only_new: bool,
     /// `If-Match`: the blob must have this etag.
@@ -255,6 +260,7 @@ impl Blobs {
             etag: format!("0x{:016X}", random::number()),
             created: old.map_or(now, |blob| blob.created),
             modified: now,
+            md5: how.md5,
             blocks,
         };
         let old_file = old.map(|blob| (blob.file.clone(), blob.size));

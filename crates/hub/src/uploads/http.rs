@@ -27,7 +27,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use tokio::time::timeout;
 
+use super::arriving::Arriving;
 use super::blobs::{Blob, Writing};
+use super::md5::{self, Digest, Hash as _, Md5};
 use super::refusal::Refusal;
 use super::sas::Parameters;
 use super::{CONTAINER, blocks};
@@ -159,7 +161,7 @@ async fn put(
     core: &Arc<Core>,
     name: String,
     request: Request<Incoming>,
-    how: Writing,
+    mut how: Writing,
 ) -> Result<Response<Body>, Refusal> {
     match request
         .headers()
@@ -180,12 +182,13 @@ async fn put(
             ));
         }
     }
+    // The blob's own takes precedence.
+    let of_body = Digest::promised(request.headers(), md5::OF_BODY)?;
+    let promised = Digest::promised(request.headers(), md5::OF_BLOB)?.or(of_body);
     let blobs = &core.uploads.blobs;
-    let mut arriving = blobs.receive()?;
-    let mut body = request.into_body();
-    while let Some(bytes) = next(core, &mut body).await? {
-        arriving.write(&bytes)?;
-    }
+    let (arriving, digest) = receive(core, request.into_body()).await?;
+    digest.check(promised)?;
+    how.md5 = Some(digest.text());
     let blob = tokio::task::block_in_place(|| blobs.put(&name, arriving, how))?;
     Ok(created(Some(&blob)))
 }
@@ -197,14 +200,25 @@ async fn put_block(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     blocks::check_id(&block)?;
+    let promised = Digest::promised(request.headers(), md5::OF_BODY)?;
     let blobs = &core.uploads.blobs;
-    let mut arriving = blobs.receive()?;
-    let mut body = request.into_body();
+    let (arriving, digest) = receive(core, request.into_body()).await?;
+    digest.check(promised)?;
+    tokio::task::block_in_place(|| blobs.put_block(&name, &block, arriving))?;
+    let mut response = created(None);
+    tell_md5(response.headers_mut(), promised.map(Digest::text));
+    Ok(response)
+}
+
+/// Receives contents, and computes their MD5.
+async fn receive(core: &Core, mut body: Incoming) -> Result<(Arriving<'_>, Digest), Refusal> {
+    let mut arriving = core.uploads.blobs.receive()?;
+    let mut digest = Md5::new();
     while let Some(bytes) = next(core, &mut body).await? {
+        digest.update(&bytes);
         arriving.write(&bytes)?;
     }
-    tokio::task::block_in_place(|| blobs.put_block(&name, &block, arriving))?;
-    Ok(created(None))
+    Ok((arriving, Digest::of(digest)))
 }
 
 async fn put_list(
@@ -217,6 +231,9 @@ async fn put_list(
     if !request.headers().contains_key("x-ms-blob-content-type") {
         how.content_type = None;
     }
+    let promised = Digest::promised(request.headers(), md5::OF_BODY)?;
+    // Nobody checks it: its blocks were checked.
+    how.md5 = Digest::promised(request.headers(), md5::OF_BLOB)?.map(Digest::text);
     let mut body = request.into_body();
     let mut xml = Vec::new();
     while let Some(bytes) = next(core, &mut body).await? {
@@ -229,6 +246,7 @@ async fn put_list(
             ));
         }
     }
+    Digest::of(Md5::new_with_prefix(&xml)).check(promised)?;
     let blobs = &core.uploads.blobs;
     let blob = tokio::task::block_in_place(|| {
         let list = blocks::parse(&xml)?;
@@ -270,8 +288,15 @@ fn created(blob: Option<&Blob>) -> Response<Body> {
     );
     if let Some(blob) = blob {
         tell(headers, blob);
+        tell_md5(headers, blob.md5.clone());
     }
     response
+}
+
+fn tell_md5(headers: &mut HeaderMap, digest: Option<String>) {
+    if let Some(Ok(value)) = digest.map(HeaderValue::try_from) {
+        headers.insert(md5::OF_BODY, value);
+    }
 }
 
 /// ETag and time of a blob.
@@ -326,6 +351,15 @@ fn get(core: &Core, name: &str, sent: &HeaderMap) -> Result<Response<Body>, Refu
         let told = format!("bytes {first}-{}/{}", end.saturating_sub(1), blob.size);
         headers.extend(HeaderValue::try_from(told).map(|told| (CONTENT_RANGE, told)));
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    // That of the whole blob, in any case.
+    if let Some(Ok(value)) = blob.md5.map(HeaderValue::try_from) {
+        let name = if range.is_some() {
+            md5::OF_BLOB
+        } else {
+            md5::OF_BODY
+        };
+        response.headers_mut().insert(name, value);
     }
     Ok(response)
 }

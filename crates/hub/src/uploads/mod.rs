@@ -19,6 +19,7 @@ mod arriving;
 mod blobs;
 mod blocks;
 mod http;
+mod md5;
 mod notifications;
 mod refusal;
 mod sas;

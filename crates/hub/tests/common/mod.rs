@@ -14,6 +14,7 @@ pub mod open_page;
 pub mod page;
 pub mod program;
 pub mod rest;
+pub mod uploads;
 pub mod websocket;
 
 use std::io::{ErrorKind, Read, Write};

@@ -98,7 +98,7 @@ function registrations({ count: all, registrations }) {
                 h("li", { class: `happening ${one.what}` }, h("time", {}, when(one.time)), h("div", {}, h("div", { class: "what" }, h("span", { class: "title" }, titles[one.what] ?? one.what)), h("p", {}, line(one.detail)))),
               ).reverse(),
             )
-          : h("p", { class: "muted" }, "Nothing has happened since the hub started."),
+          : h("p", { class: "muted" }, "The hub has kept nothing of its story."),
       ),
     ),
     all > registrations.length ? h("p", { class: "muted" }, `The first ${registrations.length} of ${all} are shown.`) : null,
