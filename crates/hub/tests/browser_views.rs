@@ -349,10 +349,10 @@ fn every_fault_is_injected_by_its_form_and_taken_back() {
     let injected = |text: &str| browser.wait_for(".injected li", text);
     browser.choose("[data-fault=refuseConnect] select", "3");
     inject("refuseConnect");
-    injected("Refuse CONNECT (code 3, times 1)");
+    injected("CONNECT is refused with 3, once");
     browser.fill("[data-fault=delayPuback] input", "50");
     inject("delayPuback");
-    injected("Delay PUBACKs (milliseconds 50)");
+    injected("PUBACKs come 50 ms late");
     inject("suppressPuback");
     injected("Suppress PUBACKs");
     browser.fill("[data-fault=failTwin] .field:nth-child(1) input", "200");
@@ -360,10 +360,10 @@ fn every_fault_is_injected_by_its_form_and_taken_back() {
     browser.wait_for(".outcome.bad", "status is 429, or 500 to 599");
     browser.fill("[data-fault=failTwin] .field:nth-child(1) input", "500");
     inject("failTwin");
-    injected("Fail the twin (status 500, times 1)");
+    injected("Requests to the twin fail with 500, once");
     browser.fill("[data-fault=duplicateC2d] input", "4");
     inject("duplicateC2d");
-    injected("Duplicate messages (times 4)");
+    injected("The next 4 messages come twice");
     browser.press(".injected", "Remove");
     browser.wait_for(".empty", "Nothing is injected");
     inject("halfOpen");
@@ -390,7 +390,7 @@ fn every_fault_is_injected_by_its_form_and_taken_back() {
     let form = "form[aria-label='Fail a registration']";
     browser.fill(&browser.labelled(form, "Registration id"), "pump-7");
     browser.press(form, "Inject");
-    injected("Fails with 429, 1 times");
+    injected("Fails with 429, once");
     hub.inject("d", Fault::SuppressPuback).unwrap();
     injected("Suppress PUBACKs");
 }

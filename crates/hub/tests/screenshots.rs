@@ -4,7 +4,8 @@
 //! PICTURES=docs/images cargo test -p local-hub --test screenshots
 //! ```
 //!
-//! Without the variable they are made and thrown away, so that they can be made whenever somebody wants them. The hub's
+//! Without the variable they are made and thrown away, so that they can be made whenever somebody wants them. With `REVIEW`
+//! in its place, every view is pictured at 360 and at 1,600 pixels, in dark and in light, to be looked at. The hub's
 //! clock starts some minutes ago and is moved ahead with each message: minutes of telemetry take a second.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -15,8 +16,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use common::browser::Browser;
+use common::rest::as_owner;
+use common::uploads::{ask, begin, put};
 use common::*;
-use local_hub::{Fault, Hub, Tier};
+use local_hub::{Ack, Fault, Hub, Import, Message, Tier, UpdateId};
 use serde_json::{Value, json};
 
 /// Messages of the device that is looked at, and seconds between two of them.
@@ -40,10 +43,12 @@ fn the_pictures_of_the_documentation_are_made_and_small() {
     config.page = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     // Cargo runs tests in the folder of the crate; the hub shows this path.
     config.models = Some("../../docs".into());
+    config.updates = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     config.clock_offset = -i64::from(MESSAGES) * INTERVAL - 5;
-    // Telemetry is not throttled: five minutes of it come at once.
+    // Telemetry and uploads are hardly throttled: minutes of them come at once.
     let mut throttling = Tier::S1.throttling(1);
     throttling.telemetry_per_second = 100_000;
+    throttling.uploads_per_minute = 1000;
     config.throttling = Some(throttling);
     config.daily_quota = Some(Tier::S1.daily_quota(1));
     let hub = Hub::start(config).unwrap();
@@ -67,6 +72,8 @@ fn the_pictures_of_the_documentation_are_made_and_small() {
         }
         hub.shift_clock(INTERVAL);
     }
+    let _installs = install_update(&hub);
+    files_and_feedback(&hub);
     hub.inject("valve-north", Fault::DelayPuback { milliseconds: 2000 })
         .unwrap();
     hub.inject(
@@ -86,14 +93,20 @@ fn the_pictures_of_the_documentation_are_made_and_small() {
         None => thrown_away.path().to_owned(),
     };
     std::fs::create_dir_all(&images).unwrap();
-    let take = |name: &str, view: &str, shown: &str, (width, height): (u32, u32), dark: bool| {
+    let picture = |view: &str, shown: &str, (width, height): (u32, u32), dark: bool| {
         browser.size(width, height);
         browser.dark(dark);
         browser.view(view);
         browser.wait_for("main", shown);
         // The plots and the animations come to rest.
         std::thread::sleep(std::time::Duration::from_millis(900));
-        let png = browser.screenshot();
+        browser.screenshot()
+    };
+    if let Some(folder) = std::env::var_os("REVIEW") {
+        return review(Path::new(&folder), picture);
+    }
+    let take = |name: &str, view: &str, shown: &str, size: (u32, u32), dark: bool| {
+        let png = picture(view, shown, size, dark);
         assert!(png.len() < MAX_SIZE, "{name} has {} bytes", png.len());
         std::fs::write(images.join(name), png).unwrap();
     };
@@ -135,12 +148,124 @@ fn the_pictures_of_the_documentation_are_made_and_small() {
         true,
     );
     take(
+        "page-updates.png",
+        "#/updates",
+        "monday.txt",
+        (1280, 1060),
+        false,
+    );
+    take(
         "page-narrow.png",
         "#/device/pump-1",
         "temperature",
         (360, 720),
         true,
     );
+}
+
+/// Pictures every view for somebody who looks at them.
+fn review(folder: &Path, picture: impl Fn(&str, &str, (u32, u32), bool) -> Vec<u8>) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, view, shown) in [
+        ("devices", "#/devices", "pump-1"),
+        ("live", "#/device/pump-1", "temperature"),
+        ("messages", "#/device/pump-1/messages", "temperature"),
+        ("twin", "#/device/pump-1/twin", "telemetryInterval"),
+        ("send", "#/device/pump-1/send", "setTelemetryInterval"),
+        ("modules", "#/device/pump-1/modules", "motor"),
+        ("faults", "#/faults/pump-2", "valve-north"),
+        ("hub", "#/hub", "Root that devices trust"),
+        ("updates", "#/updates", "monday.txt"),
+        ("log", "#/log", "Level"),
+    ] {
+        for (width, height) in [(360, 2400), (1600, 1200)] {
+            for (colours, dark) in [("light", false), ("dark", true)] {
+                let png = picture(view, shown, (width, height), dark);
+                let file = format!("{name}-{width}-{colours}.png");
+                std::fs::write(folder.join(file), png).unwrap();
+            }
+        }
+    }
+}
+
+/// A device that installs an update, as long as its connection lasts.
+fn install_update(hub: &Hub) -> Client {
+    let device = Device::create(hub, "boiler-3");
+    let mut client = Client::accepted(hub, &device, Options::default());
+    client.send(&subscribe(1, FILTERS));
+    client.receive(7);
+    let mut report = |state: i64, workflow: &Value| {
+        let patch = json!({ "deviceUpdate": { "__t": "c", "agent": {
+            "state": state,
+            "workflow": { "action": 3, "id": workflow },
+            "deviceProperties": { "manufacturer": "Contoso", "model": "Boiler" },
+            "installedUpdateId": r#"{"provider":"Contoso","name":"Boiler","version":"1.1.0"}"#,
+        } } });
+        let topic = "$iothub/twin/PATCH/properties/reported/?$rid=3";
+        client.send(&publish(topic, None, patch.to_string().as_bytes()));
+        client.publish();
+    };
+    report(0, &json!(null));
+    let set = [("deviceManufacturer", "Contoso"), ("deviceModel", "Boiler")];
+    let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let import = Import {
+        id: UpdateId {
+            provider: "Contoso".into(),
+            name: "Boiler".into(),
+            version: "1.2.0".into(),
+        },
+        compatibility: vec![set.into()],
+        file_name: "boiler-1.2.0.bin".into(),
+        installed_criteria: None,
+    };
+    hub.import_update(import, &[0; 300_000]).unwrap();
+    let line = "POST /updates/deployments?device=boiler-3";
+    let id = json!({ "provider": "Contoso", "name": "Boiler", "version": "1.2.0" });
+    let deployed = as_owner(hub, line, Some(json!({ "update": id })));
+    assert_eq!(deployed.status, 200, "{deployed:?}");
+    let twin = hub.twin("boiler-3").unwrap();
+    let service = &twin["properties"]["desired"]["deviceUpdate"]["service"];
+    // Its report, and before the answer to it what is desired.
+    report(6, &service["workflow"]["id"]);
+    client
+}
+
+/// Files of which one failed, and feedback that waits.
+fn files_and_feedback(hub: &Hub) {
+    for (id, name, is_stored) in [
+        ("boiler-1", "logs/monday.txt", true),
+        ("pump-2", "trace.bin", false),
+    ] {
+        let entry = as_owner(hub, &format!("GET /devices/{id}"), None).body;
+        let key = &entry["authentication"]["symmetricKey"]["primaryKey"];
+        let device = Device {
+            id: id.into(),
+            key: key.as_str().unwrap().into(),
+        };
+        let place = begin(hub, &device, name);
+        if is_stored {
+            put(hub, &place, &"06:00 pressure 1.2 bar\n".repeat(90));
+        }
+        let body = json!({
+            "correlationId": place.correlation,
+            "isSuccess": is_stored,
+            "statusCode": if is_stored { 201 } else { 507 },
+            "statusDescription": if is_stored { "Created" } else { "the flash is full" },
+        });
+        ask(
+            hub,
+            &device,
+            &format!("POST /devices/{id}/files/notifications"),
+            &body,
+        );
+    }
+    let message = Message {
+        message_id: Some("open-valve".into()),
+        ack: Some(Ack::Full),
+        ..Message::new("open")
+    };
+    hub.send_c2d("meter-yard", message).unwrap();
+    hub.purge_c2d("meter-yard").unwrap();
 }
 
 /// Devices around the one that is looked at; their connections last as long as what is given.

@@ -3,22 +3,24 @@
 import { clientPath, hub, live, page } from "./api.js";
 import { card, field, form, h, outcome, select } from "./dom.js";
 import { addressOf } from "./devices.js";
-import { line } from "./format.js";
+import { count, line } from "./format.js";
 
 const number = (label, value, min, max, hint) => ({ label, value, min, max, hint });
 const times = number("Times", 1, 1, 1000000);
 
-// Each verb with its parameters, in the order of a connection's life.
+const often = (times) => (times === 1 ? "once" : `${count(times)} times`);
+
+// Each verb with its parameters, in the order of a connection's life, and with words for what is injected.
 const VERBS = [
-  ["refuseConnect", "Refuse CONNECT", "The next CONNECTs, though right, are refused.", { code: { label: "Return code", options: [["5", "5, not authorized"], ["3", "3, server unavailable"]] }, times }],
+  ["refuseConnect", "Refuse CONNECT", "The next CONNECTs, though right, are refused.", { code: { label: "Return code", options: [["5", "5, not authorized"], ["3", "3, server unavailable"]] }, times }, (fault) => `CONNECT is refused with ${fault.code}, ${often(fault.times)}`],
   ["dropConnection", "Drop the connection", "The connection is closed without a word.", {}],
   ["halfOpen", "Leave it half open", "The connection stays open, and nothing is read or written any more.", {}],
   ["takeOver", "Take it over", "The connection ends as if the same client had connected elsewhere.", {}],
   ["expireToken", "Expire the token", "The SAS token counts as expired, and so does any that expires no later.", {}],
-  ["delayPuback", "Delay PUBACKs", "PUBACKs come late, until the fault is removed.", { milliseconds: number("Milliseconds", 2000, 0, 3600000) }],
+  ["delayPuback", "Delay PUBACKs", "PUBACKs come late, until the fault is removed.", { milliseconds: number("Milliseconds", 2000, 0, 3600000) }, (fault) => `PUBACKs come ${count(fault.milliseconds)} ms late`],
   ["suppressPuback", "Suppress PUBACKs", "No PUBACKs are sent, until the fault is removed.", {}],
-  ["failTwin", "Fail the twin", "The next requests to the twin fail: 429, or 500 to 599.", { status: number("Status", 503, 429, 599), times }],
-  ["duplicateC2d", "Duplicate messages", "The next messages to the device come twice.", { times }],
+  ["failTwin", "Fail the twin", "The next requests to the twin fail: 429, or 500 to 599.", { status: number("Status", 503, 429, 599), times }, (fault) => `Requests to the twin fail with ${fault.status}, ${often(fault.times)}`],
+  ["duplicateC2d", "Duplicate messages", "The next messages to the device come twice.", { times }, (fault) => (fault.times === 1 ? "The next message comes twice" : `The next ${count(fault.times)} messages come twice`)],
 ];
 
 function parameter(name, about) {
@@ -27,10 +29,8 @@ function parameter(name, about) {
 }
 
 function describe(fault) {
-  const [, title] = VERBS.find(([verb]) => verb === fault.fault) ?? [null, fault.fault];
-  const { fault: _, ...rest } = fault;
-  const parts = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
-  return parts.length ? `${title} (${parts.join(", ")})` : title;
+  const [, title, , , words] = VERBS.find(([verb]) => verb === fault.fault) ?? [null, line(fault.fault)];
+  return words ? words(fault) : title;
 }
 
 export function faultsView(parameters, setLive) {
@@ -39,7 +39,7 @@ export function faultsView(parameters, setLive) {
   const told = outcome();
   const registration = h("input", { autocomplete: "off", spellcheck: "false", required: true });
   const status = h("input", { type: "number", value: "429", min: "401", max: "599", required: true });
-  const often = h("input", { type: "number", value: "1", min: "1", required: true });
+  const repeat = h("input", { type: "number", value: "1", min: "1", required: true });
   const registrationTold = outcome();
   const injected = h("ul", { class: "injected", "aria-label": "Injected now" });
   const none = h("p", { class: "empty" }, "Nothing is injected.");
@@ -91,7 +91,7 @@ export function faultsView(parameters, setLive) {
         injected.replaceChildren(
           ...clients.map(({ id, faults }) => entry(line(id), addressOf(id), faults.map(describe), onlyFrozen(faults) ? null : clientPath("/faults", id))),
           ...registrations.map(({ id, status, times }) =>
-            entry(`Registration ${line(id)}`, null, [`Fails with ${status}, ${times} times`], `/registrations/${encodeURIComponent(id)}/faults`),
+            entry(`Registration ${line(id)}`, null, [`Fails with ${status}, ${often(times)}`], `/registrations/${encodeURIComponent(id)}/faults`),
           ),
         );
         none.hidden = injected.children.length > 0;
@@ -109,14 +109,14 @@ export function faultsView(parameters, setLive) {
       const id = registration.value.trim();
       if (!id) return registrationTold.bad("Write a registration id, such as pump-7.");
       try {
-        await hub("POST", `/registrations/${encodeURIComponent(id)}/faults`, { status: Number(status.value), times: Number(often.value) });
+        await hub("POST", `/registrations/${encodeURIComponent(id)}/faults`, { status: Number(status.value), times: Number(repeat.value) });
         registrationTold.good(`The next requests of ${line(id)} fail.`);
       } catch (error) {
         registrationTold.bad(line(error.message));
       }
     },
     field("Registration id", registration),
-    h("div", { class: "inline" }, field("401, 429, 500 to 599", status), field("Times", often)),
+    h("div", { class: "inline" }, field("401, 429, 500 to 599", status), field("Times", repeat)),
     h("button", {}, "Inject"),
     registrationTold.element,
   );

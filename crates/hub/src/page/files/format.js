@@ -48,7 +48,8 @@ export function span(millis) {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86400)} days`;
+  const days = Math.floor(seconds / 86400);
+  return days < 730 ? `${days} days` : `${Math.floor(days / 365.25)} years`;
 }
 
 export function ago(millis) {

@@ -37,7 +37,7 @@ function validity({ notBefore, notAfter }) {
   if (now > notAfter) return h("span", { class: "tag bad" }, `expired ${day(notAfter)}`);
   if (now < notBefore) return h("span", { class: "tag bad" }, `not valid before ${day(notBefore)}`);
   const soon = notAfter - now < 30 * DAY;
-  return h("span", { class: soon ? "tag warn" : "tag good" }, `for ${span(notAfter - now)}`);
+  return h("span", { class: soon ? "tag short warn" : "tag short good" }, `for ${span(notAfter - now)}`);
 }
 
 function certificates(data) {

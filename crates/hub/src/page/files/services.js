@@ -25,7 +25,7 @@ function file(one) {
   const last = one.uploads.at(-1);
   const state = last ? h("span", { class: `tag ${UPLOADS[last.state] ?? ""}` }, line(last.state)) : "–";
   const why = last?.statusDescription ? h("p", { class: "muted" }, line(last.statusDescription)) : null;
-  return [line(one.blobName), one.size === undefined ? "–" : bytes(one.size), line(one.contentType ?? "–"), one.lastModified ? moment(one.lastModified) : "–", [state, why]];
+  return [line(one.blobName), one.size === undefined ? "–" : bytes(one.size), line(one.contentType ?? "–"), one.lastModified ? moment(one.lastModified) : "–", h("div", {}, state, why)];
 }
 
 export function servicesView(_, setLive) {
@@ -118,8 +118,8 @@ export function servicesView(_, setLive) {
         told.bad(line(error.message));
       }
     },
-    h("div", { class: "inline" }, field("Update", chosen), field("Device", device, "empty for all"), field("Or those where", condition, "such as tags.site = 'north'")),
-    h("button", {}, "Deploy"),
+    h("div", { class: "inline hinted" }, field("Update", chosen), field("Device", device, "empty for all"), field("Or those where", condition, "such as tags.site = 'north'")),
+    h("button", { class: "primary" }, "Deploy"),
     told.element,
   );
   refresh();

@@ -58,7 +58,7 @@ function makeRow(row, desiredVersion) {
   return h(
     "tr",
     { class: row.difference === "differs" || row.difference === "not reported" ? "different" : null },
-    h("th", { scope: "row" }, line(row.path.join("."))),
+    h("th", { scope: "row" }, row.path.map((part, at) => (at ? [".", h("wbr"), line(part)] : line(part)))),
     cell("Desired", row.desired ? h("code", {}, line(text(row.desired.value))) : "–", row.desired?.updated),
     cell("Reported", row.reported ? h("code", {}, line(text(row.value))) : "–", row.reported?.updated),
     cell("Difference", [h("span", { class: `tag ${kind}` }, row.difference), acknowledged(row.acknowledgement, desiredVersion)]),
