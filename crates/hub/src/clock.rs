@@ -1,7 +1,7 @@
 //! The hub's clock: this machine's, moved by a number of seconds that tests choose.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -52,11 +52,6 @@ impl Clock {
     /// Signals that the clock was moved: a task that sleeps until a time on it computes its wait again.
     pub(crate) fn shifts(&self) -> watch::Receiver<()> {
         self.shifts.subscribe()
-    }
-
-    /// Time until `unix_millis`; zero if that has passed.
-    pub(crate) fn until(&self, unix_millis: u64) -> Duration {
-        Duration::from_millis(unix_millis.saturating_sub(self.unix_millis()))
     }
 }
 

@@ -351,21 +351,21 @@ impl Story {
             // Packets of the next connection are others.
             return push(&mut self.others, happening, bounds.others);
         }
-        let since = self.others.back().map_or(0, |other| other.number);
-        let of_connection = self.packets.iter_mut().rev();
-        let mut same = of_connection
-            .take_while(|one| one.number >= since)
-            .filter(|one| comes_again(one.label));
-        match same.find(|one| one.what == happening.what && one.label == happening.label) {
-            Some(again) => {
+        if comes_again(happening.label) {
+            let since = self.others.back().map_or(0, |other| other.number);
+            let of_connection = self.packets.iter_mut().rev();
+            let mut of_connection = of_connection.take_while(|one| one.number >= since);
+            let same =
+                |one: &&mut Happening| one.what == happening.what && one.label == happening.label;
+            if let Some(again) = of_connection.find(same) {
                 again.count += 1;
                 again.last = happening.time;
                 again.changed = happening.changed;
                 again.detail = happening.detail;
-                None
+                return None;
             }
-            None => push(&mut self.packets, happening, bounds.packets),
         }
+        push(&mut self.packets, happening, bounds.packets)
     }
 }
 

@@ -166,9 +166,12 @@ pub(crate) fn decode(buffer: &mut BytesMut) -> Result<Option<Packet>, Malformed>
     if buffer.len() < header + length {
         return Ok(None);
     }
-    buffer.advance(header);
-    let body = buffer.split_to(length);
-    parse(first, &body).map(Some)
+    let packet = parse(
+        first,
+        buffer.get(header..header + length).unwrap_or_default(),
+    );
+    buffer.advance(header + length);
+    packet.map(Some)
 }
 
 /// The first byte, the remaining length, and the bytes that both take.

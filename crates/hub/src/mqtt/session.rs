@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::codec::{Packet, Publish, encode};
@@ -34,6 +35,15 @@ pub(crate) struct Session {
     late_pubacks: VecDeque<(Instant, u16)>,
     /// The QoS that is granted to messages from the cloud, if any, once it was looked up for these subscriptions.
     granted: Option<Option<u8>>,
+}
+
+/// Waits until the clock is moved.
+async fn next_shift(mut shifts: watch::Receiver<()>) -> watch::Receiver<()> {
+    // An error says that the clock is gone, and this connection with it.
+    if shifts.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    shifts
 }
 
 impl Session {
@@ -92,7 +102,10 @@ impl Session {
     }
 
     async fn drive(&mut self) -> Result<std::convert::Infallible, CloseReason> {
-        let mut shifts = self.opened.core.clock.shifts();
+        let link = Arc::clone(&self.opened.link);
+        // These wait on from one packet to the next: to begin to wait takes a lock.
+        let mut woken = std::pin::pin!(link.wake.notified());
+        let mut shifted = std::pin::pin!(next_shift(self.opened.core.clock.shifts()));
         // Armed for the first deadline, and anew when it rings: most deadlines move on with every packet.
         let mut alarm = std::pin::pin!(sleep_until(self.last_packet + self.opened.keep_alive));
         loop {
@@ -122,16 +135,16 @@ impl Session {
             if first < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(first);
             }
-            let link = Arc::clone(&self.opened.link);
             tokio::select! {
+                biased;
                 result = self.connection.read() => result?,
-                () = link.wake.notified() => {}
+                () = woken.as_mut() => woken.set(link.wake.notified()),
                 () = alarm.as_mut() => {
                     if silent <= Instant::now() {
                         return Err(CloseReason::KeepAlive(self.opened.keep_alive));
                     }
                 }
-                _ = shifts.changed() => {}
+                shifts = shifted.as_mut() => shifted.set(next_shift(shifts)),
             }
         }
     }
@@ -158,11 +171,11 @@ impl Session {
         };
         let skew = u64::try_from(core.limits.sas_skew.as_millis()).unwrap_or(u64::MAX);
         let end = expiry.saturating_mul(1000).saturating_add(skew);
-        if end < core.clock.unix_millis() {
-            return Err(CloseReason::TokenExpired);
-        }
+        let left = end
+            .checked_sub(core.clock.unix_millis())
+            .ok_or(CloseReason::TokenExpired)?;
         // One more millisecond: the token counts until the end of its last one.
-        Ok(Instant::now() + core.clock.until(end.saturating_add(1)).min(far))
+        Ok(Instant::now() + Duration::from_millis(left.saturating_add(1)).min(far))
     }
 
     fn handle(&mut self, packet: Packet) -> Result<(), CloseReason> {
@@ -212,7 +225,6 @@ impl Session {
 
     fn acknowledge(&mut self, packet_id: u16) -> Result<(), CloseReason> {
         let core = &self.opened.core;
-        let now = Instant::now();
         let due = match core.faults.puback(&self.opened.link.client_id) {
             Puback::Never => {
                 let detail = || format!("packet {packet_id}, not sent: a fault wants it so");
@@ -222,8 +234,8 @@ impl Session {
             Puback::AtOnce if self.late_pubacks.is_empty() => {
                 return self.send_puback(packet_id);
             }
-            Puback::AtOnce => now,
-            Puback::Late(late) => now + late,
+            Puback::AtOnce => Instant::now(),
+            Puback::Late(late) => Instant::now() + late,
         };
         // PUBACKs keep the order of their PUBLISHes (section 4.6).
         let due = self
@@ -236,6 +248,9 @@ impl Session {
 
     /// Sends the PUBACKs that are due by now; gives the time of the next one.
     fn send_late_pubacks(&mut self) -> Result<Option<Instant>, CloseReason> {
+        if self.late_pubacks.is_empty() {
+            return Ok(None);
+        }
         let now = Instant::now();
         while let Some((due, packet_id)) = self.late_pubacks.front().copied() {
             if due > now {
