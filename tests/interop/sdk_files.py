@@ -47,7 +47,8 @@ def upload(name, size, piece):
     address = f"https://{place['hostName']}/{place['containerName']}/{place['blobName']}{place['sasToken']}"
     body = bytes(index % 251 for index in range(size))
     with BlobClient.from_blob_url(address, max_single_put_size=piece, max_block_size=piece) as blob:
-        blob.upload_blob(body, overwrite=True)
+        # Content-MD5 with each request, which the storage account checks.
+        blob.upload_blob(body, overwrite=True, validate_content=True)
         try:
             blob.upload_blob(b"other")
             refused = False
