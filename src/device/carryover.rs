@@ -77,6 +77,16 @@ impl Carryover {
         left
     }
 
+    /// True if this start has a number.
+    pub(crate) const fn has_start(&self) -> bool {
+        self.durable.boot() != 0
+    }
+
+    /// Numbers this start, for messages in the queue in flash.
+    pub(crate) const fn set_start(&mut self, number: u32) {
+        self.durable.set_boot(number);
+    }
+
     /// Takes an outcome that the sender of a message wants to know, after [`Carryover::leave_behind`].
     pub fn take_outcome(&mut self) -> Option<(Ticket, Delivery)> {
         self.awaited.take()

@@ -35,6 +35,7 @@ use crate::logging::{info, warn};
 use crate::mqtt::RequestError;
 use crate::port::Platform;
 use crate::provisioning::{self, Assignment, Enrollment, Kept, PayloadLost, Registration};
+use crate::queue::Mode;
 use crate::storage;
 use crate::time::Instant;
 #[cfg(not(feature = "update-dps"))]
@@ -82,6 +83,9 @@ pub enum End {
 /// The key in [`crate::port::Storage`] of the number of messages that the last run left behind.
 const LEFT_KEY: &str = "left-behind";
 
+/// The key in [`crate::port::Storage`] of the number of starts with a queue in flash.
+const STARTS_KEY: &str = "starts";
+
 /// Runs until it is asked to stop, or to restart.
 ///
 /// The queue is then in `carryover`, and the next run in the same memory sends it; a first run takes the
@@ -99,6 +103,9 @@ pub fn run<P: Platform, A: Application>(
     carryover: &mut Carryover,
 ) -> Result<End, RequestError> {
     carryover.left_earlier(take_left_behind(platform));
+    if config.queue.mode != Mode::Off && !carryover.has_start() {
+        carryover.set_start(count_start(platform));
+    }
     restore(&mut application, buffers.scratch, platform);
     let end = match access {
         Access::Hub(identity) => {
@@ -321,6 +328,22 @@ fn restore<P: Platform, A: Application>(application: &mut A, space: &mut [u8], p
             }
         }
     }
+}
+
+/// Number of this start, from 1 on. It tells messages of two starts apart whose time is not known.
+#[inline(never)]
+fn count_start<P: Platform>(platform: &mut P) -> u32 {
+    let mut buffer = [0; 4 + storage::CHECKSUM_LEN];
+    let loaded = storage::load(platform, STARTS_KEY, "starts count from 1", &mut buffer);
+    let last = buffer
+        .first_chunk()
+        .filter(|_| matches!(loaded, Ok(Some(4))));
+    let start = last.map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    let start = start.wrapping_add(1).max(1);
+    if let Err(error) = storage::store(platform, STARTS_KEY, &start.to_le_bytes()) {
+        warn!("storage: the number of starts could not be kept: {error}");
+    }
+    start
 }
 
 /// The number of messages that the last run left behind. It is told once.

@@ -480,3 +480,27 @@ fn what_an_application_keeps_is_there_after_a_restart_and_a_damaged_value_is_not
     world.stored.get_mut("app-starts").unwrap()[1] ^= 1;
     assert_eq!(start(&mut world), 1, "the damaged value counts as absent");
 }
+
+#[test]
+fn starts_with_a_queue_are_counted_and_runs_of_one_start_are_one() {
+    let mut world = world();
+    let enrollment = enrollment();
+    keep(&mut world, KEPT);
+    let mut config = Config::default();
+    let live = |world: &mut World, config: &Config<'_>, carryover: &mut Carryover| {
+        world.stop_after(Duration::from_millis(world.now) + Duration::from_secs(60));
+        let access = Access::Provisioning(&enrollment, provisioning::Config::default());
+        let mut memory = Memory::default();
+        let space = &mut buffers(&mut memory);
+        run(&access, config, space, Site::default(), world, carryover).unwrap();
+    };
+    live(&mut world, &config, &mut Carryover::default());
+    assert!(!world.stored.contains_key(STARTS_KEY), "no queue");
+    config.queue.mode = Mode::Spill;
+    for start in 1..4_u32 {
+        let mut carryover = Carryover::default();
+        live(&mut world, &config, &mut carryover);
+        live(&mut world, &config, &mut carryover);
+        assert_eq!(world.stored[STARTS_KEY][..4], start.to_le_bytes());
+    }
+}

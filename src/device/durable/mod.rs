@@ -50,7 +50,7 @@ pub(super) struct Durable {
     state: State,
     /// Number of the next record.
     number: u32,
-    /// Number of this start, among those of which something is in the queue.
+    /// Number of this start, larger than of those of which something is in the queue.
     boot: u32,
     /// Time at uptime 0 of this start, once it is known.
     boot_time: Option<UnixTime>,
@@ -113,6 +113,17 @@ impl Durable {
         };
         new.resize(in_flight);
         new
+    }
+
+    /// Number of this start; 0 if it has none yet.
+    pub(super) const fn boot(&self) -> u32 {
+        self.boot
+    }
+
+    /// Numbers this start, before the queue is read. A start of which something is in the queue has a smaller number, or
+    /// this one is raised then.
+    pub(super) const fn set_boot(&mut self, number: u32) {
+        self.boot = number;
     }
 
     /// Takes another device's settings.

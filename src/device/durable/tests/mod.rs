@@ -186,6 +186,8 @@ struct Life {
     /// As [`Counter`]'s.
     time_to_live: (u32, u64),
     events: Rc<RefCell<Vec<String>>>,
+    /// Number of the next start.
+    start: u32,
 }
 
 const KEY: &str = "HostName=contoso.azure-devices.net;DeviceId=MyDevice01;\
@@ -207,6 +209,7 @@ impl Life {
             identity: KEY,
             time_to_live: (0, 1),
             events: Rc::default(),
+            start: 0,
         }
     }
 
@@ -236,9 +239,13 @@ impl Life {
         let mut memory = Memory::default();
         let counter = self.application();
         let config = self.config.clone();
-        let world = &mut self.world;
+        let (world, start) = (&mut self.world, self.start);
         let report = catch_unwind(AssertUnwindSafe(|| {
-            let mut device = Device::new(&identity, config, buffers(&mut memory), counter).unwrap();
+            let mut carryover = Carryover::default();
+            carryover.set_start(start);
+            let buffers = buffers(&mut memory);
+            let device = Device::resume(&identity, &config, buffers, counter, &mut carryover);
+            let mut device = device.unwrap();
             run(&mut device, world);
             let report = *device.report();
             let (_, mut carryover): (_, Carryover) = device.into_parts();
