@@ -82,14 +82,16 @@ def test_a_payload_that_does_not_fit_is_answered_with_413(device, hub, call):
     assert hub.connections("called") == 1
 
 
-def test_a_reboot_is_answered_and_then_happens(device, hub, call):
+def test_a_reboot_is_answered_and_then_happens(device, hub, call, unlaunched_dut):
     device.position = len(device.lines)
     assert call("reboot")[0] == 200
     device.wait("restarting, as an operator asked for")
     device.wait("reset cause: ")
     if device.lasting:
         hub.wait_for_connections("called", 2)
-        hub.wait_for_reported("called", lambda reported: reported["resetCause"] == "software")
+        # QEMU's machine does not tell it.
+        cause = "software" if unlaunched_dut.device_config.type == "native" else "unknown"
+        hub.wait_for_reported("called", lambda reported: reported["resetCause"] == cause)
     else:
         device.wait("the device has no identity yet")
     assert re.search(r'closed "called" at.*: the client sent DISCONNECT', hub.log.read_text())
