@@ -59,8 +59,8 @@ fn assert_no_secret(folder: &Path, key: &str) {
         .collect();
     assert_eq!(
         files.len(),
-        3,
-        "an assignment, its payload, and the queue: {files:?}"
+        4,
+        "an assignment, its payload, the number of starts, and the queue: {files:?}"
     );
     for file in files {
         let bytes = std::fs::read(file.path()).unwrap();
