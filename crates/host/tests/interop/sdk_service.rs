@@ -223,7 +223,15 @@ fn a_module_of_this_project_is_operated_by_the_service_sdk(python: &Path) {
         Value::Array(arguments)
     };
     let patch = json!({ "twin": { "properties": { "desired": { "telemetryInterval": 1 } } } });
-    let twin = operator.run("get_module_twin", of_module(&[]));
+    // The module's first report changes the etag.
+    let start = std::time::Instant::now();
+    let twin = loop {
+        let twin = operator.run("get_module_twin", of_module(&[]));
+        if !twin["properties"]["reported"]["telemetryInterval"].is_null() {
+            break twin;
+        }
+        assert!(start.elapsed() < PATIENCE, "{twin}");
+    };
     operator.run(
         "update_module_twin",
         of_module(&[patch, twin["etag"].clone()]),
