@@ -36,8 +36,14 @@ MACHINES = {
     "-object memory-backend-file,id=psram,size=16M,mem-path={flash},share=on",
 }
 PSRAM_SIZE = 16 << 20
+WITH_LOADER = "CONFIG_BOOTLOADER_MCUBOOT=y"
 # Where sysbuild/boards/mps2_an385.overlay has the first slot.
 SLOT_0 = 0x20000
+
+
+def config_beside(image):
+    """The Kconfig values of the image, as text."""
+    return (image.parent / ".config").read_text(encoding="utf-8")
 
 
 class Machine:
@@ -54,16 +60,15 @@ class Machine:
         self.more = []
         # Sysbuild's boot loader: the machine takes its vectors from it, and finds the rest in the flash.
         self.loader = None
-        if "CONFIG_BOOTLOADER_MCUBOOT=y" in (self.image.parent / ".config").read_text(encoding="utf-8"):
+        if WITH_LOADER in config_beside(self.image):
             self.loader = self.image.parents[2] / "mcuboot/zephyr/zephyr.bin"
 
     @staticmethod
     def outlives(image):
         """True if the image's flash is in memory that QEMU can keep in a file."""
-        config = (image.parent / ".config").read_text(encoding="utf-8")
+        config = config_beside(image)
         devicetree = (image.parent / "zephyr.dts").read_text(encoding="utf-8")
-        loader = "CONFIG_BOOTLOADER_MCUBOOT=y" in config
-        return 'CONFIG_BOARD="mps2"' in config and (loader or 'zephyr,memory-region = "PSRAM"' in devicetree)
+        return 'CONFIG_BOARD="mps2"' in config and (WITH_LOADER in config or 'zephyr,memory-region = "PSRAM"' in devicetree)
 
     def launch(self):
         """Switches it on."""
@@ -87,7 +92,7 @@ class Machine:
 
     def board(self):
         """The board that the image was built for."""
-        config = (self.image.parent / ".config").read_text(encoding="utf-8")
+        config = config_beside(self.image)
         board = re.search(r'^CONFIG_BOARD="(\w+)"', config, re.MULTILINE).group(1)
         qualifiers = re.search(r'^CONFIG_BOARD_QUALIFIERS="(an\w+)"', config, re.MULTILINE)
         return f"{board}/{qualifiers.group(1)}" if qualifiers else board

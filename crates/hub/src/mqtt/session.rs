@@ -70,35 +70,31 @@ impl Session {
             },
         };
         let reason = match reason {
-            CloseReason::TakenOver => self.said_goodbye().await.unwrap_or(reason),
+            CloseReason::TakenOver if self.said_goodbye().await => CloseReason::Disconnected,
             reason => reason,
         };
         self.opened.end(&reason);
         (self.connection, reason)
     }
 
-    /// A client that said goodbye and connected anew at once, when its new connection was served first: its DISCONNECT lies
+    /// True if the client said goodbye before it connected anew, and its new connection was served first: its DISCONNECT lies
     /// behind what was not read yet. What lies before that is as good as not received, and the will is discarded (section
     /// 3.14.4).
-    async fn said_goodbye(&mut self) -> Option<CloseReason> {
+    async fn said_goodbye(&mut self) -> bool {
         if self.opened.link.is_frozen() {
-            return None;
+            return false;
         }
         let look = async {
             loop {
                 while let Some(packet) = self.connection.packet()? {
                     if matches!(packet, Packet::Disconnect) {
-                        return Err(CloseReason::Disconnected);
+                        return Ok::<_, CloseReason>(());
                     }
                 }
                 self.connection.read().await?;
             }
         };
-        match Box::pin(timeout(GOODBYE, look)).await {
-            Ok(Err(CloseReason::Disconnected)) => Some(CloseReason::Disconnected),
-            // No goodbye came.
-            Ok::<Result<std::convert::Infallible, _>, _>(_) | Err(_) => None,
-        }
+        matches!(Box::pin(timeout(GOODBYE, look)).await, Ok(Ok(())))
     }
 
     async fn drive(&mut self) -> Result<std::convert::Infallible, CloseReason> {
