@@ -33,7 +33,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::json::Value;
 use crate::logging::{info, warn};
 use crate::mqtt::RequestError;
-use crate::port::Platform;
+use crate::port::{Platform, StorageError};
 use crate::provisioning::{self, Assignment, Enrollment, Kept, PayloadLost, Registration};
 use crate::queue::Mode;
 use crate::storage;
@@ -333,13 +333,8 @@ fn restore<P: Platform, A: Application>(application: &mut A, space: &mut [u8], p
 /// Number of this start, from 1 on. It tells messages of two starts apart whose time is not known.
 #[inline(never)]
 fn count_start<P: Platform>(platform: &mut P) -> u32 {
-    let mut buffer = [0; 4 + storage::CHECKSUM_LEN];
-    let loaded = storage::load(platform, STARTS_KEY, "starts count from 1", &mut buffer);
-    let last = buffer
-        .first_chunk()
-        .filter(|_| matches!(loaded, Ok(Some(4))));
-    let start = last.map_or(0, |bytes| u32::from_le_bytes(*bytes));
-    let start = start.wrapping_add(1).max(1);
+    let last = load_number(platform, STARTS_KEY, "starts count from 1");
+    let start = last.ok().flatten().unwrap_or(0).wrapping_add(1).max(1);
     if let Err(error) = storage::store(platform, STARTS_KEY, &start.to_le_bytes()) {
         warn!("storage: the number of starts could not be kept: {error}");
     }
@@ -349,9 +344,8 @@ fn count_start<P: Platform>(platform: &mut P) -> u32 {
 /// The number of messages that the last run left behind. It is told once.
 #[inline(never)]
 fn take_left_behind<P: Platform>(platform: &mut P) -> u32 {
-    let mut buffer = [0; 4 + storage::CHECKSUM_LEN];
-    let loaded = storage::load(platform, LEFT_KEY, "it is not told", &mut buffer);
-    if let Ok(None) = loaded {
+    let left = load_number(platform, LEFT_KEY, "it is not told");
+    if let Ok(None) = left {
         return 0;
     }
     if let Err(error) = platform.remove(LEFT_KEY) {
@@ -359,10 +353,21 @@ fn take_left_behind<P: Platform>(platform: &mut P) -> u32 {
         warn!("storage: the number of messages left behind could not be removed: {error}");
         return 0;
     }
-    let left = buffer
-        .first_chunk()
-        .filter(|_| matches!(loaded, Ok(Some(4))));
-    left.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    left.ok().flatten().unwrap_or(0)
+}
+
+/// A number that was kept in four bytes; 0 for a value of another length.
+fn load_number<P: Platform>(
+    platform: &mut P,
+    key: &str,
+    remedy: &str,
+) -> Result<Option<u32>, StorageError> {
+    let mut buffer = [0; 4 + storage::CHECKSUM_LEN];
+    let length = storage::load(platform, key, remedy, &mut buffer)?;
+    Ok(length.map(|length| {
+        let bytes = buffer.first_chunk().filter(|_| length == 4);
+        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    }))
 }
 
 /// The kept assignment, if there is one, and whether it is whole. Its payload goes to the application.
